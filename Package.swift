@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import PackageDescription
+
+/// What the project's own Swift code is held to.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+let strictC: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+let strictCXX: [CXXSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+
+let package = Package(
+    name: "CRD",
+    products: [.executable(name: "crd", targets: ["crd"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: [
+        .target(name: "CLinux", cSettings: strictC),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .target(name: "CTOML", cxxSettings: strictCXX),
+        .target(
+            name: "CRDCore",
+            dependencies: [
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "CRDLinux",
+            dependencies: [
+                "CLinux", "CSystemd", "CPCRE2", "CTOML", "CRDCore",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "CRDModules",
+            dependencies: ["CRDCore", "CRDLinux"],
+            swiftSettings: strict),
+        .target(
+            name: "CRDDaemon",
+            dependencies: [
+                "CRDCore", "CRDLinux", "CRDModules",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "crd",
+            dependencies: [
+                "CRDCore", "CRDLinux", "CRDModules", "CRDDaemon",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "CRDCoreTests", dependencies: ["CRDCore"], swiftSettings: strict),
+        .testTarget(name: "CRDLinuxTests", dependencies: ["CRDLinux"], swiftSettings: strict),
+        .testTarget(name: "CRDModulesTests", dependencies: ["CRDModules"], swiftSettings: strict),
+        .testTarget(name: "CRDDaemonTests", dependencies: ["CRDDaemon", "crd"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17,
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A point on the clock that counts since boot and goes on while the machine sleeps
+/// (`CLOCK_BOOTTIME`, clock_gettime(2)).
+///
+/// The core never reads that clock: whoever calls it says what time it is.
+public struct Instant: InstantProtocol, Hashable, Sendable {
+    /// Nanoseconds since boot.
+    public var nanoseconds: Int64
+
+    public init(nanoseconds: Int64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    public static func < (left: Instant, right: Instant) -> Bool {
+        left.nanoseconds < right.nanoseconds
+    }
+
+    public func advanced(by duration: Duration) -> Instant {
+        Instant(nanoseconds: nanoseconds + duration.nanoseconds)
+    }
+
+    public func duration(to other: Instant) -> Duration {
+        .nanoseconds(other.nanoseconds - nanoseconds)
+    }
+}
+
+extension Duration {
+    /// The whole span in nanoseconds; the core deals in spans far below the 292 years that fit.
+    public var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+}

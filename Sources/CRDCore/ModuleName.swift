@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// The name of a module: that of its directory, `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+public struct ModuleName: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    /// The longest name, in bytes.
+    public static let lengthMax = 64
+
+    /// Nil for a name that is not allowed.
+    public init?(_ text: some StringProtocol) {
+        let bytes = text.utf8
+        guard let first = bytes.first, Self.isAlphanumeric(first), bytes.count <= Self.lengthMax,
+            bytes.allSatisfy({ Self.isAlphanumeric($0) || ".-_".utf8.contains($0) })
+        else { return nil }
+        description = String(text)
+    }
+
+    /// Whether a directory of this name is passed over without a word, as run-parts(8) does with
+    /// what editors and packagers leave about: a leading dot, `~`, `.bak`, `.dpkg-*` at the end.
+    public static func isSkipped(_ text: String) -> Bool {
+        if text.hasPrefix(".") || text.hasSuffix("~") || text.hasSuffix(".bak") { return true }
+        guard let dot = text.lastIndex(of: ".") else { return false }
+        return text[dot...].hasPrefix(".dpkg-")
+    }
+
+    public static func < (left: ModuleName, right: ModuleName) -> Bool {
+        left.description.utf8.lexicographicallyPrecedes(right.description.utf8)
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: false
+        }
+    }
+}
