@@ -16,6 +16,10 @@ public struct Instant: InstantProtocol, Hashable, Sendable {
         left.nanoseconds < right.nanoseconds
     }
 
+    public static func + (instant: Instant, duration: Duration) -> Instant {
+        instant.advanced(by: duration)
+    }
+
     public func advanced(by duration: Duration) -> Instant {
         Instant(nanoseconds: nanoseconds + duration.nanoseconds)
     }

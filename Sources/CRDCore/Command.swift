@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Everything the scheduler can ask of the shell.
+public enum Command: Sendable {
+    /// Start this executable. Answered by `Event.exited` or `Event.unable`.
+    case spawn(ModuleID, Role, Run)
+    /// Send the signal to every process of the module's run.
+    case signal(ModuleID, TreeSignal)
+    /// The main process is gone and no other follows: send the signal to what it left behind,
+    /// and answer with `Event.emptied` as soon as nothing is left, perhaps at once.
+    case clear(ModuleID, TreeSignal?)
+    /// The run is over; forget its processes.
+    case conclude(ModuleID, Conclusion)
+    /// The module's health has changed.
+    case report(ModuleID, Health)
+    /// All has ended after `Event.stopped`.
+    case exit
+}
+
+/// What is sent to a run's processes, be they in its process group or not.
+public enum TreeSignal: Hashable, Sendable {
+    /// SIGTERM.
+    case terminate
+    /// SIGKILL.
+    case kill
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import HeapModule
+
+/// One deadline a module, the earliest first, equal ones in name order.
+///
+/// A heap cannot change an entry in place, so a deadline that moved leaves its old entry behind,
+/// to be passed over when it surfaces. The heap is made anew when most of it is such entries.
+struct DeadlineQueue {
+    private struct Entry: Comparable {
+        let deadline: Instant
+        let rank: Int
+        let module: ModuleID
+
+        static func < (left: Entry, right: Entry) -> Bool {
+            (left.deadline, left.rank) < (right.deadline, right.rank)
+        }
+    }
+
+    private var heap = Heap<Entry>()
+    /// By module; what an entry must equal to count.
+    private var current: [Instant?]
+    private let ranks: [Int]
+
+    /// - Parameter ranks: each module's place in name order.
+    init(ranks: [Int]) {
+        self.ranks = ranks
+        current = Array(repeating: nil, count: ranks.count)
+    }
+
+    var earliest: Instant? {
+        mutating get {
+            dropStale()
+            return heap.min?.deadline
+        }
+    }
+
+    mutating func set(_ deadline: Instant?, for module: ModuleID) {
+        guard current[module.index] != deadline else { return }
+        current[module.index] = deadline
+        guard let deadline else { return }
+        if heap.count >= 2 * current.count + 64 { rebuild() } else {
+            heap.insert(Entry(deadline: deadline, rank: ranks[module.index], module: module))
+        }
+    }
+
+    /// The next module whose deadline has come; it has none afterwards.
+    mutating func popElapsed(at now: Instant) -> ModuleID? {
+        dropStale()
+        guard let entry = heap.min, entry.deadline <= now else { return nil }
+        heap.removeMin()
+        current[entry.module.index] = nil
+        return entry.module
+    }
+
+    private mutating func dropStale() {
+        while let entry = heap.min, current[entry.module.index] != entry.deadline {
+            heap.removeMin()
+        }
+    }
+
+    private mutating func rebuild() {
+        heap = Heap(
+            current.indices.compactMap { index in
+                current[index].map {
+                    Entry(deadline: $0, rank: ranks[index], module: ModuleID(index))
+                }
+            })
+    }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import DequeModule
+
+/// All that the scheduler remembers of one module, and what follows from it.
+struct ModuleState {
+    enum Stage {
+        case resting
+        case queued(RunQueue.Lane)
+        case running(Execution)
+    }
+
+    let policy: Policy
+    var stage = Stage.resting
+    /// The triggers that no check has been started for.
+    var pending = PendingEvents()
+    /// Why a run is due apart from triggers.
+    var wanted: Cause?
+    var nextInterval: Instant?
+    /// When the trigger came that settling began with, and the latest one.
+    var firstTrigger: Instant?
+    var lastTrigger: Instant?
+    /// Before it no run starts for triggers alone.
+    var cooledAt: Instant
+    /// When the latest responses of runs with events began, no more of them than the limit's count.
+    var limitedResponses = Deque<Instant>()
+    var isPaused = false
+    var pausedUntil: Instant?
+    /// How often in a row the check could not be started, and when it is tried again.
+    var failures = 0
+    var retryAt: Instant?
+    var retryCause = Cause.interval
+    var health = Health.well
+    var runs = 0
+    var responses = 0
+    var last: Conclusion?
+    var lastEnded: Instant?
+
+    init(policy: Policy, at now: Instant) {
+        self.policy = policy
+        cooledAt = now
+        if case .failed(let reason) = policy.standing { health = .failed(reason: reason) }
+        guard policy.standing == .enabled, let interval = policy.interval else { return }
+        nextInterval = now + interval
+    }
+
+    var execution: Execution? {
+        guard case .running(let execution) = stage else { return nil }
+        return execution
+    }
+
+    var isRunning: Bool { execution != nil }
+
+    // MARK: When a run may start
+
+    mutating func add(_ event: TriggerEvent, at now: Instant) {
+        pending.append(event)
+        firstTrigger = firstTrigger ?? now
+        lastTrigger = now
+    }
+
+    /// The end of settling: nothing came for `settle`, or it went on for ten times that.
+    private var settledAt: Instant? {
+        guard let firstTrigger, let lastTrigger else { return nil }
+        return min(lastTrigger + policy.settle, firstTrigger + policy.settle * 10)
+    }
+
+    /// When the limit lets another response to triggers begin.
+    private var unlimitedAt: Instant? {
+        guard let limit = policy.limit, limitedResponses.count >= limit.count else { return nil }
+        return limitedResponses.first.map { $0 + limit.window }
+    }
+
+    /// When triggers alone may start a run.
+    var triggeredRunAt: Instant {
+        [settledAt, unlimitedAt].compactMap { $0 }.reduce(cooledAt, max)
+    }
+
+    /// The lane to wait in for a run that is due, nil if none is.
+    func laneWanted(at now: Instant) -> RunQueue.Lane? {
+        guard policy.standing == .enabled, !isPaused else { return nil }
+        if wanted == .request || (!pending.isEmpty && triggeredRunAt <= now) { return .triggered }
+        return wanted == nil ? nil : .interval
+    }
+
+    /// When the module must be looked at again if nothing else happens.
+    var nextDeadline: Instant? {
+        var deadlines = [nextInterval, pausedUntil, retryAt]
+        switch stage {
+        case .running(let execution) where execution.stage != .stuck:
+            deadlines.append(execution.deadline)
+        case .resting where !pending.isEmpty && !isPaused,
+            .queued(.interval) where !pending.isEmpty:
+            deadlines.append(triggeredRunAt)
+        default: break
+        }
+        return deadlines.compactMap { $0 }.min()
+    }
+
+    /// Moves the interval's deadline past `now`; periods that were missed are not made up.
+    mutating func skipElapsedIntervals(at now: Instant) {
+        guard let due = nextInterval, let interval = policy.interval else { return }
+        let late = due.duration(to: now).nanoseconds
+        let periods = late / interval.nanoseconds + 1
+        nextInterval = Instant(nanoseconds: due.nanoseconds + periods * interval.nanoseconds)
+    }
+
+    // MARK: A run
+
+    /// The cause and the events of the run that starts now.
+    mutating func take() -> (Cause, PendingEvents) {
+        let events = pending.take()
+        defer {
+            wanted = nil
+            firstTrigger = nil
+            lastTrigger = nil
+        }
+        guard let cause = events.cause ?? wanted else {
+            preconditionFailure("\(policy.name): a run without a cause")
+        }
+        return (cause, events)
+    }
+
+    mutating func countTowardsLimit(at now: Instant) {
+        guard let limit = policy.limit else { return }
+        limitedResponses.append(now)
+        if limitedResponses.count > limit.count { limitedResponses.removeFirst() }
+    }
+
+    /// The check could not be started: puts back what the run had taken, and tries again, later
+    /// each time, but not later than the next interval would.
+    mutating func retry(_ run: Run, at now: Instant) {
+        pending.restore(run.events)
+        let backoff = Duration.seconds(1 << min(failures, 20))
+        failures += 1
+        let retry = now + min(backoff, policy.interval ?? policy.fallbackInterval)
+        retryAt = retry
+        retryCause = run.events.isEmpty ? run.cause : .interval
+        cooledAt = retry
+    }
+
+    mutating func conclude(_ conclusion: Conclusion, at now: Instant) {
+        stage = .resting
+        cooledAt = now + policy.cooldown(afterCheckOf: conclusion.checkDuration)
+        runs += 1
+        if conclusion.response != nil { responses += 1 }
+        last = conclusion
+        lastEnded = now
+    }
+
+    // MARK: What is shown
+
+    func phase(at now: Instant) -> Phase {
+        switch policy.standing {
+        case .disabled: return .disabled
+        case .failed: return .failed
+        case .enabled: break
+        }
+        switch stage {
+        case .running(let execution):
+            if execution.stage == .stuck { return .stuck }
+            return execution.role == .check ? .checking : .responding
+        case .queued: return .queued
+        case .resting:
+            if isPaused { return .paused }
+            if case .failed = health { return .failed }
+            if pending.isEmpty { return .idle }
+            return (settledAt ?? now) > now ? .settling : .cooling
+        }
+    }
+}

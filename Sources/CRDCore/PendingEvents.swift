@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import DequeModule
+
+/// The events that wait for a module's next run, or that a run was started for: the newest of
+/// them, and how many more there were.
+public struct PendingEvents: Sendable {
+    /// How many events are kept.
+    public static let countMax = 1_024
+    /// How many bytes of JSON Lines are kept, line feeds counted.
+    public static let sizeMax = 1 << 20
+
+    /// Oldest first.
+    public private(set) var lines = Deque<[UInt8]>()
+    /// How many events are not among `lines`, for want of room.
+    public private(set) var dropped = 0
+    /// The newest event's, whether or not its line found room.
+    public private(set) var variables: [TriggerEvent.Variable] = []
+    /// The newest event's; nil when nothing is pending.
+    public private(set) var cause: Cause?
+
+    private var size = 0
+
+    public init() {}
+
+    public var isEmpty: Bool { cause == nil }
+
+    public mutating func append(_ event: TriggerEvent) {
+        cause = event.cause
+        variables = event.variables
+        add(event.line)
+    }
+
+    /// Puts back what a run took that never started, as the older part.
+    mutating func restore(_ older: PendingEvents) {
+        guard !older.isEmpty else { return }
+        var restored = older
+        restored.dropped += dropped
+        lines.forEach { restored.add($0) }
+        if let cause {
+            restored.cause = cause
+            restored.variables = variables
+        }
+        self = restored
+    }
+
+    mutating func take() -> PendingEvents {
+        defer { self = PendingEvents() }
+        return self
+    }
+
+    private mutating func add(_ line: [UInt8]) {
+        lines.append(line)
+        size += line.count + 1
+        while lines.count > Self.countMax || size > Self.sizeMax {
+            size -= lines.removeFirst().count + 1
+            dropped += 1
+        }
+    }
+}

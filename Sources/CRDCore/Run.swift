@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A check and what follows it, in one slot.
+public struct Run: Sendable {
+    /// Counts the runs of this daemon's life.
+    public let number: UInt64
+    public let cause: Cause
+    /// All that was pending when the check was spawned.
+    public let events: PendingEvents
+}
+
+/// What came of a run.
+public struct Conclusion: Sendable {
+    public let number: UInt64
+    public let cause: Cause
+    public let check: Termination
+    public let checkDuration: Duration
+    /// Nil where the check gave no reason for one.
+    public let response: ResponseOutcome?
+}
+
+public enum ResponseOutcome: Hashable, Sendable {
+    case ended(Termination, after: Duration)
+    /// It could not be started.
+    case unable(reason: String)
+}

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Decides which module runs next. Performs no I/O and reads no clock.
+///
+/// The whole policy of the daemon is here: an event goes in at `receive`, and what is to be done
+/// about it comes out, so a simulation can drive it through any order of events and replay it.
+///
+/// A module rests, waits in the queue, or runs. Whatever makes a run due (a trigger, the timer, a
+/// request) is noted in its `ModuleState`; `consider` then queues a resting module whose time has
+/// come, and `dispatch` gives the free slots to the first in the queue. Nothing noted is forgotten
+/// before a check was spawned for it.
+public struct Scheduler: Sendable {
+    /// How long a process may outlive SIGKILL before its slot is given to others.
+    public static let killPatience = Duration.seconds(5)
+
+    private enum Ending { case none, asked, announced }
+
+    private var modules: [ModuleState]
+    private var deadlines: DeadlineQueue
+    private var queue = RunQueue()
+    private let slots: Int
+    public private(set) var slotsInUse = 0
+    private var runsStarted: UInt64 = 0
+    private var ending = Ending.none
+
+    /// - Parameters:
+    ///   - policies: the modules; `ModuleID` is the place in this list.
+    ///   - slots: how many runs may be under way at once, at least 1.
+    ///   - now: from when the intervals count.
+    public init(_ policies: [Policy], slots: Int, at now: Instant) {
+        precondition(slots >= 1)
+        self.slots = slots
+        modules = policies.map { ModuleState(policy: $0, at: now) }
+        let inNameOrder = policies.indices.sorted { policies[$0].name < policies[$1].name }
+        var ranks = Array(repeating: 0, count: policies.count)
+        for (rank, index) in inNameOrder.enumerated() { ranks[index] = rank }
+        deadlines = DeadlineQueue(ranks: ranks)
+        startOrder = inNameOrder.map { ModuleID($0) }
+        for module in startOrder { renewDeadline(of: module) }
+    }
+
+    /// The modules in name order.
+    private let startOrder: [ModuleID]
+
+    /// When to send `Event.elapsed`, if nothing happens before.
+    public var nextDeadline: Instant? {
+        mutating get { deadlines.earliest }
+    }
+
+    /// Takes in what happened and says what to do about it, in this order.
+    public mutating func receive(_ event: Event, at now: Instant) -> [Command] {
+        var commands: [Command] = []
+        switch event {
+        case .started: checkAll(at: now)
+        case .elapsed: advanceAllElapsed(at: now, &commands)
+        case .triggered(let module, let event): trigger(module, event, at: now)
+        case .requested(let module): want(.request, of: module, at: now)
+        case .exited(let module, let termination): finish(module, termination, at: now, &commands)
+        case .emptied(let module): conclude(module, at: now, &commands)
+        case .unable(let module, let reason): giveUp(module, reason, at: now, &commands)
+        case .paused(let module, let until): pause(module, until: until)
+        case .resumed(let module): resume(module, at: now)
+        case .stopped: stop(at: now, &commands)
+        }
+        dispatch(at: now, &commands)
+        return commands
+    }
+
+    // MARK: What makes a run due
+
+    private mutating func checkAll(at now: Instant) {
+        for module in startOrder where modules[module.index].policy.isCheckedAtStart {
+            want(.start, of: module, at: now)
+        }
+    }
+
+    private mutating func trigger(_ module: ModuleID, _ event: TriggerEvent, at now: Instant) {
+        guard modules[module.index].policy.standing == .enabled else { return }
+        modules[module.index].add(event, at: now)
+        consider(module, at: now)
+    }
+
+    /// Notes that a run is due apart from triggers. Of several causes the strongest is told.
+    private mutating func want(_ cause: Cause, of module: ModuleID, at now: Instant) {
+        guard !modules[module.index].isPaused else { return }
+        switch (cause, modules[module.index].wanted) {
+        case (.request, _), (_, nil): modules[module.index].wanted = cause
+        default: break
+        }
+        consider(module, at: now)
+    }
+
+    private mutating func pause(_ module: ModuleID, until deadline: Instant?) {
+        modules[module.index].isPaused = true
+        modules[module.index].pausedUntil = deadline
+        modules[module.index].wanted = nil
+        unqueue(module)
+        renewDeadline(of: module)
+    }
+
+    /// A pause ends in a check: what it kept from being seen is seen now.
+    private mutating func resume(_ module: ModuleID, at now: Instant) {
+        guard modules[module.index].isPaused else { return }
+        modules[module.index].isPaused = false
+        modules[module.index].pausedUntil = nil
+        want(.request, of: module, at: now)
+    }
+
+    // MARK: Time
+
+    private mutating func advanceAllElapsed(at now: Instant, _ commands: inout [Command]) {
+        while let module = deadlines.popElapsed(at: now) {
+            advance(module, at: now, &commands)
+        }
+    }
+
+    private mutating func advance(
+        _ module: ModuleID, at now: Instant, _ commands: inout [Command]
+    ) {
+        let state = modules[module.index]
+        if let execution = state.execution, execution.stage != .stuck, execution.deadline <= now {
+            overrun(module, at: now, &commands)
+        }
+        if let retryAt = state.retryAt, retryAt <= now {
+            modules[module.index].retryAt = nil
+            want(state.retryCause, of: module, at: now)
+        }
+        if let due = state.nextInterval, due <= now {
+            modules[module.index].skipElapsedIntervals(at: now)
+            // A run under way looks already, and a check that cannot start has its own retry.
+            if !state.isRunning && state.retryAt == nil { want(.interval, of: module, at: now) }
+        }
+        if let pausedUntil = state.pausedUntil, pausedUntil <= now { resume(module, at: now) }
+        consider(module, at: now)
+    }
+
+    // MARK: Queue and slots
+
+    /// Queues the module if a run is due and nothing forbids it, and notes when to look again.
+    private mutating func consider(_ module: ModuleID, at now: Instant) {
+        defer { renewDeadline(of: module) }
+        guard ending == .none, let lane = modules[module.index].laneWanted(at: now) else { return }
+        switch (modules[module.index].stage, lane) {
+        case (.queued(.interval), .triggered):
+            queue.remove(module, from: .interval)
+            fallthrough
+        case (.resting, _):
+            modules[module.index].stage = .queued(lane)
+            queue.append(module, to: lane)
+        default: break
+        }
+    }
+
+    private mutating func unqueue(_ module: ModuleID) {
+        guard case .queued(let lane) = modules[module.index].stage else { return }
+        queue.remove(module, from: lane)
+        modules[module.index].stage = .resting
+    }
+
+    private mutating func dispatch(at now: Instant, _ commands: inout [Command]) {
+        while slotsInUse < slots, let module = queue.removeFirst() {
+            slotsInUse += 1
+            runsStarted += 1
+            let (cause, events) = modules[module.index].take()
+            let run = Run(number: runsStarted, cause: cause, events: events)
+            let timeout = timeout(of: .check, module)
+            modules[module.index].stage = .running(Execution(run: run, timeout: timeout, at: now))
+            renewDeadline(of: module)
+            commands.append(.spawn(module, .check, run))
+        }
+    }
+
+    private mutating func renewDeadline(of module: ModuleID) {
+        let state = modules[module.index]
+        let deadline = ending == .none ? state.nextDeadline : state.execution?.endingDeadline
+        deadlines.set(deadline, for: module)
+    }
+
+    // MARK: A run's way to its end
+
+    private mutating func finish(
+        _ module: ModuleID, _ termination: Termination, at now: Instant,
+        _ commands: inout [Command]
+    ) {
+        guard var execution = modules[module.index].execution else {
+            preconditionFailure("a module that does not run has ended")
+        }
+        execution.record(termination, at: now)
+        modules[module.index].failures = 0
+        modules[module.index].retryAt = nil
+        let policy = modules[module.index].policy
+        switch (execution.stage, execution.role) {
+        case (.working, .check):
+            // Whoever outlives the check would write into what the response reads as its result.
+            if conditionHolds(execution, policy) && ending == .none {
+                commands.append(.signal(module, .kill))
+                respond(module, execution, at: now, &commands)
+                return
+            }
+            execution.enter(.killing, until: now + Self.killPatience)
+            commands.append(.clear(module, .kill))
+        case (.working, .response):
+            if policy.leftovers == .keep {
+                modules[module.index].stage = .running(execution)
+                conclude(module, at: now, &commands)
+                return
+            }
+            execution.enter(.terminating, until: now + policy.grace)
+            commands.append(.clear(module, .terminate))
+        case (.terminating, _):
+            commands.append(.clear(module, nil))
+        case (.killing, _), (.stuck, _):
+            commands.append(.clear(module, .kill))
+        }
+        modules[module.index].stage = .running(execution)
+        renewDeadline(of: module)
+    }
+
+    /// G1: nothing but the check's own exit, within its time, with one of these codes.
+    private func conditionHolds(_ execution: Execution, _ policy: Policy) -> Bool {
+        guard case .exited(let code) = execution.check else { return false }
+        return policy.conditionCodes.contains(code)
+    }
+
+    private mutating func respond(
+        _ module: ModuleID, _ checked: Execution, at now: Instant, _ commands: inout [Command]
+    ) {
+        var execution = checked
+        execution.beginResponse(timeout: timeout(of: .response, module), at: now)
+        if !execution.run.events.isEmpty { modules[module.index].countTowardsLimit(at: now) }
+        modules[module.index].stage = .running(execution)
+        renewDeadline(of: module)
+        commands.append(.spawn(module, .response, execution.run))
+    }
+
+    /// The stage took too long: on to the next one.
+    private mutating func overrun(
+        _ module: ModuleID, at now: Instant, _ commands: inout [Command]
+    ) {
+        guard var execution = modules[module.index].execution else { return }
+        switch execution.stage {
+        case .working:
+            execution.verdict = ending == .none ? .timedOut : .stopped
+            execution.enter(.terminating, until: now + modules[module.index].policy.grace)
+            commands.append(.signal(module, .terminate))
+        case .terminating:
+            execution.enter(.killing, until: now + Self.killPatience)
+            commands.append(.signal(module, .kill))
+        case .killing:
+            execution.stage = .stuck
+            slotsInUse -= 1
+            commands.append(.signal(module, .kill))
+            report(.stuck, of: module, &commands)
+        case .stuck: break
+        }
+        modules[module.index].stage = .running(execution)
+        renewDeadline(of: module)
+        announceEnd(&commands)
+    }
+
+    /// A spawn could not be performed. Without its response a run is over; without its check there
+    /// was none, and what it would have looked at is looked at later.
+    private mutating func giveUp(
+        _ module: ModuleID, _ reason: String, at now: Instant, _ commands: inout [Command]
+    ) {
+        guard var execution = modules[module.index].execution else {
+            preconditionFailure("a module that does not run could not be started")
+        }
+        switch execution.role {
+        case .check:
+            modules[module.index].retry(execution.run, at: now)
+            modules[module.index].stage = .resting
+            slotsInUse -= 1
+            report(.failed(reason: reason), of: module, &commands)
+            consider(module, at: now)
+            announceEnd(&commands)
+        case .response:
+            execution.response = .unable(reason: reason)
+            execution.enter(.killing, until: now + Self.killPatience)
+            modules[module.index].stage = .running(execution)
+            commands.append(.clear(module, .kill))
+            renewDeadline(of: module)
+        }
+    }
+
+    private mutating func conclude(
+        _ module: ModuleID, at now: Instant, _ commands: inout [Command]
+    ) {
+        guard let execution = modules[module.index].execution else {
+            preconditionFailure("a module that does not run was emptied")
+        }
+        if execution.stage != .stuck { slotsInUse -= 1 }
+        let conclusion = execution.conclusion
+        modules[module.index].conclude(conclusion, at: now)
+        commands.append(.conclude(module, conclusion))
+        report(health(after: conclusion, of: module), of: module, &commands)
+        consider(module, at: now)
+        announceEnd(&commands)
+    }
+
+    private func health(after conclusion: Conclusion, of module: ModuleID) -> Health {
+        if case .unable(let reason) = conclusion.response { return .failed(reason: reason) }
+        let policy = modules[module.index].policy
+        switch conclusion.check {
+        case .exited(let code)
+        where policy.conditionCodes.contains(code) || policy.clearCodes.contains(code):
+            return .well
+        case .stopped: return modules[module.index].health
+        case let other: return .erring(other)
+        }
+    }
+
+    private mutating func report(
+        _ health: Health, of module: ModuleID, _ commands: inout [Command]
+    ) {
+        guard modules[module.index].health != health else { return }
+        modules[module.index].health = health
+        commands.append(.report(module, health))
+    }
+
+    private func timeout(of role: Role, _ module: ModuleID) -> Duration {
+        guard let timeout = modules[module.index].policy.timeouts[role] else {
+            preconditionFailure("no timeout for \(role)")
+        }
+        return timeout
+    }
+
+    // MARK: The end
+
+    /// Checks end now, since no response may follow them; responses get `grace` to finish.
+    private mutating func stop(at now: Instant, _ commands: inout [Command]) {
+        let isRepeated = ending != .none
+        if !isRepeated { ending = .asked }
+        for module in startOrder {
+            unqueue(module)
+            if isRepeated { hasten(module, at: now, &commands) } else {
+                beginEnd(of: module, at: now, &commands)
+            }
+            renewDeadline(of: module)
+        }
+        announceEnd(&commands)
+    }
+
+    private mutating func beginEnd(
+        of module: ModuleID, at now: Instant, _ commands: inout [Command]
+    ) {
+        guard var execution = modules[module.index].execution, execution.stage == .working else {
+            return
+        }
+        switch execution.role {
+        case .check: overrun(module, at: now, &commands)
+        case .response:
+            let end = now + modules[module.index].policy.grace
+            execution.deadline = min(execution.deadline, end)
+            modules[module.index].stage = .running(execution)
+        }
+    }
+
+    /// Asked twice to stop: nothing gets any more time.
+    private mutating func hasten(
+        _ module: ModuleID, at now: Instant, _ commands: inout [Command]
+    ) {
+        guard var execution = modules[module.index].execution,
+            execution.stage == .working || execution.stage == .terminating
+        else { return }
+        execution.verdict = execution.verdict ?? .stopped
+        execution.enter(.killing, until: now + Self.killPatience)
+        modules[module.index].stage = .running(execution)
+        commands.append(.signal(module, .kill))
+    }
+
+    private mutating func announceEnd(_ commands: inout [Command]) {
+        guard ending == .asked, slotsInUse == 0 else { return }
+        ending = .announced
+        commands.append(.exit)
+    }
+
+    // MARK: What is shown
+
+    public func status(of module: ModuleID, at now: Instant) -> ModuleStatus {
+        let state = modules[module.index]
+        return ModuleStatus(
+            name: state.policy.name, phase: state.phase(at: now), health: state.health,
+            nextInterval: state.nextInterval,
+            pendingCount: state.pending.lines.count + state.pending.dropped,
+            runs: state.runs, responses: state.responses, last: state.last,
+            lastEnded: state.lastEnded)
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// How a process ended (wait(2)).
+public enum Termination: Hashable, Sendable, CustomStringConvertible {
+    /// It exited with this code.
+    case exited(UInt8)
+    /// This signal ended it.
+    case signaled(Int32)
+    /// It was ended by us, having taken longer than its timeout, whatever it said at the end.
+    case timedOut
+    /// It was ended by us because the daemon stops.
+    case stopped
+
+    public var description: String {
+        switch self {
+        case .exited(let code): "exit code \(code)"
+        case .signaled(let signal): "signal \(signal)"
+        case .timedOut: "timeout"
+        case .stopped: "end of the daemon"
+        }
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// What a trigger saw: a hint to look now, with all that the module may want to know of it.
+public struct TriggerEvent: Hashable, Sendable {
+    /// `.path`, `.journal` or `.signal`.
+    public let cause: Cause
+    /// The event as one JSON object without a line feed, as it stands in the `CRD_EVENTS` file.
+    public let line: [UInt8]
+    /// The variables that describe the newest event of a run: `CRD_PATH`, `CRD_MESSAGE` and so on.
+    public let variables: [Variable]
+
+    /// A variable's value is bytes, since a path need not be UTF-8.
+    public struct Variable: Hashable, Sendable {
+        public let name: String
+        public let value: [UInt8]
+
+        public init(name: String, value: [UInt8]) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public init(cause: Cause, line: [UInt8], variables: [Variable] = []) {
+        self.cause = cause
+        self.line = line
+        self.variables = variables
+    }
+}
