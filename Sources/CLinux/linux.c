@@ -1,2 +1,130 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#define _GNU_SOURCE
 #include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+int crd_memfd_create(const char *name) {
+    return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+int crd_memfd_seal(int fd) {
+    return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+}
+
+int crd_pipe(int ends[2]) {
+    if (pipe2(ends, O_CLOEXEC) == -1) return -1;
+    if (fcntl(ends[0], F_SETFL, O_RDONLY | O_NONBLOCK) == 0) return 0;
+    const int code = errno;
+    close(ends[0]);
+    close(ends[1]);
+    errno = code;
+    return -1;
+}
+
+int crd_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int crd_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+static int reap(idtype_t kind, id_t id, siginfo_t *info) {
+    memset(info, 0, sizeof *info);
+    if (waitid(kind, id, info, WEXITED | WNOHANG) == -1) return -1;
+    return info->si_pid != 0;
+}
+
+int crd_pidfd_reap(int pidfd, int *code, int *status) {
+    siginfo_t info;
+    const int result = reap(P_PIDFD, (id_t)pidfd, &info);
+    *code = info.si_code;
+    *status = info.si_status;
+    return result;
+}
+
+int crd_reap(pid_t pid) {
+    siginfo_t info;
+    return reap(P_PID, (id_t)pid, &info);
+}
+
+int crd_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+static int unix_address(const char *path, struct sockaddr_un *address) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address->sun_path, path);
+    return 0;
+}
+
+static int close_keeping_errno(int fd) {
+    const int code = errno;
+    close(fd);
+    errno = code;
+    return -1;
+}
+
+int crd_unix_listen(const char *path, int backlog) {
+    struct sockaddr_un address;
+    if (unix_address(path, &address) == -1) return -1;
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd == -1) return -1;
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) == -1
+        || listen(fd, backlog) == -1)
+        return close_keeping_errno(fd);
+    return fd;
+}
+
+int crd_unix_connect(const char *path) {
+    struct sockaddr_un address;
+    if (unix_address(path, &address) == -1) return -1;
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd == -1) return -1;
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) == -1)
+        return close_keeping_errno(fd);
+    return fd;
+}
+
+int crd_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+
+int crd_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid) {
+    struct ucred credentials;
+    socklen_t size = sizeof credentials;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == -1) return -1;
+    *pid = credentials.pid;
+    *uid = credentials.uid;
+    *gid = credentials.gid;
+    return 0;
+}
+
+int crd_peer_groups(int fd, gid_t *groups, size_t *count) {
+    socklen_t size = (socklen_t)(*count * sizeof *groups);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == -1) return -1;
+    *count = size / sizeof *groups;
+    return 0;
+}
+
+int crd_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
+
+bool crd_has_true_xattr(const char *path, const char *name) {
+    char value[2];
+    return getxattr(path, name, value, sizeof value) == 1 && value[0] == '1';
+}

@@ -1,2 +1,105 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What Swift needs of Linux and does not get from Glibc's module: headers that module leaves out,
+// functions behind _GNU_SOURCE (which must not be defined in a header that Swift imports: its
+// fd_set would differ from SwiftGlibc's), and the spawn, which must not be Swift at all.
 #pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+
+/// What a spawn could fail at, for the message.
+enum crd_spawn_step {
+    CRD_SPAWN_CLONE,
+    CRD_SPAWN_SETSID,
+    CRD_SPAWN_SIGNALS,
+    CRD_SPAWN_SETGROUPS,
+    CRD_SPAWN_SETGID,
+    CRD_SPAWN_SETUID,
+    CRD_SPAWN_PDEATHSIG,
+    CRD_SPAWN_CHDIR,
+    CRD_SPAWN_DUP,
+    CRD_SPAWN_EXEC,
+};
+
+/// One process to start.
+struct crd_spawn {
+    const char *_Nullable path;
+    char *const _Nullable *_Nullable argv;
+    char *const _Nullable *_Nullable envp;
+    const char *_Nullable directory;
+    /// Become the child's descriptors 0 to 3.
+    int descriptors[4];
+    /// A cgroup directory to be born in, or -1.
+    int cgroup;
+    /// Whether to become `uid`, `gid` and `groups`.
+    bool switches_user;
+    uid_t uid;
+    gid_t gid;
+    const gid_t *_Nullable groups;
+    size_t group_count;
+    /// Bit n-1 for signal n: those the caller ignores, see crd_ignored_signals.
+    uint64_t ignored_signals;
+
+    /// Out: readable when the process has ended; close-on-exec.
+    int pidfd;
+    /// Out: why it failed, and at what.
+    int error;
+    enum crd_spawn_step step;
+};
+
+#pragma clang assume_nonnull begin
+
+/// Starts a process in a session of its own, with default signal dispositions, an empty signal
+/// mask, umask 022, and SIGKILL as its parent-death signal.
+///
+/// The child shares the caller's memory until it has called execve (CLONE_VM and CLONE_VFORK,
+/// clone(2)), so the time it takes does not grow with the caller's memory. The caller sleeps
+/// meanwhile, all its signals blocked.
+///
+/// \returns the process id, or -1 with `error` and `step` set; no process is left then.
+pid_t crd_spawn(struct crd_spawn *spawn);
+
+/// The signals this process ignores: an execve would hand that on (signal(7)).
+uint64_t crd_ignored_signals(void);
+
+/// memfd_create(2), close-on-exec, sealable.
+int crd_memfd_create(const char *name);
+/// Seals a memory file against any change, also of its seals (fcntl(2), F_ADD_SEALS).
+int crd_memfd_seal(int fd);
+/// pipe2(2) with O_CLOEXEC; the reading end alone is non-blocking, since that is a property of
+/// the open file, which the child's end would share.
+int crd_pipe(int ends[_Nonnull 2]);
+
+int crd_pidfd_open(pid_t pid);
+int crd_pidfd_send_signal(int pidfd, int signal);
+/// Reaps the process behind a pidfd if it has ended (waitid(2), P_PIDFD, WNOHANG).
+/// \returns 1 if it has, with CLD_EXITED or another CLD_ code and the status; 0 if not yet; -1.
+int crd_pidfd_reap(int pidfd, int *code, int *status);
+/// Reaps a child by its process id, whatever became of it. \returns as above.
+int crd_reap(pid_t pid);
+
+/// prctl(2), PR_SET_CHILD_SUBREAPER.
+int crd_become_subreaper(void);
+
+/// A listening, non-blocking, close-on-exec stream socket at `path`. \returns it, or -1.
+int crd_unix_listen(const char *path, int backlog);
+int crd_unix_connect(const char *path);
+/// accept4(2), non-blocking and close-on-exec.
+int crd_accept(int listener);
+/// SO_PEERCRED, unix(7).
+int crd_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
+/// SO_PEERGROUPS; `*count` is the room for groups, and then how many there are.
+int crd_peer_groups(int fd, gid_t *groups, size_t *count);
+
+/// flock(2), exclusive, without waiting.
+int crd_lock(int fd);
+/// getxattr(2) as a truth: whether the path carries the attribute with the value "1".
+bool crd_has_true_xattr(const char *path, const char *name);
+
+#pragma clang assume_nonnull end

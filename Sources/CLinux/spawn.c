@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+
+enum { STACK_SIZE = 32 * 1024, SIGNALS = 64, DESCRIPTORS = 4 };
+
+/// The kernel's signal set and action, which are not glibc's.
+typedef uint64_t kernel_sigset;
+struct kernel_sigaction {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    kernel_sigset mask;
+};
+
+/// What the child needs beside the request.
+struct birth {
+    struct crd_spawn *spawn;
+    pid_t parent;
+    bool handlers_are_cleared;
+};
+
+_Noreturn static void fail(struct birth *birth, enum crd_spawn_step step) {
+    birth->spawn->error = errno;
+    birth->spawn->step = step;
+    for (;;) syscall(SYS_exit_group, 127);
+}
+
+static void default_signals(const struct birth *birth) {
+    const struct kernel_sigaction action = {.handler = SIG_DFL};
+    for (int signal = 1; signal <= SIGNALS; signal++) {
+        const bool is_ignored = birth->spawn->ignored_signals >> (signal - 1) & 1;
+        // SIGKILL and SIGSTOP answer EINVAL, which is as well.
+        if (is_ignored || !birth->handlers_are_cleared)
+            syscall(SYS_rt_sigaction, signal, &action, NULL, sizeof(kernel_sigset));
+    }
+}
+
+static int place_descriptors(struct crd_spawn *spawn) {
+    // A source below 4 may be overwritten by another's dup3, so these move out of the way first.
+    for (int i = 0; i < DESCRIPTORS; i++) {
+        if (spawn->descriptors[i] >= DESCRIPTORS) continue;
+        const long moved = syscall(SYS_fcntl, spawn->descriptors[i], F_DUPFD_CLOEXEC, DESCRIPTORS);
+        if (moved == -1) return -1;
+        spawn->descriptors[i] = (int)moved;
+    }
+    for (int i = 0; i < DESCRIPTORS; i++)
+        if (syscall(SYS_dup3, spawn->descriptors[i], i, 0) == -1) return -1;
+    return 0;
+}
+
+/// The child, on its own stack but in the parent's memory: nothing but system calls, and raw ones,
+/// since glibc's setuid and its like would tell the parent's threads.
+static int child(void *argument) {
+    struct birth *birth = argument;
+    struct crd_spawn *spawn = birth->spawn;
+
+    if (syscall(SYS_setsid) == -1) fail(birth, CRD_SPAWN_SETSID);
+    default_signals(birth);
+    if (spawn->switches_user) {
+        // In this order: without the user's rights there is none to change the group.
+        if (syscall(SYS_setgroups, spawn->group_count, spawn->groups) == -1)
+            fail(birth, CRD_SPAWN_SETGROUPS);
+        if (syscall(SYS_setresgid, spawn->gid, spawn->gid, spawn->gid) == -1)
+            fail(birth, CRD_SPAWN_SETGID);
+        if (syscall(SYS_setresuid, spawn->uid, spawn->uid, spawn->uid) == -1)
+            fail(birth, CRD_SPAWN_SETUID);
+    }
+    // After the change of user, which clears it; and the parent may be gone already.
+    if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1)
+        fail(birth, CRD_SPAWN_PDEATHSIG);
+    if (syscall(SYS_getppid) != birth->parent) {
+        errno = ESRCH;
+        fail(birth, CRD_SPAWN_PDEATHSIG);
+    }
+    syscall(SYS_umask, 022);
+    if (syscall(SYS_chdir, spawn->directory) == -1) fail(birth, CRD_SPAWN_CHDIR);
+    if (place_descriptors(spawn) == -1) fail(birth, CRD_SPAWN_DUP);
+    // Ours are close-on-exec; this is for what a library may have opened otherwise.
+    syscall(SYS_close_range, DESCRIPTORS, ~0U, 0);
+    const kernel_sigset empty = 0;
+    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &empty, NULL, sizeof empty) == -1)
+        fail(birth, CRD_SPAWN_SIGNALS);
+    syscall(SYS_execve, spawn->path, spawn->argv, spawn->envp);
+    fail(birth, CRD_SPAWN_EXEC);
+}
+
+/// clone3(2), which glibc does not export, with a function to call on the child's new stack.
+///
+/// The child must not return through the caller's frame, which the parent goes on to use, so what
+/// it needs stays in registers that a system call preserves.
+static long clone3_calling(struct clone_args *args, int (*function)(void *), void *argument) {
+#if defined(__x86_64__)
+    register long result __asm__("rax") = SYS_clone3;
+    register struct clone_args *first __asm__("rdi") = args;
+    register size_t second __asm__("rsi") = sizeof *args;
+    register int (*kept_function)(void *) __asm__("r12") = function;
+    register void *kept_argument __asm__("r13") = argument;
+    __asm__ volatile(
+        "syscall\n\t"
+        "testq %%rax, %%rax\n\t"
+        "jnz 1f\n\t"
+        "xorl %%ebp, %%ebp\n\t"
+        "movq %%r13, %%rdi\n\t"
+        "callq *%%r12\n\t"
+        "hlt\n"
+        "1:"
+        : "+r"(result)
+        : "r"(first), "r"(second), "r"(kept_function), "r"(kept_argument)
+        : "rcx", "r11", "cc", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long number __asm__("x8") = SYS_clone3;
+    register long result __asm__("x0") = (long)args;
+    register size_t second __asm__("x1") = sizeof *args;
+    register int (*kept_function)(void *) __asm__("x19") = function;
+    register void *kept_argument __asm__("x20") = argument;
+    __asm__ volatile(
+        "svc #0\n\t"
+        "cbnz x0, 1f\n\t"
+        "mov x29, #0\n\t"
+        "mov x0, x20\n\t"
+        "blr x19\n\t"
+        "brk #1\n"
+        "1:"
+        : "+r"(result)
+        : "r"(number), "r"(second), "r"(kept_function), "r"(kept_argument)
+        : "cc", "memory");
+    return result;
+#else
+#error "crd_spawn knows x86-64 and aarch64"
+#endif
+}
+
+static pid_t clone_child(struct birth *birth, char *stack) {
+    struct crd_spawn *spawn = birth->spawn;
+    const uint64_t flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+    struct clone_args args = {
+        .flags = flags | CLONE_CLEAR_SIGHAND | (spawn->cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+        .pidfd = (uint64_t)(uintptr_t)&spawn->pidfd,
+        .exit_signal = SIGCHLD,
+        .stack = (uint64_t)(uintptr_t)stack,
+        .stack_size = STACK_SIZE,
+        .cgroup = spawn->cgroup >= 0 ? (uint64_t)spawn->cgroup : 0,
+    };
+    birth->handlers_are_cleared = true;
+    const long result = clone3_calling(&args, child, birth);
+    if (result >= 0) return (pid_t)result;
+    errno = (int)-result;
+    // Kernels before 5.3 lack it, and seccomp filters that do not know it answer EPERM.
+    if (spawn->cgroup >= 0 || (errno != ENOSYS && errno != EPERM)) return -1;
+    birth->handlers_are_cleared = false;
+    return clone(child, stack + STACK_SIZE, (int)flags | SIGCHLD, birth, &spawn->pidfd);
+}
+
+pid_t crd_spawn(struct crd_spawn *spawn) {
+    // The parent sleeps in this frame until the child has left it, so one stack serves.
+    _Alignas(16) char stack[STACK_SIZE];
+    struct birth birth = {.spawn = spawn, .parent = getpid()};
+    spawn->pidfd = -1;
+    spawn->error = 0;
+
+    // No handler of the parent's may run in the child, in the parent's memory.
+    const kernel_sigset all = ~(kernel_sigset)0;
+    kernel_sigset previous;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &previous, sizeof all);
+    const pid_t pid = clone_child(&birth, stack);
+    if (pid == -1) {
+        spawn->error = errno;
+        spawn->step = CRD_SPAWN_CLONE;
+    }
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &previous, NULL, sizeof previous);
+
+    if (pid > 0 && spawn->error != 0) {
+        // It is past its last use of our memory, but perhaps not yet a zombie.
+        siginfo_t info;
+        while (waitid(P_PID, (id_t)pid, &info, WEXITED) == -1 && errno == EINTR) continue;
+        close(spawn->pidfd);
+        spawn->pidfd = -1;
+        return -1;
+    }
+    return pid;
+}
+
+uint64_t crd_ignored_signals(void) {
+    uint64_t ignored = 0;
+    for (int signal = 1; signal <= SIGNALS; signal++) {
+        struct kernel_sigaction action;
+        if (syscall(SYS_rt_sigaction, signal, NULL, &action, sizeof(kernel_sigset)) == 0
+            && action.handler == SIG_IGN)
+            ignored |= (uint64_t)1 << (signal - 1);
+    }
+    return ignored;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+public import CRDCore
+import Glibc
+public import SystemPackage
+
+/// A directory of the cgroup2 hierarchy (cgroups(7)), which holds the processes of one run.
+///
+/// As a source it tells when its last process has gone; it is registered only while somebody
+/// waits for that.
+public final class Cgroup: EventSource {
+    public let path: FilePath
+    private let directory: Descriptor
+    private let populationFile: Descriptor
+    private let killFile: Descriptor
+    private let emptied: (inout [Event]) -> Void
+
+    /// Makes the directory, or takes one that is there.
+    ///
+    /// - Parameter emptied: called from `drain` when no process is left.
+    /// - Throws: also where the kernel has no `cgroup.kill` (before 5.14).
+    public init(
+        _ path: FilePath, emptied: @escaping (inout [Event]) -> Void
+    ) throws(SystemCallError) {
+        self.path = path
+        self.emptied = emptied
+        if path.withPlatformString({ mkdir($0, 0o755) }) == -1 && Errno(rawValue: errno) != .fileExists {
+            throw SystemCallError(
+                function: "mkdir", errno: Errno(rawValue: errno), subject: path.string)
+        }
+        directory = try .open(path, O_RDONLY | O_DIRECTORY)
+        populationFile = try .open(path.appending("cgroup.events"), O_RDONLY)
+        killFile = try .open(path.appending("cgroup.kill"), O_WRONLY)
+    }
+
+    public var descriptor: CInt { populationFile.rawValue }
+    public var interest: Interest { .changed }
+
+    /// For `CLONE_INTO_CGROUP`.
+    public var directoryDescriptor: CInt { directory.rawValue }
+
+    public func drain(into events: inout [Event]) throws(SystemCallError) {
+        if try !isPopulated() { emptied(&events) }
+    }
+
+    /// Whether a process lives in it or below it (`populated` in cgroup.events).
+    public func isPopulated() throws(SystemCallError) -> Bool {
+        try withUnsafeTemporaryAllocation(byteCount: 128, alignment: 1) {
+            buffer throws(SystemCallError) in
+            let count = try systemCall("pread", on: path.string) {
+                pread(populationFile.rawValue, buffer.baseAddress!, buffer.count, 0)
+            }
+            return String(decoding: buffer[..<count], as: UTF8.self).contains("populated 1")
+        }
+    }
+
+    /// SIGKILL to all of them at once, also to those being born (`cgroup.kill`).
+    public func kill() throws(SystemCallError) {
+        try systemCall("write", on: path.appending("cgroup.kill").string) {
+            pwrite(killFile.rawValue, "1", 1, 0)
+        }
+    }
+
+    /// A signal to each process in it and below it.
+    public func send(_ signal: CInt) {
+        for member in Self.members(below: path) { ProcessTable.send(signal, to: member) }
+    }
+
+    /// Removes the directory, which fails while a process lives in it.
+    public func remove() {
+        _ = path.withPlatformString { rmdir($0) }
+    }
+
+    private static func members(below path: FilePath, depth: Int = 0) -> [ProcessTable.Entry] {
+        guard depth < 16 else { return [] }
+        var members: [ProcessTable.Entry] = []
+        if let file = try? Descriptor.open(path.appending("cgroup.procs"), O_RDONLY),
+            let bytes = try? file.readAll()
+        {
+            for line in bytes.split(separator: 0x0a) {
+                guard let pid = pid_t(String(decoding: line, as: UTF8.self)),
+                    let entry = ProcessTable.entry(pid)
+                else { continue }
+                members.append(entry)
+            }
+        }
+        for child in Directory.entries(of: path) {
+            let below = path.appending(child)
+            if FileStatus(of: below, followingLinks: false)?.kind == .directory {
+                members += Self.members(below: below, depth: depth + 1)
+            }
+        }
+        return members
+    }
+}
+
+extension Cgroup {
+    /// The cgroup this process is in, if we may make others below it: the service manager says so
+    /// by an extended attribute (systemd's `Delegate=`).
+    public static func delegated() -> FilePath? {
+        guard let own = ownPath(), let mount = mountPoint() else { return nil }
+        let path = FilePath(mount + own)
+        for attribute in ["trusted.delegate", "user.delegate"]
+        where crd_has_true_xattr(path.string, attribute) { return path }
+        return nil
+    }
+
+    /// Moves this process, once, into a leaf below `path`, since a cgroup that hands out
+    /// controllers may not hold processes itself; and removes what a former daemon left there.
+    public static func moveIntoLeaf(of path: FilePath) throws(SystemCallError) {
+        for child in Directory.entries(of: path) where child.string.hasPrefix(slotPrefix) {
+            guard let stale = try? Cgroup(path.appending(child), emptied: { _ in }) else { continue }
+            try stale.kill()
+            stale.remove()
+        }
+        let leaf = path.appending("daemon")
+        if leaf.withPlatformString({ mkdir($0, 0o755) }) == -1 && Errno(rawValue: errno) != .fileExists {
+            throw SystemCallError(
+                function: "mkdir", errno: Errno(rawValue: errno), subject: leaf.string)
+        }
+        let members = try Descriptor.open(leaf.appending("cgroup.procs"), O_WRONLY)
+        try members.writeAll(Array("\(getpid())\n".utf8), subject: leaf.string)
+    }
+
+    /// How the directories of runs are named.
+    public static let slotPrefix = "slot-"
+
+    /// The line `0::PATH` of /proc/self/cgroup; nil in the root, which is nobody's to give.
+    private static func ownPath() -> String? {
+        guard let text = TextFile.read("/proc/self/cgroup") else { return nil }
+        for line in text.split(separator: "\n") where line.hasPrefix("0::") {
+            let path = String(line.dropFirst(3))
+            return path == "/" ? nil : path
+        }
+        return nil
+    }
+
+    /// Where cgroup2 is mounted whole (proc(5), mountinfo).
+    private static func mountPoint() -> String? {
+        guard let text = TextFile.read("/proc/self/mountinfo") else { return nil }
+        for line in text.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count,
+                fields[dash + 1] == "cgroup2", fields[3] == "/"
+            else { continue }
+            return String(fields[4])
+        }
+        return nil
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+public import CRDCore
+import Glibc
+public import SystemPackage
+
+/// A process we started, known by its pidfd, so that no signal meets another of the same number.
+public struct ChildProcess: ~Copyable {
+    public let pid: pid_t
+    public let pidfd: Descriptor
+
+    /// What to start, and as whom.
+    public struct Request {
+        public var path: String
+        public var environment: CStringBlock
+        /// The working directory.
+        public var directory: String
+        /// Become the child's 0, 1, 2 and 3. They must be blocking, since that is shared.
+        public var descriptors: (CInt, CInt, CInt, CInt)
+        /// Whom to become; nil to stay who we are.
+        public var user: UserAccount?
+        /// A directory of cgroup2 to be born in.
+        public var cgroup: CInt?
+
+        public init(
+            path: String, environment: CStringBlock, directory: String,
+            descriptors: (CInt, CInt, CInt, CInt), user: UserAccount?, cgroup: CInt?
+        ) {
+            self.path = path
+            self.environment = environment
+            self.directory = directory
+            self.descriptors = descriptors
+            self.user = user
+            self.cgroup = cgroup
+        }
+    }
+
+    /// The signals we ignore ourselves, which children must not. Asked once: the daemon does not
+    /// change them after its start.
+    private static let ignoredSignals = crd_ignored_signals()
+
+    /// Starts a process in a session of its own; see `crd_spawn` for all that is set in it.
+    ///
+    /// - Throws: what failed in the child too, execve(2) included, with its errno.
+    public static func spawn(
+        _ request: Request
+    ) throws(SpawnError) -> ChildProcess {
+        var spawn = crd_spawn()
+        spawn.descriptors = request.descriptors
+        spawn.cgroup = request.cgroup ?? -1
+        spawn.ignored_signals = ignoredSignals
+        if let user = request.user {
+            spawn.switches_user = true
+            spawn.uid = user.uid
+            spawn.gid = user.gid
+        }
+        let groups = request.user?.groups ?? []
+        spawn.group_count = groups.count
+        var arguments = CStringBlock(CollectionOfOne(request.path))
+        var environment = request.environment
+        let pid = request.path.withCString { path in
+            request.directory.withCString { directory in
+                groups.withUnsafeBufferPointer { groups in
+                    arguments.withPointers { argv in
+                        environment.withPointers { envp in
+                            spawn.path = path
+                            spawn.directory = directory
+                            spawn.groups = groups.baseAddress
+                            spawn.argv = argv
+                            spawn.envp = envp
+                            return crd_spawn(&spawn)
+                        }
+                    }
+                }
+            }
+        }
+        guard pid > 0 else {
+            throw SpawnError(
+                step: spawn.step, errno: Errno(rawValue: spawn.error), path: request.path,
+                directory: request.directory)
+        }
+        return ChildProcess(pid: pid, pidfd: Descriptor(adopting: spawn.pidfd))
+    }
+
+    /// Sends a signal to this process alone (pidfd_send_signal(2)); one that has ended is no error.
+    public borrowing func send(_ signal: CInt) {
+        _ = crd_pidfd_send_signal(pidfd.rawValue, signal)
+    }
+
+    /// Collects how it ended, or nil if it has not (waitid(2), `P_PIDFD`).
+    public borrowing func reap() throws(SystemCallError) -> Termination? {
+        var code: CInt = 0
+        var status: CInt = 0
+        let result = try systemCall("waitid", on: "\(pid)") {
+            crd_pidfd_reap(pidfd.rawValue, &code, &status)
+        }
+        guard result == 1 else { return nil }
+        return code == CLD_EXITED
+            ? .exited(UInt8(truncatingIfNeeded: status)) : .signaled(status)
+    }
+}
+
+/// A process that could not be started: at which step, why, and what to do about it.
+public struct SpawnError: Error, CustomStringConvertible {
+    let step: crd_spawn_step
+    public let errno: Errno
+    let path: String
+    let directory: String
+
+    public var description: String {
+        switch (step, errno) {
+        case (CRD_SPAWN_EXEC, .execFormatError):
+            "\(path) is neither a program for this machine nor a script with a #! line; "
+                + "make '#!/bin/sh' or the like its first line"
+        case (CRD_SPAWN_EXEC, .noSuchFileOrDirectory):
+            "\(path) cannot be executed: it, or the interpreter its #! line names, is not there; "
+                + "check that line for the path and for a carriage return at its end"
+        case (CRD_SPAWN_EXEC, .permissionDenied):
+            "\(path) may not be executed; chmod +x it, and see that its file system is not mounted "
+                + "noexec and that the user it runs as may enter its directories"
+        case (CRD_SPAWN_EXEC, .textFileBusy):
+            "\(path) is still being written"
+        case (CRD_SPAWN_CHDIR, _):
+            "chdir '\(directory)': \(errno)"
+        case (CRD_SPAWN_CLONE, .resourceTemporarilyUnavailable):
+            "no further process can be started: \(errno); raise TasksMax= in crd.service or "
+                + "the sysctl kernel.pid_max"
+        default:
+            "\(function) '\(path)': \(errno)"
+        }
+    }
+
+    private var function: String {
+        switch step {
+        case CRD_SPAWN_CLONE: "clone"
+        case CRD_SPAWN_SETSID: "setsid"
+        case CRD_SPAWN_SIGNALS: "rt_sigprocmask"
+        case CRD_SPAWN_SETGROUPS: "setgroups"
+        case CRD_SPAWN_SETGID: "setgid"
+        case CRD_SPAWN_SETUID: "setuid"
+        case CRD_SPAWN_PDEATHSIG: "prctl"
+        case CRD_SPAWN_DUP: "dup3"
+        default: "execve"
+        }
+    }
+}

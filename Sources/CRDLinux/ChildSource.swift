@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import Glibc
+
+/// A module's running executable: becomes readable when it has ended (pidfd_open(2)).
+public final class ChildSource: EventSource {
+    public let module: ModuleID
+    private let process: ChildProcess
+    private let outputs: [PipeSource]
+    private let ended: (Termination) -> Void
+
+    /// - Parameters:
+    ///   - outputs: drained before the end is told, so that nothing the process printed is missed.
+    ///   - ended: called before the event is appended.
+    public init(
+        _ process: consuming ChildProcess, of module: ModuleID, outputs: [PipeSource],
+        ended: @escaping (Termination) -> Void
+    ) {
+        self.process = process
+        self.module = module
+        self.outputs = outputs
+        self.ended = ended
+    }
+
+    public var pid: pid_t { process.pid }
+    public var descriptor: CInt { process.pidfd.rawValue }
+
+    public func drain(into events: inout [Event]) throws(SystemCallError) {
+        guard let termination = try process.reap() else { return }
+        for output in outputs { output.finish() }
+        ended(termination)
+        events.append(.exited(module, termination))
+    }
+
+    /// Sends a signal to the process alone, not to what it started.
+    public func send(_ signal: CInt) {
+        process.send(signal)
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import Glibc
+
+/// The clocks the shell reads for the core (clock_gettime(2)).
+public enum Clock {
+    /// Since boot, sleep included (`CLOCK_BOOTTIME`).
+    public static var now: Instant {
+        Instant(nanoseconds: read(CLOCK_BOOTTIME))
+    }
+
+    /// Nanoseconds since 1970 in UTC (`CLOCK_REALTIME`); may jump.
+    public static var realtimeNanoseconds: Int64 { read(CLOCK_REALTIME) }
+
+    private static func read(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        // Cannot fail: the clock exists since Linux 2.6.39, and the address is good.
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Glibc
+public import SystemPackage
+
+/// Sole owner of an open file descriptor; closes it when dropped.
+public struct Descriptor: ~Copyable {
+    public let rawValue: CInt
+
+    /// Takes ownership of `rawValue`, which must be open and close-on-exec.
+    public init(adopting rawValue: CInt) {
+        precondition(rawValue >= 0)
+        assert(
+            fcntl(rawValue, F_GETFD) & FD_CLOEXEC != 0,
+            "descriptor \(rawValue) would leak into children")
+        self.rawValue = rawValue
+    }
+
+    deinit {
+        // Not retried on EINTR: on Linux it is gone already.
+        _ = close(rawValue)
+    }
+
+    /// Opens a file close-on-exec (open(2)).
+    public static func open(
+        _ path: FilePath, _ flags: CInt, mode: mode_t = 0
+    ) throws(SystemCallError) -> Descriptor {
+        let fd = try systemCall("open", on: path.string) {
+            path.withPlatformString { Glibc.open($0, flags | O_CLOEXEC, mode) }
+        }
+        return Descriptor(adopting: fd)
+    }
+
+    /// Reads to the end of the file, or to `limit` bytes (read(2)).
+    public func readAll(
+        limit: Int = .max, subject: @autoclosure () -> String = ""
+    ) throws(SystemCallError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < limit {
+            let room = min(limit - bytes.count, max(4_096, bytes.count))
+            let start = bytes.count
+            bytes.append(contentsOf: repeatElement(0, count: room))
+            let count = try systemCall("read", on: subject()) {
+                bytes.withUnsafeMutableBytes { read(rawValue, $0.baseAddress! + start, room) }
+            }
+            bytes.removeLast(room - count)
+            if count == 0 { break }
+        }
+        return bytes
+    }
+
+    /// Writes all of `bytes` (write(2)); the descriptor must be blocking.
+    public func writeAll(
+        _ bytes: [UInt8], subject: @autoclosure () -> String = ""
+    ) throws(SystemCallError) {
+        try bytes.withUnsafeBufferPointer { buffer throws(SystemCallError) in
+            var done = 0
+            while done < buffer.count {
+                done += try systemCall("write", on: subject()) {
+                    write(rawValue, buffer.baseAddress! + done, buffer.count - done)
+                }
+            }
+        }
+    }
+}

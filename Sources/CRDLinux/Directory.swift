@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Glibc
+public import SystemPackage
+
+/// Directories and what is in them.
+public enum Directory {
+    /// The names in a directory, without `.` and `..`, in no order; none where it cannot be read.
+    public static func entries(of path: FilePath) -> [FilePath.Component] {
+        (try? list(path)) ?? []
+    }
+
+    /// The names in a directory, without `.` and `..`, in no order (readdir(3)).
+    public static func list(_ path: FilePath) throws(SystemCallError) -> [FilePath.Component] {
+        guard let directory = path.withPlatformString({ opendir($0) }) else {
+            throw SystemCallError(
+                function: "opendir", errno: Errno(rawValue: errno), subject: path.string)
+        }
+        defer { closedir(directory) }
+        var names: [FilePath.Component] = []
+        while let record = readdir(directory) {
+            let name = withUnsafePointer(to: &record.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    FilePath.Component(platformString: $0)
+                }
+            }
+            guard let name, name.kind == .regular else { continue }
+            names.append(name)
+        }
+        return names
+    }
+
+    /// Makes a directory and those above it that are missing (mkdir(2)).
+    public static func make(_ path: FilePath, mode: mode_t) throws(SystemCallError) {
+        let result = path.withPlatformString { mkdir($0, mode) }
+        if result == 0 { return }
+        let code = Errno(rawValue: errno)
+        if code == .noSuchFileOrDirectory && !path.removingLastComponent().isEmpty {
+            try make(path.removingLastComponent(), mode: 0o755)
+            return try make(path, mode: mode)
+        }
+        if code == .fileExists && FileStatus(of: path)?.kind == .directory { return }
+        throw SystemCallError(function: "mkdir", errno: code, subject: path.string)
+    }
+
+    /// Makes a directory that is one user's alone, or gives one that is there to that user.
+    public static func makePrivate(
+        _ path: FilePath, owner: UserAccount, mode: mode_t = 0o700
+    ) throws(SystemCallError) {
+        try make(path, mode: mode)
+        // Not through a link: whoever owned the directory before could point it elsewhere.
+        let directory = try Descriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        var status = stat()
+        try systemCall("fstat", on: path.string) { fstat(directory.rawValue, &status) }
+        if status.st_uid != owner.uid || (geteuid() == 0 && status.st_gid != owner.gid) {
+            try systemCall("fchown", on: path.string) {
+                fchown(directory.rawValue, owner.uid, owner.gid)
+            }
+        }
+        if status.st_mode & 0o7777 != mode {
+            try systemCall("fchmod", on: path.string) { fchmod(directory.rawValue, mode) }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+
+/// Something with a descriptor that turns readiness into core events.
+public protocol EventSource: AnyObject {
+    var descriptor: CInt { get }
+    /// What to wait for.
+    var interest: Interest { get }
+    /// Reads until `EAGAIN` or its share of this turn is used up, appending what it saw. Decides
+    /// nothing.
+    func drain(into events: inout [Event]) throws(SystemCallError)
+}
+
+extension EventSource {
+    public var interest: Interest { .readable }
+}
+
+/// The conditions of epoll_ctl(2) that a source waits for.
+public struct Interest: OptionSet, Sendable {
+    public let rawValue: UInt8
+
+    public init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    /// `EPOLLIN`.
+    public static let readable = Interest(rawValue: 1)
+    /// `EPOLLOUT`.
+    public static let writable = Interest(rawValue: 2)
+    /// `EPOLLPRI`, as kernfs reports a change of a file.
+    public static let changed = Interest(rawValue: 4)
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+import Glibc
+public import SystemPackage
+
+/// A file that one process at a time holds, with its pid inside (flock(2)).
+public struct FileLock: ~Copyable {
+    private let file: Descriptor
+
+    /// Somebody else has it.
+    public struct Held: Error {
+        /// What is written in the file; empty where the holder has not written yet.
+        public let holder: String
+    }
+
+    /// Takes the lock without waiting; it is let go when dropped, and when the process ends.
+    ///
+    /// - Throws: `Held`, or `SystemCallError`.
+    public static func take(_ path: FilePath) throws -> FileLock {
+        let file = try Descriptor.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        if crd_lock(file.rawValue) == -1 {
+            let code = Errno(rawValue: errno)
+            guard code == .wouldBlock else {
+                throw SystemCallError(function: "flock", errno: code, subject: path.string)
+            }
+            let text = try file.readAll(limit: 32, subject: path.string)
+            throw Held(holder: String(decoding: text.prefix { $0 != 0x0a }, as: UTF8.self))
+        }
+        try systemCall("ftruncate", on: path.string) { ftruncate(file.rawValue, 0) }
+        try file.writeAll(Array("\(getpid())\n".utf8), subject: path.string)
+        return FileLock(file: file)
+    }
+
+    private init(file: consuming Descriptor) {
+        self.file = file
+    }
+}

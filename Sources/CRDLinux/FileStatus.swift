@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import Glibc
+public import SystemPackage
+
+/// What stat(2) says of a file, as far as anybody here asks.
+public struct FileStatus: Sendable {
+    public enum Kind: Sendable { case regular, directory, symbolicLink, other }
+
+    public let kind: Kind
+    public let owner: uid_t
+    /// The permission bits with set-user-ID, set-group-ID and sticky.
+    public let mode: mode_t
+    public let device: dev_t
+    public let inode: ino_t
+
+    /// Nil where there is none, or none that we may see.
+    public init?(of path: FilePath, followingLinks: Bool = true) {
+        guard let status = try? FileStatus(at: path, followingLinks: followingLinks) else {
+            return nil
+        }
+        self = status
+    }
+
+    /// stat(2), or lstat(2).
+    public init(at path: FilePath, followingLinks: Bool = true) throws(SystemCallError) {
+        var status = stat()
+        try systemCall(followingLinks ? "stat" : "lstat", on: path.string) {
+            path.withPlatformString { followingLinks ? stat($0, &status) : lstat($0, &status) }
+        }
+        self.init(status)
+    }
+
+    /// fstat(2); nil for a descriptor that is not open.
+    public init?(of descriptor: CInt) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    private init(_ status: stat) {
+        kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: .regular
+            case S_IFDIR: .directory
+            case S_IFLNK: .symbolicLink
+            default: .other
+            }
+        owner = status.st_uid
+        mode = status.st_mode & 0o7777
+        device = status.st_dev
+        inode = status.st_ino
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+public import CRDCore
+import Glibc
+import SystemPackage
+
+/// What takes in a child's output.
+public protocol OutputSink: AnyObject {
+    func receive(_ bytes: UnsafeRawBufferPointer)
+    /// No more will come.
+    func finish()
+}
+
+/// Our end of a pipe that a child writes into.
+public final class PipeSource: EventSource {
+    /// How much is read in one turn, so that a child that prints without end holds up nobody.
+    private static let share = 1 << 16
+
+    private let pipe: Descriptor
+    private let sink: any OutputSink
+    /// The child's end has been closed by all who had it.
+    public private(set) var isAtEnd = false
+
+    /// A pipe, and the blocking end for the child, which the caller closes after the spawn
+    /// (pipe2(2)).
+    public static func make(
+        into sink: any OutputSink
+    ) throws(SystemCallError) -> (source: PipeSource, childEnd: CInt) {
+        var ends: (CInt, CInt) = (-1, -1)
+        try systemCall("pipe2") {
+            withUnsafeMutableBytes(of: &ends) {
+                crd_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress!)
+            }
+        }
+        return (PipeSource(Descriptor(adopting: ends.0), sink: sink), ends.1)
+    }
+
+    private init(_ pipe: consuming Descriptor, sink: any OutputSink) {
+        self.pipe = pipe
+        self.sink = sink
+    }
+
+    public var descriptor: CInt { pipe.rawValue }
+
+    public func drain(into events: inout [Event]) throws(SystemCallError) {
+        _ = try read(upTo: Self.share)
+    }
+
+    /// The child has ended: takes in what it left in the pipe, and no more than that, since
+    /// whoever still holds the other end may write on for ever (ioctl_tty(2), `FIONREAD`).
+    public func finish() {
+        var waiting: CInt = 0
+        _ = ioctl(pipe.rawValue, UInt(FIONREAD), &waiting)
+        var rest = Int(waiting)
+        while rest > 0 {
+            guard let count = try? read(upTo: min(rest, Self.share)), count > 0 else { break }
+            rest -= count
+        }
+        sink.finish()
+    }
+
+    private func read(upTo limit: Int) throws(SystemCallError) -> Int {
+        try withUnsafeTemporaryAllocation(byteCount: limit, alignment: 1) {
+            buffer throws(SystemCallError) in
+            do throws(SystemCallError) {
+                let count = try systemCall("read", on: "a module's output") {
+                    Glibc.read(pipe.rawValue, buffer.baseAddress!, limit)
+                }
+                if count == 0 { isAtEnd = true }
+                sink.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                return count
+            } catch where error.errno == .wouldBlock {
+                return 0
+            }
+        }
+    }
+}

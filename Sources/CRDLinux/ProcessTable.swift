@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+import Glibc
+import SystemPackage
+
+/// The processes of this machine at one moment, as /proc shows them (proc(5)).
+public struct ProcessTable {
+    /// A process; its start time tells it from a later one with the same number.
+    public struct Entry: Hashable, Sendable {
+        public let pid: pid_t
+        public let parent: pid_t
+        /// Clock ticks after boot.
+        public let startTime: UInt64
+        public let isZombie: Bool
+    }
+
+    public let entries: [Entry]
+
+    /// Reads all of /proc; a process that ends meanwhile may be missing.
+    public init() {
+        entries = Self.processIDs().compactMap(Self.entry)
+    }
+
+    /// The processes below `roots`, those included, without the dead.
+    public func tree(below roots: [pid_t]) -> [Entry] {
+        let byParent = Dictionary(grouping: entries, by: \.parent)
+        var found = entries.filter { roots.contains($0.pid) }
+        var next = 0
+        while next < found.count {
+            // Deep enough for a chain of every process there is; a cycle cannot be.
+            found.append(contentsOf: byParent[found[next].pid] ?? [])
+            next += 1
+        }
+        return found.filter { !$0.isZombie }
+    }
+
+    /// The children of this process, zombies included, without a look at all of /proc.
+    public static func ownChildren() -> [pid_t] {
+        // The daemon has one thread, so its list is the process's. CONFIG_PROC_CHILDREN.
+        guard let bytes = contents(of: "/proc/thread-self/children") else {
+            return ProcessTable().entries.filter { $0.parent == getpid() }.map(\.pid)
+        }
+        return bytes.split(separator: UInt8(ascii: " ")).compactMap {
+            pid_t(String(decoding: $0, as: UTF8.self))
+        }
+    }
+
+    /// The values of some variables in the environment that a process was started with
+    /// (`/proc/PID/environ`); nil where it may not be read or the process is gone.
+    public static func environment(of pid: pid_t, _ names: [String]) -> [String: String]? {
+        guard let bytes = contents(of: "/proc/\(pid)/environ") else { return nil }
+        var values: [String: String] = [:]
+        for variable in bytes.split(separator: 0) {
+            guard let equals = variable.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let name = String(decoding: variable[..<equals], as: UTF8.self)
+            guard names.contains(name) else { continue }
+            values[name] = String(decoding: variable[(equals + 1)...], as: UTF8.self)
+        }
+        return values
+    }
+
+    /// Sends a signal to the process that was seen, not to a later one of the same number.
+    public static func send(_ signal: CInt, to seen: Entry) {
+        let pidfd = crd_pidfd_open(seen.pid)
+        guard pidfd >= 0 else { return }
+        defer { close(pidfd) }
+        guard entry(seen.pid)?.startTime == seen.startTime else { return }
+        _ = crd_pidfd_send_signal(pidfd, signal)
+    }
+
+    /// Collects a child that has ended; whether it had.
+    public static func reap(_ pid: pid_t) -> Bool {
+        crd_reap(pid) == 1
+    }
+
+    static func processIDs() -> [pid_t] {
+        guard let directory = opendir("/proc") else { return [] }
+        defer { closedir(directory) }
+        var ids: [pid_t] = []
+        while let record = readdir(directory) {
+            let name = withUnsafePointer(to: &record.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let pid = pid_t(name) { ids.append(pid) }
+        }
+        return ids
+    }
+
+    static func entry(_ pid: pid_t) -> Entry? {
+        // The name, in parentheses, may hold anything; what follows the last one counts.
+        guard let bytes = contents(of: "/proc/\(pid)/stat"),
+            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
+        guard fields.count > 19,
+            let parent = pid_t(String(decoding: fields[1], as: UTF8.self)),
+            let startTime = UInt64(String(decoding: fields[19], as: UTF8.self))
+        else { return nil }
+        let state = fields[0].first
+        let isDead = state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")
+        return Entry(pid: pid, parent: parent, startTime: startTime, isZombie: isDead)
+    }
+
+    private static func contents(of path: String) -> [UInt8]? {
+        guard let file = try? Descriptor.open(FilePath(path), O_RDONLY) else { return nil }
+        return try? file.readAll(limit: 1 << 20)
+    }
+}

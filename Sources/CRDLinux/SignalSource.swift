@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+public import CRDCore
+import Glibc
+import SystemPackage
+
+/// The daemon's own signals as readiness (signalfd(2)).
+public final class SignalSource: EventSource {
+    /// A signal as it came.
+    public struct Received: Sendable {
+        public let number: CInt
+        public let pid: pid_t
+        public let uid: uid_t
+    }
+
+    private let signals: Descriptor
+    private let receive: (Received) -> Void
+
+    /// Blocks the signals for this process and takes them over (sigprocmask(2)).
+    ///
+    /// - Parameter receive: called for each signal, in the order they came.
+    public init(
+        _ numbers: [CInt], receive: @escaping (Received) -> Void
+    ) throws(SystemCallError) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in numbers { sigaddset(&set, number) }
+        try systemCall("sigprocmask") { sigprocmask(SIG_BLOCK, &set, nil) }
+        signals = Descriptor(
+            adopting: try systemCall("signalfd") {
+                signalfd(-1, &set, CInt(SFD_CLOEXEC | SFD_NONBLOCK))
+            })
+        self.receive = receive
+    }
+
+    public var descriptor: CInt { signals.rawValue }
+
+    public func drain(into events: inout [Event]) throws(SystemCallError) {
+        var record = signalfd_siginfo()
+        let size = MemoryLayout<signalfd_siginfo>.size
+        while true {
+            do throws(SystemCallError) {
+                try systemCall("read", on: "signalfd") { read(signals.rawValue, &record, size) }
+            } catch where error.errno == .wouldBlock {
+                return
+            }
+            receive(
+                Received(
+                    number: CInt(record.ssi_signo), pid: pid_t(record.ssi_pid),
+                    uid: record.ssi_uid))
+        }
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+public import CRDCore
+import Glibc
+import SystemPackage
+
+/// One connection of a Unix socket, non-blocking.
+///
+/// It reads only while nothing waits to be written, so a peer that asks without reading the
+/// answers makes nothing grow.
+public final class SocketStream: EventSource {
+    private static let share = 1 << 14
+
+    private let socket: Descriptor
+    private var output: [UInt8] = []
+    private var written = 0
+    private var announcedInterest = Interest.readable
+    /// Called from `drain` with what was read.
+    public var received: (ArraySlice<UInt8>) -> Void = { _ in }
+    /// Called from `drain` when the interest has changed.
+    public var interestChanged: () -> Void = {}
+    /// Called from `drain` when the peer has closed, or cannot be written to.
+    public var ended: () -> Void = {}
+
+    init(_ socket: consuming Descriptor) {
+        self.socket = socket
+    }
+
+    public var descriptor: CInt { socket.rawValue }
+    public var interest: Interest { isWriting ? .writable : .readable }
+    public var isWriting: Bool { written < output.count }
+
+    /// Who is at the other end (unix(7), `SO_PEERCRED`, `SO_PEERGROUPS`).
+    public func peer() throws(SystemCallError) -> Peer {
+        var pid: pid_t = 0
+        var uid: uid_t = 0
+        var gid: gid_t = 0
+        try systemCall("getsockopt", on: "SO_PEERCRED") {
+            crd_peer_credentials(socket.rawValue, &pid, &uid, &gid)
+        }
+        // As many as the kernel lets a process have (NGROUPS_MAX).
+        var groups = [gid_t](repeating: 0, count: 65_536)
+        var count = groups.count
+        try systemCall("getsockopt", on: "SO_PEERGROUPS") {
+            crd_peer_groups(socket.rawValue, &groups, &count)
+        }
+        return Peer(pid: pid, uid: uid, groups: Set(groups.prefix(count)).union([gid]))
+    }
+
+    public struct Peer: Sendable {
+        public let pid: pid_t
+        public let uid: uid_t
+        public let groups: Set<gid_t>
+    }
+
+    /// Writes what the socket takes now, and the rest when it takes more.
+    public func send(_ bytes: [UInt8]) {
+        let wasWriting = isWriting
+        output.append(contentsOf: bytes)
+        if !wasWriting { flush() }
+    }
+
+    public func drain(into events: inout [Event]) throws(SystemCallError) {
+        if isWriting { return flush() }
+        var closed = false
+        let bytes = withUnsafeTemporaryAllocation(byteCount: Self.share, alignment: 1) { buffer in
+            let count = recv(socket.rawValue, buffer.baseAddress!, buffer.count, 0)
+            let code = Errno(rawValue: errno)
+            if count == 0 || (count == -1 && code != .wouldBlock && code != .interrupted) {
+                closed = true
+            }
+            return Array(buffer[..<max(count, 0)])
+        }
+        if closed { ended() } else if !bytes.isEmpty { received(bytes[...]) }
+    }
+
+    private func flush() {
+        do throws(SystemCallError) {
+            while isWriting { written += try writeSome() }
+            output = []
+            written = 0
+        } catch where error.errno == .wouldBlock {
+            // The rest waits until the peer has read some.
+        } catch {
+            return ended()
+        }
+        guard interest != announcedInterest else { return }
+        announcedInterest = interest
+        interestChanged()
+    }
+
+    private func writeSome() throws(SystemCallError) -> Int {
+        try output.withUnsafeBufferPointer { buffer throws(SystemCallError) in
+            // The peer may be gone; an error is enough, a signal would end the daemon.
+            try systemCall("send") {
+                Glibc.send(
+                    socket.rawValue, buffer.baseAddress! + written, buffer.count - written,
+                    CInt(MSG_NOSIGNAL))
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import SystemPackage
+
+/// A system call that failed: what was tried, on what, why not, and what to do about it.
+public struct SystemCallError: Error, CustomStringConvertible {
+    public let function: StaticString
+    /// Read before anything else could change it.
+    public let errno: Errno
+    /// The object of the call: a path, a module's name, a signal.
+    public let subject: String
+
+    public init(function: StaticString, errno: Errno, subject: String) {
+        self.function = function
+        self.errno = errno
+        self.subject = subject
+    }
+
+    private var hint: String? {
+        switch (function.description, errno) {
+        case (_, .tooManyOpenFiles): "raise LimitNOFILE= in crd.service"
+        case (_, .tooManyOpenFilesInSystem): "raise the sysctl fs.file-max"
+        case (_, .noSpace): "free some space on that file system"
+        case ("bind", .addressInUse): "remove it if no crd is running"
+        default: nil
+        }
+    }
+
+    public var description: String {
+        let text = subject.isEmpty ? "\(function): \(errno)" : "\(function) '\(subject)': \(errno)"
+        return hint.map { "\(text); \($0)" } ?? text
+    }
+}
