@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// The directories that modules live in.
+public struct ModuleShelf: Sendable {
+    private let modules: FilePath
+    private let support: FilePath
+    private let rule: OwnershipRule
+    /// Whether a role may run as somebody else: only root can become another user.
+    private let switchesUsers: Bool
+
+    /// All that was found.
+    public struct Contents: Sendable {
+        /// In name order, user modules and support modules together.
+        public var modules: [InstalledModule] = []
+        /// What is wrong with what is no module.
+        public var complaints: [Diagnostic] = []
+
+        /// Everything that is wrong.
+        public var allComplaints: [Diagnostic] {
+            complaints + modules.flatMap(\.complaints)
+        }
+    }
+
+    /// - Parameter switchesUsers: false where roles that name another user must be refused.
+    public init(_ configuration: Configuration, switchesUsers: Bool = geteuid() == 0) {
+        modules = FilePath(configuration.modules)
+        support = FilePath(configuration.support)
+        rule = OwnershipRule()
+        self.switchesUsers = switchesUsers
+    }
+
+    /// Reads every module. A broken one is in the list with its complaints; the others go on.
+    public func contents() -> Contents {
+        var contents = Contents()
+        for name in names(in: modules, kind: .user, &contents) {
+            contents.modules.append(userModule(name))
+        }
+        for name in names(in: support, kind: .support, &contents) {
+            contents.modules.append(supportModule(name))
+        }
+        contents.modules.sort { $0.name < $1.name }
+        return contents
+    }
+
+    private func names(
+        in shelf: FilePath, kind: InstalledModule.Kind, _ contents: inout Contents
+    ) -> [ModuleName] {
+        let entries: [FilePath.Component]
+        do throws(SystemCallError) {
+            entries = try Directory.list(shelf)
+        } catch {
+            // Support modules are an extra; without a place for modules nothing is done at all.
+            if kind == .user || error.errno != .noSuchFileOrDirectory {
+                contents.complaints.append(
+                    Self.complaint(
+                        shelf, "cannot be read: \(error.errno); make the directory, or name "
+                            + "another with '\(kind == .user ? "modules" : "support")' in crd.conf"))
+            }
+            return []
+        }
+        var names: [ModuleName] = []
+        for entry in entries.map(\.string).sorted() where !ModuleName.isSkipped(entry) {
+            let path = shelf.appending(entry)
+            // A file is no module; a link that leads nowhere was meant to be one.
+            let status = FileStatus(of: path)
+            if let status, status.kind != .directory { continue }
+            if let name = ModuleName(entry) {
+                names.append(name)
+            } else {
+                contents.complaints.append(
+                    Self.complaint(
+                        path, "is not a module's name; rename it to at most "
+                            + "\(ModuleName.lengthMax) letters, digits, '.', '_' and '-', "
+                            + "a letter or digit first"))
+            }
+        }
+        return names
+    }
+
+    // MARK: One module
+
+    private func userModule(_ name: ModuleName) -> InstalledModule {
+        let directory = modules.appending(name.description)
+        var complaints: [Diagnostic] = []
+        var manifest = Manifest()
+        var accounts: [Role: UserAccount] = [:]
+        if complainAbout(directory, &complaints) {
+            let root = root(of: directory, &complaints)
+            let file = directory.appending(InstalledModule.manifestName)
+            if let root {
+                let (decoded, faults) = Manifest.decode(root, file: file.string)
+                manifest = decoded
+                complaints += faults
+            }
+            for role in Role.allCases {
+                let position = root.map { userPosition(role, $0) } ?? .start
+                accounts[role] = account(
+                    manifest.roles[role]?.user, file, position, &complaints)
+            }
+            for role in Role.allCases {
+                complainAbout(
+                    directory.appending(role.rawValue), ownedAlsoBy: accounts[role]?.uid,
+                    as: role.rawValue, &complaints)
+            }
+            let twin = support.appending(name.description)
+            if FileStatus(of: twin) != nil {
+                complaints.append(
+                    Self.complaint(
+                        directory, "has the name of the support module \(twin); a name is one or "
+                            + "the other: rename one of them"))
+            }
+        }
+        return InstalledModule(
+            name: name, kind: .user, directory: directory, manifest: manifest, accounts: accounts,
+            complaints: complaints)
+    }
+
+    private func supportModule(_ name: ModuleName) -> InstalledModule {
+        let directory = support.appending(name.description)
+        var complaints: [Diagnostic] = []
+        if complainAbout(directory, &complaints) {
+            complainAbout(
+                directory.appending(name.description), ownedAlsoBy: nil, as: "support module",
+                &complaints)
+            for role in Role.allCases
+            where FileStatus(of: directory.appending(role.rawValue)) != nil {
+                complaints.append(
+                    Self.complaint(
+                        directory.appending(role.rawValue), "makes this a user module; move the "
+                            + "directory to \(modules), or remove the file"))
+            }
+        }
+        return InstalledModule(
+            name: name, kind: .support, directory: directory, manifest: Manifest(), accounts: [:],
+            complaints: complaints)
+    }
+
+    /// Nil where there is no manifest, or none that can be read.
+    private func root(of directory: FilePath, _ complaints: inout [Diagnostic]) -> TOMLTable? {
+        let file = directory.appending(InstalledModule.manifestName)
+        guard FileStatus(of: file, followingLinks: false) != nil else { return nil }
+        do throws(Diagnostic) {
+            return try TOMLFile.read(file, under: rule)
+        } catch {
+            complaints.append(error)
+            return nil
+        }
+    }
+
+    private func account(
+        _ name: String?, _ file: FilePath, _ position: SourcePosition,
+        _ complaints: inout [Diagnostic]
+    ) -> UserAccount? {
+        let own = UserAccount.current()
+        guard let name else { return own }
+        func complain(_ message: String) -> UserAccount? {
+            complaints.append(
+                Diagnostic(file: file.string, position: position, message: message))
+            return nil
+        }
+        guard let account = UserAccount.named(name) else {
+            return complain("'user': there is no user \"\(name)\"; create it, or name another")
+        }
+        guard account.uid == own.uid || switchesUsers else {
+            return complain(
+                "'user': crd runs as \(own.name) and cannot become \"\(name)\"; run crd as root, "
+                    + "or remove the key")
+        }
+        return account
+    }
+
+    private func userPosition(_ role: Role, _ root: TOMLTable) -> SourcePosition {
+        if case .table(let settings) = root[role.rawValue]?.value.content,
+            let user = settings["user"]
+        {
+            return user.value.position
+        }
+        return root["user"]?.value.position ?? .start
+    }
+
+    // MARK: Complaints
+
+    /// Whether the directory is there and nobody else's.
+    private func complainAbout(_ directory: FilePath, _ complaints: inout [Diagnostic]) -> Bool {
+        do throws(Refusal) {
+            let status = try rule.verify(directory)
+            guard status.kind == .directory else {
+                throw Refusal(directory, "does not lead to a directory")
+            }
+            return true
+        } catch {
+            complaints.append(Self.complaint(about: directory, error))
+            return false
+        }
+    }
+
+    private func complainAbout(
+        _ executable: FilePath, ownedAlsoBy owner: uid_t?, as use: String,
+        _ complaints: inout [Diagnostic]
+    ) {
+        do throws(Refusal) {
+            try InstalledModule.verify(executable, under: rule, ownedAlsoBy: owner, as: use)
+        } catch {
+            complaints.append(Self.complaint(about: executable, error))
+        }
+    }
+
+    private static func complaint(about path: FilePath, _ refusal: Refusal) -> Diagnostic {
+        if refusal.path == path { return complaint(path, refusal.reason) }
+        let isLink = FileStatus(of: path, followingLinks: false)?.kind == .symbolicLink
+        if isLink && FileStatus(of: path) == nil {
+            return complaint(
+                path, "is a symbolic link that leads nowhere (\(refusal)); mend or remove it")
+        }
+        return complaint(path, refusal.description)
+    }
+
+    private static func complaint(_ path: FilePath, _ message: String) -> Diagnostic {
+        Diagnostic(file: path.string, position: .start, message: message)
+    }
+}

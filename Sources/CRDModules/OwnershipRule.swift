@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDLinux
+public import Glibc
+public import SystemPackage
+
+/// Who may be able to change what the daemon executes or believes: root, and whom it runs as.
+///
+/// Looked at with lstat(2), component by component from the root down, since one writable
+/// directory above is enough to swap all below it. Nobody but the trusted can then change the
+/// answer before it is used.
+public struct OwnershipRule: Sendable {
+    /// As many links as the kernel follows (path_resolution(7)).
+    private static let linksMax = 40
+
+    private let trusted: Set<uid_t>
+
+    public init(daemonUser: uid_t = geteuid()) {
+        trusted = [0, daemonUser]
+    }
+
+    /// Follows `path` to its end.
+    ///
+    /// - Parameter owner: who may own the file at the end beside the trusted; never a directory.
+    /// - Returns: what the path leads to.
+    /// - Throws: `Refusal` for the first component that others could change, or that is missing.
+    @discardableResult
+    public func verify(
+        _ path: FilePath, ownedAlsoBy owner: uid_t? = nil
+    ) throws(Refusal) -> FileStatus {
+        precondition(path.isAbsolute)
+        var rest = Array(path.components.reversed())
+        var current = FilePath("/")
+        var status = try look(at: current)
+        try judge(current, status, isLast: rest.isEmpty, owner: nil)
+        var links = 0
+        while let component = rest.popLast() {
+            if component.kind == .parentDirectory {
+                current.removeLastComponent()
+                continue
+            }
+            if component.kind == .currentDirectory { continue }
+            let next = current.appending(component)
+            status = try look(at: next)
+            if status.kind == .symbolicLink {
+                links += 1
+                guard links <= Self.linksMax else {
+                    throw Refusal(path, "leads through too many symbolic links; mend the loop")
+                }
+                try judgeOwner(next, status, owner: rest.isEmpty ? owner : nil)
+                let target = try target(of: next)
+                if target.isAbsolute { current = FilePath("/") }
+                rest.append(contentsOf: target.components.reversed())
+                continue
+            }
+            try judge(next, status, isLast: rest.isEmpty, owner: owner)
+            current = next
+        }
+        return status
+    }
+
+    private func judge(
+        _ path: FilePath, _ status: FileStatus, isLast: Bool, owner: uid_t?
+    ) throws(Refusal) {
+        let isDirectory = status.kind == .directory
+        try judgeOwner(path, status, owner: isLast && !isDirectory ? owner : nil)
+        // In a sticky directory nobody can replace what the trusted own; but the last directory
+        // must not take new files from others either.
+        let isSticky = isDirectory && !isLast && status.mode & S_ISVTX != 0
+        let (who, remedy): (String, String)
+        switch status.mode & 0o022 {
+        case 0: return
+        case _ where isSticky: return
+        case 0o020: (who, remedy) = ("its group", "g-w")
+        case 0o002: (who, remedy) = ("anybody", "o-w")
+        default: (who, remedy) = ("its group and anybody", "go-w")
+        }
+        throw Refusal(path, "can be written by \(who); run: chmod \(remedy) '\(path)'")
+    }
+
+    private func judgeOwner(
+        _ path: FilePath, _ status: FileStatus, owner: uid_t?
+    ) throws(Refusal) {
+        guard !trusted.contains(status.owner), status.owner != owner else { return }
+        let name = UserAccount.with(uid: status.owner).map { "\($0.name) (uid \($0.uid))" }
+        let rightful = trusted == [0] ? "root" : "root or uid \(trusted.subtracting([0]).first!)"
+        let link = status.kind == .symbolicLink ? "-h " : ""
+        throw Refusal(
+            path,
+            "belongs to \(name ?? "uid \(status.owner)"), not to \(rightful); "
+                + "run: chown \(link)root '\(path)'")
+    }
+
+    private func look(at path: FilePath) throws(Refusal) -> FileStatus {
+        do throws(SystemCallError) {
+            return try FileStatus(at: path, followingLinks: false)
+        } catch {
+            throw Self.refusal(of: path, error)
+        }
+    }
+
+    private func target(of link: FilePath) throws(Refusal) -> FilePath {
+        let target = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) {
+            buffer -> FilePath? in
+            let count = link.withPlatformString {
+                readlink($0, buffer.baseAddress!, buffer.count - 1)
+            }
+            guard count > 0 else { return nil }
+            buffer[count] = 0
+            return FilePath(platformString: buffer.baseAddress!)
+        }
+        guard let target else { throw Refusal(link, "cannot be read as a symbolic link") }
+        return target
+    }
+
+    private static func refusal(of path: FilePath, _ error: SystemCallError) -> Refusal {
+        switch error.errno {
+        case .noSuchFileOrDirectory: Refusal(path, "is not there")
+        case .notDirectory: Refusal(path, "lies below something that is not a directory")
+        default: Refusal(path, "cannot be looked at: \(error.errno)")
+        }
+    }
+}
