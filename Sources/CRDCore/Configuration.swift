@@ -1,9 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// What `crd.conf` says, or the default where it says nothing.
 public struct Configuration: Equatable, Sendable {
+    /// How often every module is checked, triggers or not.
     public var interval: Duration = .seconds(30)
-    public var modules = "/opt/CRD/modules"; public var support = "/opt/CRD/support"
-    public var state = "/var/lib/crd"; public var runtime = "/run/crd"
+    public var modules = "/opt/CRD/modules"
+    public var support = "/opt/CRD/support"
+    public var state = "/var/lib/crd"
+    /// The directory of the socket.
+    public var runtime = "/run/crd"
+    /// How many runs may be under way at once. Nil: as many as there are processors, at least 4.
     public var slots: Int?
-    public var timeout: Duration = .seconds(60); public var grace: Duration = .seconds(5)
+    /// The longest a check or a response may take.
+    public var timeout: Duration = .seconds(60)
+    /// From SIGTERM to SIGKILL.
+    public var grace: Duration = .seconds(5)
+    /// How many bytes of a check's output are kept for its response. None at all is allowed.
     public var outputMax = 1 << 20
+
     public init() {}
+
+    /// The configuration with every fault in it; a faulty value leaves the default in place.
+    public static func decode(
+        _ root: TOMLTable, file: String
+    ) -> (Configuration, [Diagnostic]) {
+        var configuration = Configuration()
+        var decoder = TOMLDecoder(root, file: file)
+        decoder.read("interval", .span(.shortest ... .longest), into: &configuration.interval)
+        decoder.read("modules", .absolutePath(lengthMax: pathMax), into: &configuration.modules)
+        decoder.read("support", .absolutePath(lengthMax: pathMax), into: &configuration.support)
+        decoder.read("state", .absolutePath(lengthMax: pathMax), into: &configuration.state)
+        decoder.read("runtime", .absolutePath(lengthMax: runtimeMax), into: &configuration.runtime)
+        decoder.read("slots", .integer(in: 1...1024), into: &configuration.slots)
+        decoder.read("timeout", .span(.shortest ... .longest), into: &configuration.timeout)
+        decoder.read("grace", .span(.shortest ... .longest), into: &configuration.grace)
+        decoder.read("output-max", .size(upTo: outputMaxMax), into: &configuration.outputMax)
+        return (configuration, decoder.finish())
+    }
+
+    /// Leaves room below PATH_MAX (4,096 with the NUL) for what the daemon appends.
+    private static let pathMax = 3072
+    /// `sun_path` of a Unix socket holds 107 bytes and a NUL (unix(7)).
+    private static let runtimeMax = 107 - "/crd.sock".utf8.count
+    private static let outputMaxMax = ByteSize(1 << 30)
+}
+
+extension Duration {
+    /// The bounds of any span that must not be nought. What is shorter would only spin; with what is
+    /// longer, sums stay far from overflow.
+    static let shortest = Duration.milliseconds(1)
+    static let longest = Duration.seconds(31_557_600)
 }

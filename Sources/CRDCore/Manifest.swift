@@ -1,16 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// What a module's `module.toml` says, or the default where it says nothing.
 public struct Manifest: Equatable, Sendable {
-    public enum Interval: Equatable, Sendable { case inherited, every(Duration), off }
-    public enum Cooldown: Equatable, Sendable { case auto, fixed(Duration) }
-    public struct Limit: Equatable, Sendable { public var count: Int; public var window: Duration
-        public init(count: Int, window: Duration) { self.count = count; self.window = window } }
-    public enum Leftovers: Equatable, Sendable { case kill, keep }
-    public struct RoleSettings: Equatable, Sendable { public var timeout: Duration?; public var user: String? }
-    public var description: String?; public var interval: Interval = .inherited
-    public var settle: Duration = .zero; public var cooldown: Cooldown = .auto
+    public enum Interval: Equatable, Sendable {
+        /// That of `crd.conf`.
+        case inherited
+        case every(Duration)
+        /// Triggers alone.
+        case off
+    }
+
+    public enum Cooldown: Equatable, Sendable {
+        /// Measured by what the last check took.
+        case auto
+        case fixed(Duration)
+    }
+
+    /// So many responses in that time.
+    public struct Limit: Equatable, Sendable {
+        public var count: Int
+        public var window: Duration
+
+        public init(count: Int, window: Duration) {
+            self.count = count
+            self.window = window
+        }
+    }
+
+    /// What becomes of processes that a response left behind.
+    public enum Leftovers: Equatable, Sendable {
+        case kill
+        case keep
+    }
+
+    public struct RoleSettings: Equatable, Sendable {
+        /// Nil: that of `crd.conf`.
+        public var timeout: Duration?
+        /// Nil: the daemon's own.
+        public var user: String?
+
+        public init(timeout: Duration? = nil, user: String? = nil) {
+            self.timeout = timeout
+            self.user = user
+        }
+    }
+
+    public var description: String?
+    public var interval: Interval = .inherited
+    /// How long no trigger must have come before a triggered run.
+    public var settle: Duration = .zero
+    public var cooldown: Cooldown = .auto
+    /// Nil: none.
     public var limit: Limit? = Limit(count: 30, window: .seconds(60))
-    public var condition: Set<UInt8> = [0]; public var clear: Set<UInt8> = [1]
+    /// The exit codes of the check that mean "the condition holds".
+    public var condition: Set<UInt8> = [0]
+    /// The exit codes of the check that mean "it does not".
+    public var clear: Set<UInt8> = [1]
     public var environment: [String: String] = [:]
-    public var leftovers: Leftovers = .kill; public var enabled = true
-    public var roles: [Role: RoleSettings] = [:]
+    public var leftovers: Leftovers = .kill
+    public var enabled = true
+    /// For every role; what the module says for all of them is folded in already.
+    public var roles: [Role: RoleSettings] = settingsForAll(RoleSettings())
+
     public init() {}
+
+    /// The manifest with every fault in it; a faulty value leaves the default in place.
+    public static func decode(_ root: TOMLTable, file: String) -> (Manifest, [Diagnostic]) {
+        var manifest = Manifest()
+        var decoder = TOMLDecoder(root, file: file)
+        decoder.read("description", .line, into: &manifest.description)
+        decoder.read("interval", .interval, into: &manifest.interval)
+        decoder.read("settle", .span(.zero ... .seconds(86_400)), into: &manifest.settle)
+        decoder.read("cooldown", .cooldown, into: &manifest.cooldown)
+        decoder.read("limit", .limit, into: &manifest.limit)
+        decoder.read("condition", .exitCodes(atLeast: 1), into: &manifest.condition)
+        decoder.read("clear", .exitCodes(atLeast: 0), into: &manifest.clear)
+        decoder.read("environment", .environment, into: &manifest.environment)
+        decoder.read("leftovers", .word(["kill": .kill, "keep": .keep]), into: &manifest.leftovers)
+        decoder.read("enabled", .boolean, into: &manifest.enabled)
+
+        // First what holds for all roles, then what a role has of its own.
+        var common = RoleSettings()
+        common.read(from: &decoder)
+        manifest.roles = settingsForAll(common)
+        for role in Role.allCases {
+            decoder.readTable(role.rawValue) {
+                manifest.roles[role, default: common].read(from: &$0)
+            }
+        }
+
+        manifest.separateExitCodes(&decoder)
+        return (manifest, decoder.finish())
+    }
+
+    /// A code cannot mean both that the condition holds and that it does not. Both go back to their
+    /// defaults then: which of them is wrong cannot be known.
+    private mutating func separateExitCodes(_ decoder: inout TOMLDecoder) {
+        let common = condition.intersection(clear).sorted()
+        let (conditionAt, clearAt) = (
+            decoder.position(of: "condition"), decoder.position(of: "clear")
+        )
+        guard !common.isEmpty, let position = [conditionAt, clearAt].compactMap(\.self).max() else {
+            return
+        }
+        let codes = common.map(String.init).joined(separator: ", ")
+        let fault =
+            conditionAt == nil
+            ? "'clear' has \(codes), which 'condition' has by default"
+            : clearAt == nil
+                ? "'condition' has \(codes), which 'clear' has by default"
+                : "'condition' and 'clear' both have \(codes)"
+        decoder.complain("\(fault); set both, without an exit code in common", at: position)
+        (condition, clear) = (Manifest().condition, Manifest().clear)
+    }
+
+    private static func settingsForAll(_ settings: RoleSettings) -> [Role: RoleSettings] {
+        Dictionary(uniqueKeysWithValues: Role.allCases.map { ($0, settings) })
+    }
+}
+
+extension Manifest.RoleSettings {
+    fileprivate mutating func read(from decoder: inout TOMLDecoder) {
+        decoder.read("timeout", .span(.shortest ... .longest), into: &timeout)
+        decoder.read("user", .user, into: &user)
+    }
 }

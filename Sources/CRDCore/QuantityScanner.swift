@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Takes apart quantities such as `1.5h` and `20 MiB`: a decimal number, blanks, a unit.
+struct QuantityScanner {
+    enum Malformed: Error, Equatable {
+        /// No number where one was due.
+        case noNumber
+        case negative
+        case unknownUnit(String)
+        case tooLarge
+        case empty
+
+        /// Follows the quoted text in a complaint.
+        var reason: String {
+            switch self {
+            case .noNumber: "is not a number followed by a unit"
+            case .negative: "is negative"
+            case .unknownUnit(let unit): "has the unknown unit \(QuotedText.single(unit))"
+            case .tooLarge: "is too large"
+            case .empty: "is empty"
+            }
+        }
+    }
+
+    private var rest: Substring.UnicodeScalarView
+
+    init(_ text: String) {
+        rest = Substring(text).unicodeScalars
+        skipBlanks()
+    }
+
+    var isAtEnd: Bool { rest.isEmpty }
+
+    /// The next number times its unit, rounded down. `size(of:)` is asked for the unit's size; the
+    /// unit is empty where none is written.
+    mutating func next(size: (String) -> Int64?) throws(Malformed) -> Int64 {
+        if rest.isEmpty { throw .empty }
+        if rest.first == "-" { throw .negative }
+        let whole = digits()
+        guard !whole.isEmpty else { throw .noNumber }
+        var fraction: [Int64] = []
+        if rest.first == "." {
+            rest.removeFirst()
+            fraction = digits()
+            guard !fraction.isEmpty else { throw .noNumber }
+        }
+        skipBlanks()
+        let unit = unit()
+        guard let size = size(unit) else { throw .unknownUnit(unit) }
+
+        var total: Int64 = 0
+        for digit in whole { total = try Self.sum(Self.product(total, 10), digit) }
+        total = try Self.product(total, size)
+        var place = size
+        for digit in fraction {
+            place /= 10
+            total = try Self.sum(total, digit * place)
+        }
+        skipBlanks()
+        return total
+    }
+
+    static func sum(_ left: Int64, _ right: Int64) throws(Malformed) -> Int64 {
+        let (value, overflow) = left.addingReportingOverflow(right)
+        if overflow { throw .tooLarge }
+        return value
+    }
+
+    private static func product(_ left: Int64, _ right: Int64) throws(Malformed) -> Int64 {
+        let (value, overflow) = left.multipliedReportingOverflow(by: right)
+        if overflow { throw .tooLarge }
+        return value
+    }
+
+    private mutating func skipBlanks() {
+        rest = rest.drop { $0 == " " || $0 == "\t" }[...]
+    }
+
+    private mutating func digits() -> [Int64] {
+        let found = rest.prefix { ("0"..."9").contains($0) }
+        rest = rest[found.endIndex...]
+        return found.map { Int64($0.value - 48) }
+    }
+
+    /// Everything up to the next number, so that a complaint can show the whole of what was meant
+    /// as a unit.
+    private mutating func unit() -> String {
+        let found = rest.prefix {
+            !(" \t-.".unicodeScalars.contains($0) || ("0"..."9").contains($0))
+        }
+        rest = rest[found.endIndex...]
+        return String(found)
+    }
+}

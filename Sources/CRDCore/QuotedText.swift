@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Text from a file as a message shows it: never long, and unable to reach the terminal or to
+/// forge a second log line.
+enum QuotedText {
+    private static let lengthMax = 64
+
+    static func double(_ text: String) -> String { "\"\(plain(text))\"" }
+
+    static func single(_ text: String) -> String { "'\(plain(text))'" }
+
+    private static func plain(_ text: String) -> String {
+        var result = ""
+        for (index, scalar) in text.unicodeScalars.enumerated() {
+            if index == lengthMax { return result + "…" }
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator:
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// What was found wrong in one file, and the wording all complaints share.
+struct TOMLComplaints {
+    let file: String
+    /// The dotted path of the key being read, and what it accepts.
+    var key = ""
+    var expected = ""
+    private var found: [Diagnostic] = []
+
+    init(file: String) {
+        self.file = file
+    }
+
+    /// In the order of the source.
+    var diagnostics: [Diagnostic] {
+        found.sorted { ($0.position, $0.message) < ($1.position, $1.message) }
+    }
+
+    mutating func add(_ message: String, at position: SourcePosition) {
+        found.append(Diagnostic(file: file, position: position, message: message))
+    }
+
+    /// The value is of another kind than the key takes.
+    mutating func refuse(_ value: TOMLValue) {
+        add("\(QuotedText.single(key)) must be \(expected), not \(value.kind)", at: value.position)
+    }
+
+    /// The value is of the right kind, but `reason`.
+    mutating func refuse(_ value: TOMLValue, because reason: String) {
+        let shown =
+            switch value.content {
+            case .string(let text): QuotedText.double(text)
+            case .integer(let number): "\(number)"
+            default: value.kind
+            }
+        add(
+            "\(QuotedText.single(key)): \(shown) \(reason); it must be \(expected)",
+            at: value.position)
+    }
+}

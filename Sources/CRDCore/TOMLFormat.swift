@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// What a key accepts.
+struct TOMLFormat<Value: Sendable>: Sendable {
+    /// The same for people, completing "it must be …".
+    let expected: String
+    /// Nil if the value is not accepted; the complaints then say why.
+    let read: @Sendable (TOMLValue, inout TOMLComplaints) -> Value?
+
+    func map<Other>(_ transform: @escaping @Sendable (Value) -> Other) -> TOMLFormat<Other> {
+        TOMLFormat<Other>(expected: expected) { read($0, &$1).map(transform) }
+    }
+
+    /// The same, or a word of its own meaning.
+    func or(_ word: String, _ meaning: Value) -> TOMLFormat {
+        TOMLFormat(expected: "\"\(word)\" or \(expected)") { value, complaints in
+            value.content == .string(word) ? meaning : read(value, &complaints)
+        }
+    }
+
+    /// One of a few words.
+    static func word(_ meanings: KeyValuePairs<String, Value>) -> TOMLFormat {
+        let expected = meanings.map { "\"\($0.key)\"" }.joined(separator: " or ")
+        return TOMLFormat(expected: expected) { value, complaints in
+            guard case .string(let text) = value.content else {
+                complaints.refuse(value)
+                return nil
+            }
+            if let found = meanings.first(where: { $0.key == text }) { return found.value }
+            complaints.refuse(value, because: "is unknown")
+            return nil
+        }
+    }
+}
+
+extension TOMLFormat where Value == Bool {
+    static let boolean = TOMLFormat(expected: "true or false") { value, complaints in
+        if case .boolean(let flag) = value.content { return flag }
+        complaints.refuse(value)
+        return nil
+    }
+}
+
+extension TOMLFormat where Value == Int {
+    static func integer(in range: ClosedRange<Int>) -> TOMLFormat {
+        let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
+        return TOMLFormat(expected: expected) { value, complaints in
+            guard case .integer(let number) = value.content else {
+                complaints.refuse(value)
+                return nil
+            }
+            if let number = Int(exactly: number), range.contains(number) { return number }
+            complaints.refuse(
+                value, because: "is too \(number < range.lowerBound ? "small" : "large")")
+            return nil
+        }
+    }
+
+    /// A number of bytes: plain, or a string with a unit.
+    static func size(upTo max: ByteSize) -> TOMLFormat {
+        TOMLFormat(expected: "a size up to \(max), such as \"1MiB\"") { value, complaints in
+            let bytes: Int
+            switch value.content {
+            case .integer(let number): bytes = Int(number)
+            case .string(let text):
+                do throws(QuantityScanner.Malformed) {
+                    bytes = try ByteSize(parsing: text).bytes
+                } catch {
+                    complaints.refuse(value, because: error.reason)
+                    return nil
+                }
+            default:
+                complaints.refuse(value)
+                return nil
+            }
+            if (0...max.bytes).contains(bytes) { return bytes }
+            complaints.refuse(value, because: bytes < 0 ? "is negative" : "is too large")
+            return nil
+        }
+    }
+}
+
+extension TOMLFormat where Value == Duration {
+    /// A span of time: whole seconds, or a string with units.
+    static func span(_ range: ClosedRange<Duration>) -> TOMLFormat {
+        let bounds = "from \(TimeSpan(range.lowerBound)) to \(TimeSpan(range.upperBound))"
+        return TOMLFormat(expected: "a time span \(bounds), such as \"30s\"") { value, complaints in
+            let span: Duration
+            switch value.content {
+            case .integer(let seconds): span = .seconds(seconds)
+            case .string(let text):
+                do throws(QuantityScanner.Malformed) {
+                    span = try TimeSpan(parsing: text).duration
+                } catch {
+                    complaints.refuse(value, because: error.reason)
+                    return nil
+                }
+            default:
+                complaints.refuse(value)
+                return nil
+            }
+            if range.contains(span) { return span }
+            let reason =
+                span < .zero ? "negative" : span < range.lowerBound ? "too short" : "too long"
+            complaints.refuse(value, because: "is \(reason)")
+            return nil
+        }
+    }
+}
+
+extension TOMLFormat where Value == String {
+    /// Text of which `objection` may have something to say.
+    static func text(
+        _ expected: String, objection: @escaping @Sendable (String) -> String?
+    ) -> TOMLFormat {
+        TOMLFormat(expected: expected) { value, complaints in
+            guard case .string(let text) = value.content else {
+                complaints.refuse(value)
+                return nil
+            }
+            guard let reason = objection(text) else { return text }
+            complaints.refuse(value, because: reason)
+            return nil
+        }
+    }
+
+    /// For what is shown in lists and logs.
+    static let line = text("one line of text without control characters") { text in
+        text.unicodeScalars.contains { $0.properties.generalCategory == .control }
+            ? "has control characters" : nil
+    }
+
+    /// The name of a user, or a number as text; whether there is such a user is not known here.
+    static let user = text("a user's name in quotes, such as \"nobody\"") { text in
+        if text.isEmpty { return "is empty" }
+        let isPlain = text.utf8.allSatisfy {
+            $0 > UInt8(ascii: " ") && !":/\u{7F}".utf8.contains($0)
+        }
+        if !isPlain { return "is no user's name" }
+        return text.utf8.count > 256 ? "is too long" : nil
+    }
+
+    /// Returned without slashes at its end, so that names can be appended.
+    static func absolutePath(lengthMax: Int) -> TOMLFormat {
+        text("an absolute path of at most \(lengthMax) bytes") { text in
+            if !text.hasPrefix("/") { return "is not absolute" }
+            if text.utf8.contains(0) { return "has a NUL byte" }
+            if text.split(separator: "/").contains("..") { return "has a component \"..\"" }
+            return text.utf8.count > lengthMax ? "is too long" : nil
+        }.map { text in
+            let end = text.lastIndex { $0 != "/" }
+            return end.map { String(text[...$0]) } ?? "/"
+        }
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CTOML
+
+/// Reads TOML with toml++, whose nodes know where in the file they stand.
+public enum TOMLDocument {
+    /// The longest text read, in bytes. Whoever reads the file need not take in more than one byte
+    /// beyond.
+    public static let sizeMax = 1 << 20
+
+    /// The root table of `bytes`, or the first thing in it that is not TOML. `file` is its name in
+    /// complaints.
+    public static func parse(_ bytes: [UInt8], file: String) throws(Diagnostic) -> TOMLTable {
+        guard bytes.count <= sizeMax else {
+            throw Diagnostic(
+                file: file, position: .start,
+                message: "the file is too large; at most \(ByteSize(sizeMax)) are read")
+        }
+        let handle = bytes.withUnsafeBytes {
+            ctoml_parse($0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count)!
+        }
+        defer { ctoml_free(handle) }
+        let document = handle.pointee
+        var nodes = UnsafeBufferPointer(start: document.nodes, count: document.count)[...]
+        guard let root = nodes.popFirst() else {
+            throw Diagnostic(
+                file: file, position: SourcePosition(document.error_position),
+                message: "not valid TOML: \(String(document.error))")
+        }
+        return table(of: root, from: &nodes)
+    }
+
+    /// Takes the children of `node` off the front of `nodes`. Recursive: how deep the tree is, the
+    /// shim bounds.
+    private static func table(of node: ctoml_node, from nodes: inout Nodes) -> TOMLTable {
+        TOMLTable(
+            (0..<node.children).map { _ in
+                let child = nodes.removeFirst()
+                return TOMLTable.Entry(
+                    key: String(child.key), position: SourcePosition(child.key_position),
+                    value: value(of: child, from: &nodes))
+            })
+    }
+
+    private static func value(of node: ctoml_node, from nodes: inout Nodes) -> TOMLValue {
+        let content: TOMLValue.Content =
+            switch node.kind {
+            case ctoml_string: .string(String(node.string))
+            case ctoml_integer: .integer(node.integer)
+            case ctoml_float: .float(node.floating)
+            case ctoml_boolean: .boolean(node.integer != 0)
+            case ctoml_array:
+                .array(
+                    (0..<node.children).map { _ in
+                        let child = nodes.removeFirst()
+                        return value(of: child, from: &nodes)
+                    })
+            case ctoml_table: .table(table(of: node, from: &nodes))
+            default: .date
+            }
+        return TOMLValue(content, at: SourcePosition(node.position))
+    }
+
+    private typealias Nodes = Slice<UnsafeBufferPointer<ctoml_node>>
+}
+
+extension SourcePosition {
+    fileprivate init(_ position: ctoml_position) {
+        self.init(line: Int(position.line), column: Int(position.column))
+    }
+}
+
+extension String {
+    fileprivate init(_ text: ctoml_text) {
+        let bytes = UnsafeRawBufferPointer(start: text.bytes, count: text.count)
+        self.init(decoding: bytes, as: UTF8.self)
+    }
+}
