@@ -42,13 +42,17 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "CRDModules",
-            dependencies: ["CRDCore", "CRDLinux"],
+            dependencies: [
+                "CRDCore", "CRDLinux", .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .target(
             name: "CRDDaemon",
             dependencies: [
                 "CRDCore", "CRDLinux", "CRDModules",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -56,6 +60,8 @@ let package = Package(
             dependencies: [
                 "CRDCore", "CRDLinux", "CRDModules", "CRDDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(name: "CRDCoreTests", dependencies: ["CRDCore"], swiftSettings: strict),

@@ -4,15 +4,17 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// Files in memory that are handed to children and that nobody can change any more.
-public enum MemoryFile {
-    /// Writes `bytes` into a new sealed memory file (memfd_create(2), fcntl(2) `F_ADD_SEALS`).
-    ///
-    /// What is returned is open read-only and stands at the beginning. It is an open file of its
-    /// own, so a child that reads it moves nobody else's position.
-    public static func sealed(
+/// A file in memory that is handed to a child and that nobody can change any more, open read-only
+/// and standing at its beginning (memfd_create(2), fcntl(2) `F_ADD_SEALS`).
+public final class MemoryFile {
+    private let file: Descriptor
+
+    public var descriptor: CInt { file.rawValue }
+
+    /// Writes the chunks one after the other, and seals.
+    public init(
         name: String, _ bytes: some Sequence<[UInt8]>
-    ) throws(SystemCallError) -> Descriptor {
+    ) throws(SystemCallError) {
         let file = Descriptor(
             adopting: try systemCall("memfd_create", on: name) { crd_memfd_create(name) })
         for chunk in bytes {
@@ -21,6 +23,6 @@ public enum MemoryFile {
         try systemCall("fcntl", on: name) { crd_memfd_seal(file.rawValue) }
         // Reopened, for a writable descriptor could not be told from one that was left so by
         // mistake, and its position stands at the end.
-        return try .open(FilePath("/proc/self/fd/\(file.rawValue)"), O_RDONLY)
+        self.file = try .open(FilePath("/proc/self/fd/\(file.rawValue)"), O_RDONLY)
     }
 }

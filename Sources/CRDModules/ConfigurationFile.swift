@@ -11,38 +11,27 @@ public struct ConfigurationFile: Sendable {
 
     public let path: FilePath
     public let configuration: Configuration
-
-    /// crd.conf cannot be used.
-    public struct Unusable: Error, CustomStringConvertible {
-        public let complaints: [Diagnostic]
-
-        public var description: String {
-            complaints.map(\.description).joined(separator: "\n")
-        }
-    }
+    /// All that is wrong with it; where a value is wrong, its key has the default.
+    public let complaints: [Diagnostic]
+    /// Whether the file could be read as TOML, or need not be there.
+    public let isReadable: Bool
 
     /// Reads the file, as `--config` or else `CRD_CONFIG` names it. The default one may be
     /// missing: then every key has its default.
-    ///
-    /// - Throws: `Unusable` with every complaint there is.
-    public static func load(_ named: String?) throws(Unusable) -> ConfigurationFile {
+    public init(_ named: String?) {
         let variable = getenv("CRD_CONFIG").map { String(cString: $0) }
         let name = named ?? variable.flatMap { $0.isEmpty ? nil : $0 }
-        let path = absolute(name.map { FilePath($0) } ?? defaultPath)
+        path = Self.absolute(name.map { FilePath($0) } ?? Self.defaultPath)
         if name == nil && FileStatus(of: path, followingLinks: false) == nil {
-            return ConfigurationFile(path: path, configuration: Configuration())
+            (configuration, complaints, isReadable) = (Configuration(), [], true)
+            return
         }
-        let (configuration, complaints) = read(path)
-        if !complaints.isEmpty { throw Unusable(complaints: complaints) }
-        return ConfigurationFile(path: path, configuration: configuration)
-    }
-
-    private static func read(_ path: FilePath) -> (Configuration, [Diagnostic]) {
         do throws(Diagnostic) {
             let root = try TOMLFile.read(path, under: OwnershipRule())
-            return Configuration.decode(root, file: path.string)
+            (configuration, complaints) = Configuration.decode(root, file: path.string)
+            isReadable = true
         } catch {
-            return (Configuration(), [error])
+            (configuration, complaints, isReadable) = (Configuration(), [error], false)
         }
     }
 

@@ -7,9 +7,6 @@ import SystemPackage
 
 /// A TOML file that the daemon believes.
 enum TOMLFile {
-    /// Far more than anybody writes by hand; a larger file is a mistake.
-    static let sizeMax = 1 << 20
-
     /// Reads the file, if nobody else could have written it.
     static func read(
         _ path: FilePath, under rule: OwnershipRule
@@ -19,18 +16,13 @@ enum TOMLFile {
             let status = try rule.verify(path)
             guard status.kind == .regular else { throw Refusal(path, "is not a regular file") }
             bytes = try Descriptor.open(path, O_RDONLY)
-                .readAll(limit: sizeMax + 1, subject: path.string)
+                .readAll(limit: TOMLDocument.sizeMax + 1, subject: path.string)
         } catch let refusal as Refusal {
             // The complaint begins with the file's own name, unless another is to blame.
             let message = refusal.path == path ? refusal.reason : refusal.description
             throw Diagnostic(file: path.string, position: .start, message: message)
         } catch {
             throw Diagnostic(file: path.string, position: .start, message: "\(error)")
-        }
-        guard bytes.count <= sizeMax else {
-            throw Diagnostic(
-                file: path.string, position: .start,
-                message: "is larger than \(ByteSize(sizeMax)); is it the right file?")
         }
         return try TOMLDocument.parse(bytes, file: path.string)
     }

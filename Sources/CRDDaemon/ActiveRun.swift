@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+
+/// A run under way, as the shell sees it: what to watch, and what was printed.
+final class ActiveRun {
+    let module: ModuleID
+    let run: Run
+    /// `CRD_RUN`: unlike any other, also of other lives of the daemon.
+    let id: String
+    /// Where the run's processes live, if the daemon has cgroups to give.
+    var cgroup: Cgroup?
+    /// The executable under way; nil between its end and the next.
+    var process: ChildSource?
+    /// Its and its pipes' registrations.
+    var tokens: [Reactor.Token] = []
+    /// What the check prints.
+    let captured: CapturedOutput
+    /// Whether `.emptied` is owed.
+    var awaitsEmptiness = false
+
+    init(_ run: Run, of module: ModuleID, id: String, outputMax: Int) {
+        self.run = run
+        self.module = module
+        self.id = id
+        captured = CapturedOutput(limit: outputMax)
+    }
+}

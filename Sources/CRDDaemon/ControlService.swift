@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import Logging
+import SystemPackage
+
+/// Serves `org.crd.Reactor` and `org.varlink.service` on the daemon's socket (G13).
+final class ControlService {
+    /// So many at once; further ones are hung up on.
+    private static let connectionsMax = 64
+    /// Members may ask, but not change anything.
+    private static let group = "crd"
+
+    private final class Connection {
+        let stream: SocketStream
+        var token: Reactor.Token?
+        var framing = VarlinkFraming()
+
+        init(_ stream: SocketStream) {
+            self.stream = stream
+        }
+    }
+
+    private let reactor: Reactor
+    private let logger: Logger
+    private let list: () -> ReactorInterface.Listing
+    private let readers: gid_t?
+    private var connections: [ObjectIdentifier: Connection] = [:]
+    private let path: FilePath
+
+    /// Binds the socket and begins to listen.
+    ///
+    /// - Parameter list: answers `List`.
+    init(
+        _ path: FilePath, reactor: Reactor, logger: Logger,
+        list: @escaping () -> ReactorInterface.Listing
+    ) throws(SystemCallError) {
+        self.path = path
+        self.reactor = reactor
+        self.logger = logger
+        self.list = list
+        // Only root can give a file to a group that it is not in.
+        readers = geteuid() == 0 ? UserAccount.group(named: Self.group) : nil
+        let listener = try SocketListener(path, group: readers) { [weak self] stream in
+            self?.accept(stream)
+        }
+        _ = try reactor.add(listener)
+    }
+
+    /// Takes the socket's file away, so that nobody waits for an answer.
+    func close() {
+        _ = path.withPlatformString { unlink($0) }
+    }
+
+    private func accept(_ stream: SocketStream) {
+        guard connections.count < Self.connectionsMax else {
+            logger.warning("more than \(Self.connectionsMax) connections to \(path); one was closed")
+            return
+        }
+        let connection = Connection(stream)
+        let key = ObjectIdentifier(connection)
+        stream.received = { [weak self, unowned connection] in
+            self?.receive($0, from: connection)
+        }
+        stream.ended = { [weak self, unowned connection] in self?.end(connection) }
+        stream.interestChanged = { [weak self, unowned connection] in
+            connection.token.map { try? self?.reactor.update($0) }
+        }
+        do throws(SystemCallError) {
+            connection.token = try reactor.add(stream)
+            connections[key] = connection
+        } catch {
+            logger.warning("\(error); a connection was closed")
+        }
+    }
+
+    private func end(_ connection: Connection) {
+        connection.token.map(reactor.remove)
+        connections[ObjectIdentifier(connection)] = nil
+    }
+
+    private func receive(_ bytes: ArraySlice<UInt8>, from connection: Connection) {
+        do throws(VarlinkFraming.TooLong) {
+            for message in try connection.framing.feed(bytes) {
+                guard let answer = answer(message, from: connection) else {
+                    return end(connection)
+                }
+                connection.stream.send(answer)
+            }
+        } catch {
+            end(connection)
+        }
+    }
+
+    // MARK: Methods
+
+    /// Nil for what is not Varlink: the connection has no future.
+    private func answer(_ message: [UInt8], from connection: Connection) -> [UInt8]? {
+        guard let call = VarlinkMessage.call(message) else { return nil }
+        let answer = mayRead(connection.stream)
+            ? dispatch(call.method, message)
+            : VarlinkMessage.error("\(ReactorInterface.name).PermissionDenied")
+        return call.oneway == true ? [] : answer
+    }
+
+    private func mayRead(_ stream: SocketStream) -> Bool {
+        guard let peer = try? stream.peer() else { return false }
+        if peer.uid == 0 || peer.uid == UserAccount.daemon.uid { return true }
+        return readers.map(peer.groups.contains) ?? false
+    }
+
+    private func dispatch(_ method: String, _ message: [UInt8]) -> [UInt8] {
+        switch method {
+        case "\(ReactorInterface.name).List":
+            return VarlinkMessage.reply(list())
+        case "\(VarlinkService.name).GetInfo":
+            return VarlinkMessage.reply(VarlinkService.Info())
+        case "\(VarlinkService.name).GetInterfaceDescription":
+            return VarlinkService.describe(message)
+        default:
+            let interface = method.split(separator: ".").dropLast().joined(separator: ".")
+            guard VarlinkService.definitions[interface] != nil else {
+                return VarlinkMessage.error(
+                    "\(VarlinkService.name).InterfaceNotFound", ["interface": interface])
+            }
+            return VarlinkMessage.error(
+                "\(VarlinkService.name).MethodNotFound", ["method": method])
+        }
+    }
+}

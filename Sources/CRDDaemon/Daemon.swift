@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+public import CRDModules
+import DequeModule
+import Glibc
+public import Logging
+import SystemPackage
+
+/// The daemon: waits for something to happen, asks the scheduler what to do, and has it done.
+public final class Daemon {
+    private let reactor: Reactor
+    private let timer: TimerSource
+    private let performer: Performer
+    private let containment: any Containment
+    private let logger: Logger
+    private let modules: [InstalledModule]
+    private let configuration: ConfigurationFile
+    private let slots: Int
+    private let started = Clock.realtimeNanoseconds
+    private let state: StateDirectory
+    private let inbox = SignalInbox()
+    private var scheduler: Scheduler
+    private var isDone = false
+    /// A source that the daemon cannot do without has failed.
+    private var fatal: SystemCallError?
+
+    /// Reads the modules, takes the state directory and kills what a former daemon left behind;
+    /// starts nothing yet.
+    ///
+    /// - Throws: `StartFailure`, `SystemCallError`.
+    public init(_ configuration: ConfigurationFile, output: LogOutput, logger: Logger) throws {
+        self.configuration = configuration
+        self.logger = logger
+        let settings = configuration.configuration
+        state = try StateDirectory.open(settings)
+        reactor = try Reactor()
+        timer = try TimerSource()
+        slots = settings.slots ?? max(4, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+
+        let contents = ModuleShelf(settings).contents()
+        for complaint in contents.allComplaints { logger.error("\(complaint)") }
+        modules = contents.modules
+        let users = modules.filter { $0.kind == .user }
+        let (prepared, policies) = Self.prepare(users, configuration, logger)
+        let names = Set(users.filter { $0.manifest.leftovers == .keep }.map(\.name.description))
+        let keeps: (String) -> Bool = { names.contains($0) }
+        FormerDaemon.killLeftovers(state: state.path, keepsLeftovers: keeps, logger: logger)
+        containment =
+            if let cgroups = CgroupContainment(reactor, logger: logger) { cgroups } else {
+                try SubreaperContainment(keepsLeftovers: keeps)
+            }
+        performer = try Performer(
+            prepared, reactor: reactor, containment: containment, outputMax: settings.outputMax,
+            output: output, reporter: RunReporter(logger: logger, names: users.map(\.name)))
+        scheduler = Scheduler(policies, slots: slots, at: Clock.now)
+        _ = try reactor.add(timer)
+        // SIGPIPE is blocked and let be: a reader of standard error that goes away ends nobody.
+        var signals = [SIGTERM, SIGINT, SIGHUP, SIGPIPE]
+        if containment.adopts { signals.append(SIGCHLD) }
+        _ = try reactor.add(SignalSource(signals, into: inbox))
+    }
+
+    /// Runs until SIGTERM or SIGINT.
+    ///
+    /// - Throws: `SystemCallError` where the daemon cannot go on.
+    public func run() throws {
+        let service = try ControlService(
+            configuration.configuration.socketPath, reactor: reactor, logger: logger
+        ) { [unowned self] in listing() }
+        defer { service.close() }
+        logStart()
+        process([.started])
+        while !isDone {
+            try timer.arm(scheduler.nextDeadline)
+            var events: [Event] = []
+            for failure in try reactor.wait(into: &events) { note(failure) }
+            takeSignals(into: &events)
+            process(events)
+            if let fatal { throw fatal }
+        }
+        logger.notice("stopped")
+    }
+
+    /// Feeds the scheduler what happened, does what it says, and feeds it what came of that.
+    private func process(_ events: [Event]) {
+        let now = Clock.now
+        var waiting = Deque(events)
+        while let event = waiting.popFirst() {
+            for command in scheduler.receive(event, at: now) {
+                if case .exit = command { isDone = true }
+                waiting.append(contentsOf: performer.perform(command))
+            }
+        }
+    }
+
+    private func takeSignals(into events: inout [Event]) {
+        for signal in inbox.take() {
+            switch signal.number {
+            case SIGCHLD: performer.reapAdopted(into: &events)
+            case SIGTERM, SIGINT:
+                logger.notice(
+                    "stopping on signal \(signal.number) from process \(signal.pid); responses get \(TimeSpan(configuration.configuration.grace)) to finish")
+                events.append(.stopped)
+            case SIGHUP:
+                logger.warning("SIGHUP does nothing yet; restart crd to read the files again")
+            default: break
+            }
+        }
+    }
+
+    private func note(_ failure: Reactor.Failure) {
+        logger.error("\(failure.error)")
+        if failure.source is TimerSource || failure.source is SignalSource {
+            fatal = failure.error
+        }
+    }
+
+    // MARK: Start
+
+    private static func prepare(
+        _ modules: [InstalledModule], _ configuration: ConfigurationFile, _ logger: Logger
+    ) -> ([PreparedModule?], [Policy]) {
+        var prepared: [PreparedModule?] = []
+        var policies: [Policy] = []
+        for module in modules {
+            var policy = Policy(
+                name: module.name, manifest: module.manifest,
+                configuration: configuration.configuration)
+            var ready: PreparedModule?
+            do throws(SystemCallError) {
+                ready = try PreparedModule(module, configuration: configuration)
+            } catch {
+                logger.error("\(module.name): \(error)")
+                policy.standing = .failed(reason: "\(error)")
+            }
+            if let complaint = module.complaints.first {
+                policy.standing = .failed(reason: "\(complaint)")
+            }
+            prepared.append(ready)
+            policies.append(policy)
+        }
+        return (prepared, policies)
+    }
+
+    private func logStart() {
+        let users = modules.filter { $0.kind == .user }
+        let failed = users.filter { !$0.complaints.isEmpty }.count
+        let trouble = failed == 0 ? "" : ", \(failed) of them failed"
+        logger.notice(
+            "crd \(Version.current) started: \(users.count) modules\(trouble), every \(TimeSpan(configuration.configuration.interval)), \(slots) slots, processes followed by \(containment.name)")
+        if users.isEmpty {
+            logger.warning(
+                "there is no module in \(configuration.configuration.modules); a directory with two executables, check and response, makes one")
+        }
+    }
+
+    // MARK: What is shown
+
+    private func listing() -> ReactorInterface.Listing {
+        let now = Clock.now
+        // Deadlines count from boot; people read the calendar.
+        let offset = Clock.realtimeNanoseconds - now.nanoseconds
+        func calendar(_ instant: Instant) -> String {
+            Timestamp.rfc3339(nanosecondsSince1970: instant.nanoseconds + offset)
+        }
+        let daemon = ReactorInterface.Daemon(
+            pid: Int(getpid()), version: Version.current, configuration: configuration.path.string,
+            slots: slots, running: scheduler.slotsInUse, containment: containment.name,
+            started: Timestamp.rfc3339(nanosecondsSince1970: started))
+        var nextID = 0
+        let shown = modules.map { module in
+            guard module.kind == .user else { return ReactorInterface.Module(onDisk: module) }
+            defer { nextID += 1 }
+            let status = scheduler.status(of: ModuleID(nextID), at: now)
+            return ReactorInterface.Module(module, status, calendar: calendar)
+        }
+        return ReactorInterface.Listing(daemon: daemon, modules: shown)
+    }
+}
+
+/// Signals that came and were not dealt with yet.
+final class SignalInbox {
+    private var signals: [SignalSource.Received] = []
+
+    func add(_ signal: SignalSource.Received) {
+        signals.append(signal)
+    }
+
+    func take() -> [SignalSource.Received] {
+        defer { signals = [] }
+        return signals
+    }
+}
+
+extension SignalSource {
+    fileprivate convenience init(_ numbers: [CInt], into inbox: SignalInbox) throws(SystemCallError) {
+        try self.init(numbers) { inbox.add($0) }
+    }
+}

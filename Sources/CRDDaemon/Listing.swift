@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+public import CRDModules
+
+extension ReactorInterface.Module {
+    /// A module of a running daemon.
+    init(_ module: InstalledModule, _ status: ModuleStatus, calendar: (Instant) -> String) {
+        self.init(
+            name: module.name.description, kind: module.kind.rawValue,
+            state: "\(status.phase)", reason: Self.reason(of: status, module.complaints),
+            description: module.manifest.description, next: status.nextInterval.map(calendar),
+            pending: status.pendingCount, runs: status.runs, responses: status.responses)
+        guard let conclusion = status.last, let ended = status.lastEnded else { return }
+        last = ReactorInterface.Run(
+            trigger: conclusion.cause.rawValue, check: "\(conclusion.check)",
+            checkSeconds: Double(conclusion.checkDuration.nanoseconds) / 1e9,
+            response: conclusion.response.map { "\($0)" }, ended: calendar(ended))
+    }
+
+    /// A module as the disk shows it: a support module, or any where no daemon runs.
+    public init(onDisk module: InstalledModule) {
+        let good = module.kind == .support ? "installed" : "stopped"
+        let enabled = module.manifest.enabled ? good : "disabled"
+        self.init(
+            name: module.name.description, kind: module.kind.rawValue,
+            state: module.complaints.isEmpty ? enabled : "failed",
+            reason: Self.text(of: module.complaints), description: module.manifest.description)
+    }
+
+    private static func reason(of status: ModuleStatus, _ complaints: [Diagnostic]) -> String? {
+        switch status.health {
+        case .well: nil
+        case .erring(let termination): "the check ended with \(termination)"
+        case .failed(let reason): text(of: complaints) ?? reason
+        case .stuck: "a process of its last run survives SIGKILL"
+        }
+    }
+
+    private static func text(of complaints: [Diagnostic]) -> String? {
+        guard let first = complaints.first else { return nil }
+        let more = complaints.count - 1
+        return more == 0 ? "\(first)" : "\(first) (and \(more) more: run crd check-config)"
+    }
+}
+
+extension ResponseOutcome: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .ended(let termination, _): "\(termination)"
+        case .unable(let reason): reason
+        }
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import CRDModules
+import Glibc
+import Logging
+import SystemPackage
+
+/// Does what the scheduler asks: starts, signals and forgets processes. Decides nothing.
+final class Performer {
+    private let reactor: Reactor
+    private let containment: any Containment
+    private let rule = OwnershipRule()
+    private let modules: [PreparedModule?]
+    private let outputMax: Int
+    private let output: LogOutput
+    private let reporter: RunReporter
+    private var active: [ModuleID: ActiveRun] = [:]
+    /// Tells the runs of this life of the daemon from those of others.
+    private let runPrefix: String
+    /// What a check reads, and the event file of a run without events; both empty for ever.
+    private let nothing: Descriptor
+    private let noEvents: MemoryFile
+
+    /// - Parameter modules: by `ModuleID`; nil for one that cannot run.
+    init(
+        _ modules: [PreparedModule?], reactor: Reactor, containment: any Containment,
+        outputMax: Int, output: LogOutput, reporter: RunReporter
+    ) throws(SystemCallError) {
+        self.modules = modules
+        self.reactor = reactor
+        self.containment = containment
+        self.outputMax = outputMax
+        self.output = output
+        self.reporter = reporter
+        runPrefix = String(UInt64.random(in: 0..<(1 << 48)), radix: 36)
+        nothing = try .open("/dev/null", O_RDONLY)
+        noEvents = try MemoryFile(name: "crd-events", [])
+    }
+
+    /// - Returns: what the scheduler must know at once.
+    func perform(_ command: Command) -> [Event] {
+        switch command {
+        case .spawn(let module, let role, let run): return spawn(module, role, run)
+        case .signal(let module, let signal):
+            active[module].map { containment.send(signal, to: $0) }
+        case .clear(let module, let signal): return clear(module, signal)
+        case .conclude(let module, let conclusion): conclude(module, conclusion)
+        case .report(let module, let health): reporter.report(health, of: name(of: module))
+        case .exit: break
+        }
+        return []
+    }
+
+    /// SIGCHLD came.
+    func reapAdopted(into events: inout [Event]) {
+        containment.reapAdopted(into: &events)
+    }
+
+    private func name(of module: ModuleID) -> String {
+        modules[module.index]?.name ?? reporter.names[module.index].description
+    }
+
+    // MARK: Starting
+
+    private func spawn(_ id: ModuleID, _ role: Role, _ run: Run) -> [Event] {
+        guard let module = modules[id.index] else {
+            preconditionFailure("a module that cannot run was started")
+        }
+        let active = active[id] ?? begin(run, of: id)
+        do {
+            switch role {
+            case .check:
+                try module.installed.verify(under: rule)
+                try containment.admit(active)
+            case .response: try module.installed.verify(role, under: rule)
+            }
+            try start(module, role, active)
+            return []
+        } catch {
+            if role == .check { forget(active) }
+            return [.unable(id, reason: "\(error)")]
+        }
+    }
+
+    private func begin(_ run: Run, of id: ModuleID) -> ActiveRun {
+        let active = ActiveRun(
+            run, of: id, id: "\(runPrefix)-\(run.number)", outputMax: outputMax)
+        self.active[id] = active
+        return active
+    }
+
+    private func start(_ module: PreparedModule, _ role: Role, _ active: ActiveRun) throws {
+        let forwarded = {
+            ForwardedOutput(
+                self.output, module: module.name, fields: self.fields(module.name, role, active))
+        }
+        let printed = try PipeSource.make(into: role == .check ? active.captured : forwarded())
+        defer { close(printed.childEnd) }
+        let told = try PipeSource.make(into: forwarded())
+        defer { close(told.childEnd) }
+        let input = try input(of: role, active)
+        let events = try events(of: active.run)
+        // Registered before there is a process, so that a failure leaves none behind.
+        active.tokens.append(try reactor.add(printed.source))
+        active.tokens.append(try reactor.add(told.source))
+        let request = ChildProcess.Request(
+            path: module.installed.executable(role).string,
+            environment: module.environment(role, of: active.run, id: active.id),
+            directory: module.installed.directory.string,
+            descriptors: (
+                input?.descriptor ?? nothing.rawValue, printed.childEnd, told.childEnd,
+                (events ?? noEvents).descriptor
+            ),
+            user: module.user(role), cgroup: active.cgroup?.directoryDescriptor)
+        do {
+            let process = try withExtendedLifetime((input, events)) {
+                try ChildProcess.spawn(request)
+            }
+            let source = ChildSource(
+                process, of: active.module, outputs: [printed.source, told.source]
+            ) { [weak self] _ in self?.unregister(active) }
+            active.process = source
+            active.tokens.append(try reactor.add(source))
+        } catch {
+            unregister(active)
+            throw error
+        }
+    }
+
+    /// Nil stands for an empty one.
+    private func input(
+        of role: Role, _ active: ActiveRun
+    ) throws(SystemCallError) -> MemoryFile? {
+        guard role == .response else { return nil }
+        return try MemoryFile(name: "crd-output", CollectionOfOne(active.captured.bytes))
+    }
+
+    /// Nil stands for an empty one.
+    private func events(of run: Run) throws(SystemCallError) -> MemoryFile? {
+        guard !run.events.lines.isEmpty else { return nil }
+        return try MemoryFile(
+            name: "crd-events", run.events.lines.lazy.map { $0 + [UInt8(ascii: "\n")] })
+    }
+
+    private func fields(
+        _ name: String, _ role: Role, _ active: ActiveRun
+    ) -> [LogOutput.Field] {
+        [
+            .init("CRD_MODULE", name), .init("CRD_ROLE", role.rawValue),
+            .init("CRD_RUN", active.id), .init("CRD_TRIGGER", active.run.cause.rawValue),
+        ]
+    }
+
+    // MARK: Ending
+
+    private func unregister(_ active: ActiveRun) {
+        for token in active.tokens { reactor.remove(token) }
+        active.tokens = []
+        active.process = nil
+    }
+
+    private func clear(_ id: ModuleID, _ signal: TreeSignal?) -> [Event] {
+        guard let active = active[id] else { return [] }
+        if containment.isEmpty(active) { return [.emptied(id)] }
+        if let signal { containment.send(signal, to: active) }
+        active.awaitsEmptiness = true
+        containment.awaitEmptiness(of: active)
+        return []
+    }
+
+    private func conclude(_ id: ModuleID, _ conclusion: Conclusion) {
+        guard let active = active[id] else { return }
+        reporter.report(conclusion, of: name(of: id), id: active.id)
+        if active.captured.dropped > 0 {
+            reporter.reportDropped(active.captured.dropped, of: name(of: id), limit: outputMax)
+        }
+        forget(active)
+    }
+
+    private func forget(_ run: ActiveRun) {
+        containment.release(run)
+        active[run.module] = nil
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import CRDModules
+import SystemPackage
+
+/// A module with all that a run of it needs and that does not change from run to run.
+struct PreparedModule {
+    let installed: InstalledModule
+    private let environments: [Role: BaseEnvironment]
+
+    var name: String { installed.name.description }
+
+    /// Makes the module's state directories, each its role's user's own.
+    init(
+        _ module: InstalledModule, configuration: ConfigurationFile
+    ) throws(SystemCallError) {
+        installed = module
+        var environments: [Role: BaseEnvironment] = [:]
+        let parent = FilePath(configuration.configuration.state).appending("modules")
+        let own = parent.appending(module.name.description)
+        let isShared = Set(module.accounts.values.map(\.uid)).count == 1
+        if !isShared {
+            // Each role must get through to its own below it.
+            try Directory.makePrivate(own, owner: .current(), mode: 0o711)
+        }
+        for role in Role.allCases {
+            guard let account = module.accounts[role] else { continue }
+            let state = isShared ? own : own.appending(role.rawValue)
+            try Directory.makePrivate(state, owner: account)
+            environments[role] = BaseEnvironment(
+                module, role, as: account, state: state, configuration: configuration)
+        }
+        self.environments = environments
+    }
+
+    /// Who the role runs as, if that is not the daemon's own user.
+    func user(_ role: Role) -> UserAccount? {
+        guard let account = installed.accounts[role] else { return nil }
+        return account.uid == UserAccount.daemon.uid ? nil : account
+    }
+
+    /// The whole environment of one executable of one run (DESIGN section 4).
+    func environment(_ role: Role, of run: Run, id: String) -> CStringBlock {
+        var block = CStringBlock()
+        block.append("CRD_RUN", id.utf8)
+        for (name, value) in environments[role]?.variables ?? [] { block.append(name, value.utf8) }
+        block.append("CRD_TRIGGER", run.cause.rawValue.utf8)
+        block.append("CRD_EVENT_COUNT", "\(run.events.lines.count)".utf8)
+        block.append("CRD_EVENT_DROPPED", "\(run.events.dropped)".utf8)
+        for variable in run.events.variables {
+            block.append(variable.name, variable.value.prefix(Self.valueMax))
+        }
+        return block
+    }
+
+    /// Where the value of an event's variable is cut, in bytes: execve(2) takes 128 KiB in one,
+    /// and the whole value is among the events.
+    private static let valueMax = 4_096
+}
+
+extension UserAccount {
+    /// Whom this process runs as, looked up once.
+    static let daemon = current()
+}

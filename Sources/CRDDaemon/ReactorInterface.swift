@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// `org.crd.Reactor`: what the daemon tells over its socket, as Codable values.
+public enum ReactorInterface {
+    public static let name = "org.crd.Reactor"
+
+    /// The interface in Varlink's own language, as introspection returns it.
+    public static let definition = """
+        # The Condition/Response Daemon: its modules and what they do.
+        interface org.crd.Reactor
+
+        # containment: "cgroup" or "subreaper", how a run's processes are found.
+        type Daemon (
+          pid: int,
+          version: string,
+          configuration: string,
+          slots: int,
+          running: int,
+          containment: string,
+          started: string
+        )
+
+        # trigger: start, interval, path, journal, signal, request or verify.
+        # check, response: "exit code 0", "signal 9", "timeout", or why it could not start.
+        # ended: RFC 3339 in UTC. checkSeconds: how long the check took.
+        type Run (
+          trigger: string,
+          check: string,
+          checkSeconds: float,
+          response: ?string,
+          ended: string
+        )
+
+        # state: idle, settling, cooling, queued, checking, responding, paused, failed, disabled
+        # or stuck; of a support module: installed or failed; without a daemon: stopped.
+        # reason: what is wrong, and what to do.
+        # next: when the timer comes for it. pending: events that wait for its next run.
+        type Module (
+          name: string,
+          kind: string,
+          state: string,
+          reason: ?string,
+          description: ?string,
+          next: ?string,
+          pending: int,
+          runs: int,
+          responses: int,
+          last: ?Run
+        )
+
+        # All modules in name order.
+        method List() -> (daemon: ?Daemon, modules: []Module)
+
+        # The caller is neither root nor the daemon's user, nor a member of the group crd.
+        error PermissionDenied ()
+
+        """
+
+    public struct Daemon: Codable, Sendable {
+        public var pid: Int
+        public var version: String
+        public var configuration: String
+        public var slots: Int
+        public var running: Int
+        public var containment: String
+        public var started: String
+    }
+
+    public struct Run: Codable, Sendable {
+        public var trigger: String
+        public var check: String
+        public var checkSeconds: Double
+        public var response: String?
+        public var ended: String
+    }
+
+    public struct Module: Codable, Sendable {
+        public var name: String
+        public var kind: String
+        public var state: String
+        public var reason: String?
+        public var description: String?
+        public var next: String?
+        public var pending = 0
+        public var runs = 0
+        public var responses = 0
+        public var last: Run?
+    }
+
+    /// What `List` returns.
+    public struct Listing: Codable, Sendable {
+        /// Nil where no daemon runs and the disk was read instead.
+        public var daemon: Daemon?
+        public var modules: [Module]
+
+        public init(daemon: Daemon?, modules: [Module]) {
+            self.daemon = daemon
+            self.modules = modules
+        }
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import Logging
+
+/// Tells in the log what became of runs: a line for each response and for each change of a
+/// module's health. Checks that find nothing are for those who debug.
+struct RunReporter {
+    let logger: Logger
+    /// By `ModuleID`.
+    let names: [ModuleName]
+
+    func report(_ conclusion: Conclusion, of module: String, id: String) {
+        let check = "check \(TimeSpan(conclusion.checkDuration.rounded))"
+        var metadata: Logger.Metadata = [
+            "module": "\(module)", "run": "\(id)", "trigger": "\(conclusion.cause.rawValue)",
+        ]
+        guard let response = conclusion.response else {
+            metadata["role"] = "\(Role.check.rawValue)"
+            metadata["outcome"] = "\(conclusion.check)"
+            logger.debug(
+                "\(module): \(conclusion.check) (\(conclusion.cause.rawValue), \(check))",
+                metadata: metadata)
+            return
+        }
+        metadata["role"] = "\(Role.response.rawValue)"
+        let story = "\(module): condition held (\(conclusion.cause.rawValue), \(check)); response"
+        switch response {
+        case .ended(.exited(0), let taken):
+            metadata["outcome"] = "done"
+            logger.notice("\(story) done in \(TimeSpan(taken.rounded))", metadata: metadata)
+        case .ended(let termination, let taken):
+            metadata["outcome"] = "failed"
+            logger.error(
+                "\(story) failed after \(TimeSpan(taken.rounded)): \(termination)",
+                metadata: metadata)
+        case .unable(let reason):
+            metadata["outcome"] = "failed"
+            logger.error("\(story) could not start: \(reason)", metadata: metadata)
+        }
+    }
+
+    func reportDropped(_ count: Int, of module: String, limit: Int) {
+        logger.warning(
+            "\(module): check printed \(count) bytes more than the \(limit) that are kept for the response; they were dropped: print less, or raise output-max in crd.conf",
+            metadata: ["module": "\(module)"])
+    }
+
+    func report(_ health: Health, of module: String) {
+        let metadata: Logger.Metadata = ["module": "\(module)"]
+        switch health {
+        case .well: logger.notice("\(module): well again", metadata: metadata)
+        case .erring(let termination):
+            logger.warning(
+                "\(module): check ended with \(termination), which says neither that the condition holds nor that it does not; no response until it does",
+                metadata: metadata)
+        case .failed(let reason):
+            logger.error("\(module): cannot run: \(reason)", metadata: metadata)
+        case .stuck:
+            logger.error(
+                "\(module): a process survives SIGKILL, so it waits for the kernel (see its state D in ps); its slot is free again, the module waits for its end",
+                metadata: metadata)
+        }
+    }
+}
+
+extension Duration {
+    /// To what people read: milliseconds below a minute, else seconds.
+    var rounded: Duration {
+        let unit: Int64 = self < .seconds(60) ? 1_000_000 : 1_000_000_000
+        return .nanoseconds((nanoseconds + unit / 2) / unit * unit)
+    }
+}

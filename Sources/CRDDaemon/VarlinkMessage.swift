@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import FoundationEssentials
+
+/// Varlink's messages (https://varlink.org) as JSON.
+enum VarlinkMessage {
+    /// A call; its parameters are read when the method is known.
+    struct Call: Decodable {
+        var method: String
+        var oneway: Bool?
+    }
+
+    private struct CallWithParameters<Parameters: Decodable>: Decodable {
+        var parameters: Parameters?
+    }
+
+    private struct Reply<Parameters: Encodable>: Encodable {
+        var error: String?
+        var parameters: Parameters
+    }
+
+    /// For what has no parameters.
+    struct Nothing: Codable {}
+
+    static func call(_ message: [UInt8]) -> Call? {
+        try? JSONDecoder().decode(Call.self, from: Data(message))
+    }
+
+    static func parameters<Parameters: Decodable>(
+        of message: [UInt8], as type: Parameters.Type
+    ) -> Parameters? {
+        try? JSONDecoder().decode(CallWithParameters<Parameters>.self, from: Data(message))
+            .parameters
+    }
+
+    static func reply(_ parameters: some Encodable) -> [UInt8] {
+        encode(Reply(error: nil, parameters: parameters))
+    }
+
+    static func error(_ name: String, _ parameters: some Encodable = Nothing()) -> [UInt8] {
+        encode(Reply(error: name, parameters: parameters))
+    }
+
+    private static func encode(_ reply: some Encodable) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do {
+            return try Array(encoder.encode(reply)) + [0]
+        } catch {
+            preconditionFailure("a reply of strings and numbers cannot be encoded: \(error)")
+        }
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// `crd -x`: this process becomes a support module, or a user module's check (execve(2)).
+public struct ModuleExecution: Error, CustomStringConvertible {
+    /// As shells do: 127 for what is not there, 126 for what cannot be executed.
+    public let exitCode: CInt
+    public let description: String
+
+    /// Returns only if it could not be done.
+    ///
+    /// The caller's working directory, environment and signals stay as they are, and no argument
+    /// is looked at.
+    public static func become(
+        _ name: String, arguments: ArraySlice<String>, configuration: Configuration
+    ) -> ModuleExecution {
+        guard let module = ModuleName(name) else {
+            return ModuleExecution(
+                exitCode: 127, description: "'\(name)' cannot be a module's name")
+        }
+        let support = FilePath(configuration.support).appending(name).appending(name)
+        let check = FilePath(configuration.modules).appending(name).appending(Role.check.rawValue)
+        guard
+            let path = [support, check].first(where: {
+                FileStatus(of: $0, followingLinks: false) != nil
+            })
+        else {
+            return ModuleExecution(
+                exitCode: 127,
+                description: "there is no module \(module): neither \(support) nor \(check) is "
+                    + "there; 'crd list' shows those that are")
+        }
+        do throws(Refusal) {
+            try InstalledModule.verify(
+                path, under: OwnershipRule(), ownedAlsoBy: nil, as: "module's executable")
+        } catch {
+            return ModuleExecution(exitCode: 126, description: "\(error)")
+        }
+        var argv = CStringBlock([path.string] + arguments)
+        argv.withPointers { argv in
+            path.withPlatformString { _ = execve($0, argv, environ) }
+        }
+        let code = Errno(rawValue: errno)
+        let advice =
+            code == .execFormatError
+            ? "; make '#!/bin/sh' or the like its first line"
+            : code == .noSuchFileOrDirectory ? "; is the interpreter of its #! line there?" : ""
+        return ModuleExecution(
+            exitCode: 126, description: "execve '\(path)': \(code)\(advice)")
+    }
+}

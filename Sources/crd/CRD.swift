@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDDaemon
+import CRDModules
+import Glibc
+
+/// The command line.
+@main
+struct CRD: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "crd",
+        abstract: "The Condition/Response Daemon.",
+        usage: """
+            crd [--config FILE] COMMAND [OPTION...]
+            crd [--config FILE] -x NAME [ARGUMENT...]
+            """,
+        discussion: """
+            A module is a directory with two executables: check says by its exit code whether a \
+            condition holds (0: it does, 1: it does not), response does something about it. \
+            The daemon runs the checks, and the response whenever a check says 0.
+
+            -x NAME becomes the support module NAME, or the check of the user module NAME; \
+            whatever follows NAME is the module's. The exit code is the module's; 127: there is \
+            no such module, 126: it cannot be executed.
+            """,
+        version: "crd \(Version.current)",
+        subcommands: [DaemonCommand.self, CheckConfigCommand.self, ListCommand.self])
+
+    static func main() {
+        var arguments = CommandLine.arguments.dropFirst()
+        takeConfiguration(from: &arguments)
+        if arguments.first == "-x" { execute(arguments.dropFirst()) }
+        main(Array(arguments))
+    }
+
+    /// `--config FILE` may stand before the command, as it must before `-x`.
+    private static func takeConfiguration(from arguments: inout ArraySlice<String>) {
+        let option = "--config"
+        guard let first = arguments.first else { return }
+        if first == option, let file = arguments.dropFirst().first {
+            arguments = arguments.dropFirst(2)
+            setenv("CRD_CONFIG", file, 1)
+        } else if first.hasPrefix("\(option)=") {
+            arguments = arguments.dropFirst()
+            setenv("CRD_CONFIG", String(first.dropFirst(option.count + 1)), 1)
+        }
+    }
+
+    /// Done without the parser: no argument of the module's may be taken for one of ours.
+    private static func execute(_ arguments: ArraySlice<String>) -> Never {
+        guard let name = arguments.first else {
+            StandardError.say("-x needs the name of a module: crd -x NAME [ARGUMENT...]")
+            Glibc.exit(64)
+        }
+        let failure = ModuleExecution.become(
+            name, arguments: arguments.dropFirst(),
+            configuration: ConfigurationOption.load(nil).configuration)
+        StandardError.say(failure.description)
+        Glibc.exit(failure.exitCode)
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDModules
+
+struct CheckConfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check-config",
+        abstract: "Read crd.conf and every module, and print all that is wrong.",
+        discussion: """
+            Each complaint is a line 'file:line:column: message'. Exit codes: 0 nothing is wrong, \
+            and nothing is printed; 1 something is.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    func run() throws {
+        let file = ConfigurationFile(options.file)
+        var complaints = file.complaints
+        // Without the file nobody knows where the modules are.
+        if file.isReadable {
+            // The daemon may run as root where we do not.
+            let shelf = ModuleShelf(file.configuration, switchesUsers: true)
+            complaints += shelf.contents().allComplaints
+        }
+        for complaint in complaints { print(complaint) }
+        if !complaints.isEmpty { throw ExitCode.failure }
+    }
+}

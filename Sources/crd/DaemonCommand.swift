@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDCore
+import CRDDaemon
+import Glibc
+import Logging
+
+struct DaemonCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "daemon",
+        abstract: "Run the daemon in the foreground.",
+        discussion: """
+            SIGTERM or SIGINT ends it: checks end at once, responses get 'grace' to finish. A \
+            second one ends them too. Exit codes: 0 stopped, 1 cannot start or go on, \
+            78 the configuration is wrong.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    @Option(help: "What to log: debug (each check too), info, notice, warning or error.")
+    var logLevel = Logger.Level.info
+
+    func run() throws {
+        let configuration = options.load()
+        let output = LogOutput()
+        let level = logLevel
+        LoggingSystem.bootstrap { _ in DaemonLogHandler(output, level: level) }
+        do {
+            try Daemon(configuration, output: output, logger: Logger(label: "crd")).run()
+        } catch {
+            output.write("\(error)", .error, [])
+            throw ExitCode.failure
+        }
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDDaemon
+import CRDLinux
+import CRDModules
+import FoundationEssentials
+import SystemPackage
+
+struct ListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List the modules and how they are.",
+        discussion: """
+            Asks the running daemon; where none runs it reads the disk, and says so. Exit codes: \
+            0 listed, 1 the daemon refused, 78 the configuration is wrong.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    @Flag(help: "Print JSON: {\"daemon\": {…} or null, \"modules\": [{…}, …]}.")
+    var json = false
+
+    func run() throws {
+        let configuration = options.load()
+        let listing = try listing(configuration)
+        if json { return try printJSON(listing) }
+        for line in Self.table(listing.modules) { print(line) }
+    }
+
+    private func listing(_ file: ConfigurationFile) throws -> ReactorInterface.Listing {
+        let socket = file.configuration.socketPath
+        do {
+            return try ControlClient.list(at: socket)
+        } catch let error as SystemCallError
+            where error.errno == .noSuchFileOrDirectory || error.errno == .connectionRefused
+        {
+            StandardError.say(
+                "no daemon answers at \(socket); this is what is on disk (start it with: crd daemon)")
+            let contents = ModuleShelf(file.configuration, switchesUsers: true).contents()
+            for complaint in contents.complaints { StandardError.say("\(complaint)") }
+            return ReactorInterface.Listing(
+                daemon: nil, modules: contents.modules.map(ReactorInterface.Module.init(onDisk:)))
+        } catch let error as SystemCallError where error.errno == .permissionDenied {
+            StandardError.say("\(error); run crd as root, or join the group crd")
+            throw ExitCode.failure
+        } catch {
+            StandardError.say("\(error)")
+            throw ExitCode.failure
+        }
+    }
+
+    private func printJSON(_ listing: ReactorInterface.Listing) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        print(String(decoding: try encoder.encode(listing), as: UTF8.self))
+    }
+
+    // MARK: The table
+
+    private static func table(_ modules: [ReactorInterface.Module]) -> [String] {
+        var rows = [["MODULE", "STATE", "RUNS", "RESPONSES", "LAST RUN"]]
+        for module in modules {
+            rows.append([
+                module.name, module.state, "\(module.runs)", "\(module.responses)",
+                last(module.last),
+            ])
+        }
+        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        var lines: [String] = []
+        for (index, row) in rows.enumerated() {
+            let cells = zip(row, widths).map { cell, width in
+                cell + String(repeating: " ", count: width - cell.count)
+            }
+            let line = cells.joined(separator: "  ")
+            lines.append(String(line[..<(line.lastIndex { $0 != " " }.map(line.index(after:)) ?? line.startIndex)]))
+            // What is wrong is a sentence, too long for a column.
+            if index > 0, let reason = modules[index - 1].reason { lines.append("    \(reason)") }
+        }
+        return lines
+    }
+
+    private static func last(_ run: ReactorInterface.Run?) -> String {
+        guard let run else { return "-" }
+        let response = run.response.map { ", response \($0)" } ?? ""
+        return "\(run.ended.prefix(19))Z by \(run.trigger): check \(run.check)\(response)"
+    }
+}
