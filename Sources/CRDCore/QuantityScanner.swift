@@ -51,13 +51,20 @@ struct QuantityScanner {
         var total: Int64 = 0
         for digit in whole { total = try Self.sum(Self.product(total, 10), digit) }
         total = try Self.product(total, size)
-        var place = size
-        for digit in fraction {
-            place /= 10
-            total = try Self.sum(total, digit * place)
-        }
+        total = try Self.sum(total, Self.share(fraction, of: size))
         skipBlanks()
         return total
+    }
+
+    /// What the digits after the point are of `size`. Those beyond the eighteenth, with which ten to
+    /// their number would no longer fit, make no difference to it.
+    private static func share(_ digits: [Int64], of size: Int64) -> Int64 {
+        var (numerator, denominator): (Int64, Int64) = (0, 1)
+        for digit in digits.prefix(18) {
+            numerator = numerator * 10 + digit
+            denominator *= 10
+        }
+        return denominator.dividingFullWidth(size.multipliedFullWidth(by: numerator)).quotient
     }
 
     static func sum(_ left: Int64, _ right: Int64) throws(Malformed) -> Int64 {

@@ -26,9 +26,15 @@ public enum TOMLDocument {
         guard let root = nodes.popFirst() else {
             throw Diagnostic(
                 file: file, position: SourcePosition(document.error_position),
-                message: "not valid TOML: \(String(document.error))")
+                message: "not valid TOML: \(reason(String(document.error)))")
         }
         return table(of: root, from: &nodes)
+    }
+
+    /// What toml++ says, without its "Error while parsing".
+    private static func reason(_ text: String) -> Substring {
+        let opening = "Error while parsing "
+        return text.hasPrefix(opening) ? text.dropFirst(opening.count) : text[...]
     }
 
     /// Takes the children of `node` off the front of `nodes`. Recursive: how deep the tree is, the
