@@ -87,7 +87,7 @@ extension TOMLFormat where Value == [String: String] {
         }
         var variables: [String: String] = [:]
         let path = complaints.key
-        complaints.expected = "a string in quotes, without NUL bytes"
+        complaints.expected = { "a string in quotes, without NUL bytes" }
         for entry in table.entries {
             complaints.key = "\(path).\(entry.key)"
             if let objection = objection(toName: entry.key) {

@@ -8,12 +8,17 @@ public struct ModuleName: Hashable, Comparable, Sendable, CustomStringConvertibl
     public static let lengthMax = 64
 
     /// Nil for a name that is not allowed.
-    public init?(_ text: some StringProtocol) {
+    public init?(_ text: String) {
         let bytes = text.utf8
-        guard let first = bytes.first, Self.isAlphanumeric(first), bytes.count <= Self.lengthMax,
-            bytes.allSatisfy({ Self.isAlphanumeric($0) || ".-_".utf8.contains($0) })
+        guard let first = bytes.first, Self.isAlphanumeric(first), bytes.count <= Self.lengthMax
         else { return nil }
-        description = String(text)
+        for byte in bytes where !Self.isAlphanumeric(byte) {
+            switch byte {
+            case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): continue
+            default: return nil
+            }
+        }
+        description = text
     }
 
     /// Whether a directory of this name is passed over without a word, as run-parts(8) does with

@@ -5,7 +5,7 @@ struct TOMLComplaints {
     let file: String
     /// The dotted path of the key being read, and what it accepts.
     var key = ""
-    var expected = ""
+    var expected: () -> String = { "" }
     private var found: [Diagnostic] = []
 
     init(file: String) {
@@ -23,7 +23,7 @@ struct TOMLComplaints {
 
     /// The value is of another kind than the key takes.
     mutating func refuse(_ value: TOMLValue) {
-        add("\(QuotedText.single(key)) must be \(expected), not \(value.kind)", at: value.position)
+        add("\(QuotedText.single(key)) must be \(expected()), not \(value.kind)", at: value.position)
     }
 
     /// The value is of the right kind, but `reason`.
@@ -35,7 +35,7 @@ struct TOMLComplaints {
             default: value.kind
             }
         add(
-            "\(QuotedText.single(key)): \(shown) \(reason); it must be \(expected)",
+            "\(QuotedText.single(key)): \(shown) \(reason); it must be \(expected())",
             at: value.position)
     }
 }

@@ -39,7 +39,7 @@ struct TOMLDecoder {
         guard let value = table[key]?.value else { return }
         guard case .table(let inner) = value.content else {
             complaints.key = path + key
-            complaints.expected = "a table, as begun by [\(path)\(key)]"
+            complaints.expected = { [path] in "a table, as begun by [\(path)\(key)]" }
             complaints.refuse(value)
             return
         }

@@ -3,25 +3,33 @@
 /// What a key accepts.
 struct TOMLFormat<Value: Sendable>: Sendable {
     /// The same for people, completing "it must be …".
-    let expected: String
+    /// Made only when there is something to complain about.
+    let expected: @Sendable () -> String
     /// Nil if the value is not accepted; the complaints then say why.
     let read: @Sendable (TOMLValue, inout TOMLComplaints) -> Value?
 
+    init(
+        expected: @autoclosure @escaping @Sendable () -> String,
+        read: @escaping @Sendable (TOMLValue, inout TOMLComplaints) -> Value?
+    ) {
+        self.expected = expected
+        self.read = read
+    }
+
     func map<Other>(_ transform: @escaping @Sendable (Value) -> Other) -> TOMLFormat<Other> {
-        TOMLFormat<Other>(expected: expected) { read($0, &$1).map(transform) }
+        TOMLFormat<Other>(expected: expected()) { read($0, &$1).map(transform) }
     }
 
     /// The same, or a word of its own meaning.
     func or(_ word: String, _ meaning: Value) -> TOMLFormat {
-        TOMLFormat(expected: "\"\(word)\" or \(expected)") { value, complaints in
+        TOMLFormat(expected: "\"\(word)\" or \(expected())") { value, complaints in
             value.content == .string(word) ? meaning : read(value, &complaints)
         }
     }
 
     /// One of a few words.
     static func word(_ meanings: KeyValuePairs<String, Value>) -> TOMLFormat {
-        let expected = meanings.map { "\"\($0.key)\"" }.joined(separator: " or ")
-        return TOMLFormat(expected: expected) { value, complaints in
+        TOMLFormat(expected: meanings.map { "\"\($0.key)\"" }.joined(separator: " or ")) { value, complaints in
             guard case .string(let text) = value.content else {
                 complaints.refuse(value)
                 return nil
@@ -43,8 +51,9 @@ extension TOMLFormat where Value == Bool {
 
 extension TOMLFormat where Value == Int {
     static func integer(in range: ClosedRange<Int>) -> TOMLFormat {
-        let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
-        return TOMLFormat(expected: expected) { value, complaints in
+        TOMLFormat(
+            expected: "a whole number from \(range.lowerBound) to \(range.upperBound)"
+        ) { value, complaints in
             guard case .integer(let number) = value.content else {
                 complaints.refuse(value)
                 return nil
@@ -83,8 +92,10 @@ extension TOMLFormat where Value == Int {
 extension TOMLFormat where Value == Duration {
     /// A span of time: whole seconds, or a string with units.
     static func span(_ range: ClosedRange<Duration>) -> TOMLFormat {
-        let bounds = "from \(TimeSpan(range.lowerBound)) to \(TimeSpan(range.upperBound))"
-        return TOMLFormat(expected: "a time span \(bounds), such as \"30s\"") { value, complaints in
+        TOMLFormat(
+            expected: "a time span from \(TimeSpan(range.lowerBound)) to "
+                + "\(TimeSpan(range.upperBound)), such as \"30s\""
+        ) { value, complaints in
             let span: Duration
             switch value.content {
             case .integer(let seconds): span = .seconds(seconds)

@@ -7,15 +7,11 @@ public struct CStringBlock: Sendable {
 
     public init() {}
 
-    public init(_ strings: some Sequence<String>) {
+    public init(_ strings: [String]) {
         for string in strings { append(string) }
     }
 
-    public mutating func append(_ string: String) {
-        append(bytes: string.utf8)
-    }
-
-    /// Appends `name=value`.
+    /// Appends `name=value`. NUL bytes, which would end the value early, are left out.
     public mutating func append(_ name: String, _ value: some Sequence<UInt8>) {
         offsets.append(bytes.count)
         bytes.append(contentsOf: name.utf8)
@@ -24,10 +20,9 @@ public struct CStringBlock: Sendable {
         bytes.append(0)
     }
 
-    /// NUL bytes, which would end the string early, are left out.
-    public mutating func append(bytes string: some Sequence<UInt8>) {
+    private mutating func append(_ string: String) {
         offsets.append(bytes.count)
-        bytes.append(contentsOf: string.lazy.filter { $0 != 0 })
+        bytes.append(contentsOf: string.utf8)
         bytes.append(0)
     }
 

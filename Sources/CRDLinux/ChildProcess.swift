@@ -57,7 +57,7 @@ public struct ChildProcess: ~Copyable {
         }
         let groups = request.user?.groups ?? []
         spawn.group_count = groups.count
-        var arguments = CStringBlock(CollectionOfOne(request.path))
+        var arguments = CStringBlock([request.path])
         var environment = request.environment
         let pid = request.path.withCString { path in
             request.directory.withCString { directory in

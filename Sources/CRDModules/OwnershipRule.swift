@@ -4,7 +4,8 @@ public import CRDLinux
 public import Glibc
 public import SystemPackage
 
-/// Who may be able to change what the daemon executes or believes: root, and whom it runs as.
+/// Who may be able to change what the daemon executes or believes: root, and whom the daemon
+/// runs as.
 ///
 /// Looked at with lstat(2), component by component from the root down, since one writable
 /// directory above is enough to swap all below it. Nobody but the trusted can then change the
@@ -13,10 +14,10 @@ public struct OwnershipRule: Sendable {
     /// As many links as the kernel follows (path_resolution(7)).
     private static let linksMax = 40
 
-    private let trusted: Set<uid_t>
+    private let daemonUser: uid_t
 
     public init(daemonUser: uid_t = geteuid()) {
-        trusted = [0, daemonUser]
+        self.daemonUser = daemonUser
     }
 
     /// Follows `path` to its end.
@@ -81,9 +82,9 @@ public struct OwnershipRule: Sendable {
     private func judgeOwner(
         _ path: FilePath, _ status: FileStatus, owner: uid_t?
     ) throws(Refusal) {
-        guard !trusted.contains(status.owner), status.owner != owner else { return }
+        guard status.owner != 0, status.owner != daemonUser, status.owner != owner else { return }
         let name = UserAccount.with(uid: status.owner).map { "\($0.name) (uid \($0.uid))" }
-        let rightful = trusted == [0] ? "root" : "root or uid \(trusted.subtracting([0]).first!)"
+        let rightful = daemonUser == 0 ? "root" : "root or uid \(daemonUser)"
         let link = status.kind == .symbolicLink ? "-h " : ""
         throw Refusal(
             path,
