@@ -23,8 +23,10 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux", cSettings: strictC),
-        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
-        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(
+            name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(
+            name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .target(name: "CTOML", cxxSettings: strictCXX),
         .target(
             name: "CRDCore",
@@ -67,7 +69,8 @@ let package = Package(
         .testTarget(name: "CRDCoreTests", dependencies: ["CRDCore"], swiftSettings: strict),
         .testTarget(name: "CRDLinuxTests", dependencies: ["CRDLinux"], swiftSettings: strict),
         .testTarget(name: "CRDModulesTests", dependencies: ["CRDModules"], swiftSettings: strict),
-        .testTarget(name: "CRDDaemonTests", dependencies: ["CRDDaemon", "crd"], swiftSettings: strict),
+        .testTarget(
+            name: "CRDDaemonTests", dependencies: ["CRDDaemon", "crd"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17,

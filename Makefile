@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SWIFT ?= swift
+DESTDIR ?=
+PREFIX ?= /usr
+SEEDS ?= 100000
+ONLY ?=
+
+# One place for the flags: `run`, `test`, `bench` and `install` all take the binary that `build` makes.
+RELEASE = -c release --static-swift-stdlib --product crd
+
+export SWIFT DESTDIR PREFIX ONLY
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build bench soak lint format install uninstall clean need-swift need-packages
+.NOTPARALLEL:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: build ## build, then run the daemon in the foreground on the modules in examples/
+	@scripts/run
+
+test: need-swift ## install what the tests need, build, run every test
+	@scripts/packages test
+	@scripts/test $(RELEASE)
+
+build: need-swift need-packages ## the release binary, .build/release/crd, with Swift linked statically
+	$(SWIFT) build $(RELEASE)
+
+bench: build ## measure against C floors built in the same go (ONLY=pool: that row file alone)
+	@Benchmarks/run
+
+soak: need-swift need-packages ## drive the scheduler through SEEDS=100000 simulations; a failing one is printed
+	CRD_SOAK_SEEDS=$(SEEDS) $(SWIFT) test -c release -Xswiftc -enable-testing \
+	    --scratch-path .build/soak --filter SchedulerSimulation
+
+lint: need-swift ## the formatter's strict lint, and shellcheck where there is one
+	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+	@if command -v shellcheck >/dev/null 2>&1; then scripts/lint-shell; fi
+
+format: need-swift ## let the formatter rewrite the Swift sources
+	$(SWIFT) format --in-place -r Sources Tests Package.swift
+
+install: ## install under DESTDIR= PREFIX=/usr; an existing /etc/CRD/crd.conf is kept
+	@[ -x .build/release/crd ] || $(MAKE) --no-print-directory build
+	@scripts/install
+
+uninstall: ## remove what install put there; modules, state and a changed crd.conf stay
+	@scripts/uninstall
+
+clean: ## remove everything built, and the state of `make run`
+	rm -rf .build .run
+
+need-swift:
+	@scripts/need-swift '$(SWIFT)'
+
+need-packages:
+	@scripts/packages build
