@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,13 @@ static void default_signals(const struct birth *birth) {
     }
 }
 
+static int lower_open_files(uint64_t soft) {
+    struct rlimit limit;
+    if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == -1) return -1;
+    limit.rlim_cur = soft;
+    return (int)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+}
+
 static int place_descriptors(struct crd_spawn *spawn) {
     // A source below 4 may be overwritten by another's dup3, so these move out of the way first.
     for (int i = 0; i < DESCRIPTORS; i++) {
@@ -72,6 +80,9 @@ static int child(void *argument) {
 
     if (syscall(SYS_setsid) == -1) fail(birth, CRD_SPAWN_SETSID);
     default_signals(birth);
+    // Programs that use select(2) break with descriptors beyond 1,023.
+    if (spawn->open_files != 0 && lower_open_files(spawn->open_files) == -1)
+        fail(birth, CRD_SPAWN_LIMIT);
     if (spawn->switches_user) {
         // In this order: without the user's rights there is none to change the group.
         if (syscall(SYS_setgroups, spawn->group_count, spawn->groups) == -1)
@@ -195,6 +206,14 @@ pid_t crd_spawn(struct crd_spawn *spawn) {
         return -1;
     }
     return pid;
+}
+
+uint64_t crd_raise_open_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur == limit.rlim_max) return 0;
+    const uint64_t former = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? former : 0;
 }
 
 uint64_t crd_ignored_signals(void) {

@@ -39,7 +39,9 @@ struct DeadlineQueue {
         guard current[module.index] != deadline else { return }
         current[module.index] = deadline
         guard let deadline else { return }
-        if heap.count >= 2 * current.count + 64 { rebuild() } else {
+        if heap.count >= 2 * current.count + 64 {
+            rebuild()
+        } else {
             heap.insert(Entry(deadline: deadline, rank: ranks[module.index], module: module))
         }
     }

@@ -36,7 +36,7 @@ public struct PendingEvents: Sendable {
         guard !older.isEmpty else { return }
         var restored = older
         restored.dropped += dropped
-        lines.forEach { restored.add($0) }
+        for line in lines { restored.add(line) }
         if let cause {
             restored.cause = cause
             restored.variables = variables

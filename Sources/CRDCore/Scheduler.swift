@@ -333,7 +333,9 @@ public struct Scheduler: Sendable {
         if !isRepeated { ending = .asked }
         for module in startOrder {
             unqueue(module)
-            if isRepeated { hasten(module, at: now, &commands) } else {
+            if isRepeated {
+                hasten(module, at: now, &commands)
+            } else {
                 beginEnd(of: module, at: now, &commands)
             }
             renewDeadline(of: module)

@@ -23,7 +23,9 @@ struct TOMLComplaints {
 
     /// The value is of another kind than the key takes.
     mutating func refuse(_ value: TOMLValue) {
-        add("\(QuotedText.single(key)) must be \(expected()), not \(value.kind)", at: value.position)
+        add(
+            "\(QuotedText.single(key)) must be \(expected()), not \(value.kind)", at: value.position
+        )
     }
 
     /// The value is of the right kind, but `reason`.

@@ -29,7 +29,8 @@ struct TOMLFormat<Value: Sendable>: Sendable {
 
     /// One of a few words.
     static func word(_ meanings: KeyValuePairs<String, Value>) -> TOMLFormat {
-        TOMLFormat(expected: meanings.map { "\"\($0.key)\"" }.joined(separator: " or ")) { value, complaints in
+        TOMLFormat(expected: meanings.map { "\"\($0.key)\"" }.joined(separator: " or ")) {
+            value, complaints in
             guard case .string(let text) = value.content else {
                 complaints.refuse(value)
                 return nil

@@ -44,7 +44,8 @@ struct BaseEnvironment {
     private static let path: String = {
         let inherited = getenv("PATH").map { String(cString: $0) } ?? ""
         let path = inherited.isEmpty ? standardPath : inherited
-        guard let directory = ownDirectory, !path.split(separator: ":").contains(Substring(directory))
+        guard let directory = ownDirectory,
+            !path.split(separator: ":").contains(Substring(directory))
         else { return path }
         return "\(path):\(directory)"
     }()

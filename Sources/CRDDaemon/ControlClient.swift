@@ -52,7 +52,8 @@ public enum ControlClient {
             guard let message = try framing.feed(buffer[..<count]).first else { continue }
             let reply = try JSONDecoder().decode(Reply<Parameters>.self, from: Data(message))
             if let parameters = reply.parameters, reply.error == nil { return parameters }
-            throw Refused(description: "the daemon at \(path) answered: \(reply.error ?? "nothing")")
+            throw Refused(
+                description: "the daemon at \(path) answered: \(reply.error ?? "nothing")")
         }
     }
 }

@@ -26,7 +26,7 @@ final class ControlService {
     private let reactor: Reactor
     private let logger: Logger
     private let list: () -> ReactorInterface.Listing
-    private let readers: gid_t?
+    private let readers: GroupID?
     private var connections: [ObjectIdentifier: Connection] = [:]
     private let path: FilePath
 
@@ -56,7 +56,8 @@ final class ControlService {
 
     private func accept(_ stream: SocketStream) {
         guard connections.count < Self.connectionsMax else {
-            logger.warning("more than \(Self.connectionsMax) connections to \(path); one was closed")
+            logger.warning(
+                "more than \(Self.connectionsMax) connections to \(path); one was closed")
             return
         }
         let connection = Connection(stream)
@@ -99,7 +100,8 @@ final class ControlService {
     /// Nil for what is not Varlink: the connection has no future.
     private func answer(_ message: [UInt8], from connection: Connection) -> [UInt8]? {
         guard let call = VarlinkMessage.call(message) else { return nil }
-        let answer = mayRead(connection.stream)
+        let answer =
+            mayRead(connection.stream)
             ? dispatch(call.method, message)
             : VarlinkMessage.error("\(ReactorInterface.name).PermissionDenied")
         return call.oneway == true ? [] : answer

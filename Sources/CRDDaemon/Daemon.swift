@@ -34,13 +34,15 @@ public final class Daemon {
         self.configuration = configuration
         self.logger = logger
         let settings = configuration.configuration
+        // What is made here must be open to the users that roles run as, whatever we inherited.
+        umask(0o022)
         state = try StateDirectory.open(settings)
         reactor = try Reactor()
         timer = try TimerSource()
         slots = settings.slots ?? max(4, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
 
         let contents = ModuleShelf(settings).contents()
-        for complaint in contents.allComplaints { logger.error("\(complaint)") }
+        for complaint in contents.lastingComplaints { logger.error("\(complaint)") }
         modules = contents.modules
         let users = modules.filter { $0.kind == .user }
         let (prepared, policies) = Self.prepare(users, configuration, logger)
@@ -101,7 +103,8 @@ public final class Daemon {
             case SIGCHLD: performer.reapAdopted(into: &events)
             case SIGTERM, SIGINT:
                 logger.notice(
-                    "stopping on signal \(signal.number) from process \(signal.pid); responses get \(TimeSpan(configuration.configuration.grace)) to finish")
+                    "stopping on signal \(signal.number) from process \(signal.pid); responses get \(TimeSpan(configuration.configuration.grace)) to finish"
+                )
                 events.append(.stopped)
             case SIGHUP:
                 logger.warning("SIGHUP does nothing yet; restart crd to read the files again")
@@ -147,12 +150,14 @@ public final class Daemon {
     private func logStart() {
         let users = modules.filter { $0.kind == .user }
         let failed = users.filter { !$0.complaints.isEmpty }.count
-        let trouble = failed == 0 ? "" : ", \(failed) of them failed"
+        let trouble = failed == 0 ? "" : " (\(failed) failed)"
         logger.notice(
-            "crd \(Version.current) started: \(users.count) modules\(trouble), every \(TimeSpan(configuration.configuration.interval)), \(slots) slots, processes followed by \(containment.name)")
+            "started version \(Version.current): \(users.count) module\(users.count == 1 ? "" : "s")\(trouble), every \(TimeSpan(configuration.configuration.interval)), \(slots) slots, processes followed by \(containment.name)"
+        )
         if users.isEmpty {
             logger.warning(
-                "there is no module in \(configuration.configuration.modules); a directory with two executables, check and response, makes one")
+                "there is no module in \(configuration.configuration.modules); a directory with two executables, check and response, makes one"
+            )
         }
     }
 
@@ -195,7 +200,8 @@ final class SignalInbox {
 }
 
 extension SignalSource {
-    fileprivate convenience init(_ numbers: [CInt], into inbox: SignalInbox) throws(SystemCallError) {
+    fileprivate convenience init(_ numbers: [CInt], into inbox: SignalInbox) throws(SystemCallError)
+    {
         try self.init(numbers) { inbox.add($0) }
     }
 }

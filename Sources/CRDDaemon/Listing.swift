@@ -20,12 +20,13 @@ extension ReactorInterface.Module {
 
     /// A module as the disk shows it: a support module, or any where no daemon runs.
     public init(onDisk module: InstalledModule) {
+        let complaints = module.complaints + module.executableComplaints
         let good = module.kind == .support ? "installed" : "stopped"
         let enabled = module.manifest.enabled ? good : "disabled"
         self.init(
             name: module.name.description, kind: module.kind.rawValue,
-            state: module.complaints.isEmpty ? enabled : "failed",
-            reason: Self.text(of: module.complaints), description: module.manifest.description)
+            state: complaints.isEmpty ? enabled : "failed",
+            reason: Self.text(of: complaints), description: module.manifest.description)
     }
 
     private static func reason(of status: ModuleStatus, _ complaints: [Diagnostic]) -> String? {

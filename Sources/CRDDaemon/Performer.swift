@@ -22,6 +22,8 @@ final class Performer {
     /// What a check reads, and the event file of a run without events; both empty for ever.
     private let nothing: Descriptor
     private let noEvents: MemoryFile
+    /// The limit of open files that modules get, where the daemon's own was raised.
+    private let openFiles = ChildProcess.raiseOpenFiles()
 
     /// - Parameter modules: by `ModuleID`; nil for one that cannot run.
     init(
@@ -79,6 +81,7 @@ final class Performer {
             try start(module, role, active)
             return []
         } catch {
+            unregister(active)
             if role == .check { forget(active) }
             return [.unable(id, reason: "\(error)")]
         }
@@ -113,20 +116,21 @@ final class Performer {
                 input?.descriptor ?? nothing.rawValue, printed.childEnd, told.childEnd,
                 (events ?? noEvents).descriptor
             ),
-            user: module.user(role), cgroup: active.cgroup?.directoryDescriptor)
-        do {
-            let process = try withExtendedLifetime((input, events)) {
-                try ChildProcess.spawn(request)
-            }
-            let source = ChildSource(
-                process, of: active.module, outputs: [printed.source, told.source]
-            ) { [weak self] _ in self?.unregister(active) }
-            active.process = source
+            user: module.user(role), cgroup: active.cgroup?.directoryDescriptor,
+            openFiles: openFiles)
+        let process = try withExtendedLifetime((input, events)) {
+            try ChildProcess.spawn(request)
+        }
+        let source = ChildSource(
+            process, of: active.module, outputs: [printed.source, told.source]
+        ) { [weak self] _ in self?.unregister(active) }
+        do throws(SystemCallError) {
             active.tokens.append(try reactor.add(source))
         } catch {
-            unregister(active)
+            source.abandon()
             throw error
         }
+        active.process = source
     }
 
     /// Nil stands for an empty one.

@@ -69,23 +69,24 @@ final class SubreaperContainment: Containment {
     }
 
     /// The run's executable, if it runs, and those of its descendants that we adopted.
-    private func roots(of run: ActiveRun) -> [pid_t] {
+    private func roots(of run: ActiveRun) -> [ProcessID] {
         var roots = adopted().filter { owner(of: $0) == .run(run.id) }
         if let process = run.process { roots.append(process.pid) }
         return roots
     }
 
     /// Our living children apart from the runs' executables.
-    private func adopted() -> [pid_t] {
+    private func adopted() -> [ProcessID] {
         let children = ProcessTable.ownChildren()
         guard !children.isEmpty else { return [] }
         let known = Set(runs.values.compactMap { $0.process?.pid })
         return children.filter { !known.contains($0) }
     }
 
-    private func owner(of pid: pid_t) -> Owner {
+    private func owner(of pid: ProcessID) -> Owner {
         let names = ["CRD_RUN", "CRD_ROLE", "CRD_MODULE"]
-        guard let variables = ProcessTable.environment(of: pid, names), let id = variables["CRD_RUN"]
+        guard let variables = ProcessTable.environment(of: pid, names),
+            let id = variables["CRD_RUN"]
         else { return .nobody }
         if runs[id] != nil { return .run(id) }
         let isResponses = variables["CRD_ROLE"] == Role.response.rawValue
@@ -94,7 +95,7 @@ final class SubreaperContainment: Containment {
     }
 
     /// SIGKILL until a look finds nobody new: a process may fork between the look and the signal.
-    private func killAll(below roots: () -> [pid_t]) {
+    private func killAll(below roots: () -> [ProcessID]) {
         var killed = Set<ProcessTable.Entry>()
         for _ in 0..<Self.roundsMax {
             let found = Set(ProcessTable().tree(below: roots())).subtracting(killed)

@@ -25,7 +25,9 @@ public final class Cgroup: EventSource {
     ) throws(SystemCallError) {
         self.path = path
         self.emptied = emptied
-        if path.withPlatformString({ mkdir($0, 0o755) }) == -1 && Errno(rawValue: errno) != .fileExists {
+        if path.withPlatformString({ mkdir($0, 0o755) }) == -1
+            && Errno(rawValue: errno) != .fileExists
+        {
             throw SystemCallError(
                 function: "mkdir", errno: Errno(rawValue: errno), subject: path.string)
         }
@@ -79,7 +81,7 @@ public final class Cgroup: EventSource {
             let bytes = try? file.readAll()
         {
             for line in bytes.split(separator: 0x0a) {
-                guard let pid = pid_t(String(decoding: line, as: UTF8.self)),
+                guard let pid = ProcessID(String(decoding: line, as: UTF8.self)),
                     let entry = ProcessTable.entry(pid)
                 else { continue }
                 members.append(entry)
@@ -110,12 +112,16 @@ extension Cgroup {
     /// controllers may not hold processes itself; and removes what a former daemon left there.
     public static func moveIntoLeaf(of path: FilePath) throws(SystemCallError) {
         for child in Directory.entries(of: path) where child.string.hasPrefix(slotPrefix) {
-            guard let stale = try? Cgroup(path.appending(child), emptied: { _ in }) else { continue }
+            guard let stale = try? Cgroup(path.appending(child), emptied: { _ in }) else {
+                continue
+            }
             try stale.kill()
             stale.remove()
         }
         let leaf = path.appending("daemon")
-        if leaf.withPlatformString({ mkdir($0, 0o755) }) == -1 && Errno(rawValue: errno) != .fileExists {
+        if leaf.withPlatformString({ mkdir($0, 0o755) }) == -1
+            && Errno(rawValue: errno) != .fileExists
+        {
             throw SystemCallError(
                 function: "mkdir", errno: Errno(rawValue: errno), subject: leaf.string)
         }

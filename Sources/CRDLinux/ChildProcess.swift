@@ -7,7 +7,7 @@ public import SystemPackage
 
 /// A process we started, known by its pidfd, so that no signal meets another of the same number.
 public struct ChildProcess: ~Copyable {
-    public let pid: pid_t
+    public let pid: ProcessID
     public let pidfd: Descriptor
 
     /// What to start, and as whom.
@@ -22,10 +22,13 @@ public struct ChildProcess: ~Copyable {
         public var user: UserAccount?
         /// A directory of cgroup2 to be born in.
         public var cgroup: CInt?
+        /// The soft limit of open files to give back, where ours was raised.
+        public var openFiles: UInt64?
 
         public init(
             path: String, environment: CStringBlock, directory: String,
-            descriptors: (CInt, CInt, CInt, CInt), user: UserAccount?, cgroup: CInt?
+            descriptors: (CInt, CInt, CInt, CInt), user: UserAccount? = nil,
+            cgroup: CInt? = nil, openFiles: UInt64? = nil
         ) {
             self.path = path
             self.environment = environment
@@ -33,12 +36,21 @@ public struct ChildProcess: ~Copyable {
             self.descriptors = descriptors
             self.user = user
             self.cgroup = cgroup
+            self.openFiles = openFiles
         }
     }
 
     /// The signals we ignore ourselves, which children must not. Asked once: the daemon does not
     /// change them after its start.
     private static let ignoredSignals = crd_ignored_signals()
+
+    /// Lets this process have as many descriptors as it may: a run takes up to eight of them.
+    ///
+    /// - Returns: the former soft limit, for `Request.openFiles`; nil if nothing was changed.
+    public static func raiseOpenFiles() -> UInt64? {
+        let former = crd_raise_open_files()
+        return former == 0 ? nil : former
+    }
 
     /// Starts a process in a session of its own; see `crd_spawn` for all that is set in it.
     ///
@@ -50,6 +62,7 @@ public struct ChildProcess: ~Copyable {
         spawn.descriptors = request.descriptors
         spawn.cgroup = request.cgroup ?? -1
         spawn.ignored_signals = ignoredSignals
+        spawn.open_files = request.openFiles ?? 0
         if let user = request.user {
             spawn.switches_user = true
             spawn.uid = user.uid
@@ -136,6 +149,7 @@ public struct SpawnError: Error, CustomStringConvertible {
         case CRD_SPAWN_CLONE: "clone"
         case CRD_SPAWN_SETSID: "setsid"
         case CRD_SPAWN_SIGNALS: "rt_sigprocmask"
+        case CRD_SPAWN_LIMIT: "prlimit"
         case CRD_SPAWN_SETGROUPS: "setgroups"
         case CRD_SPAWN_SETGID: "setgid"
         case CRD_SPAWN_SETUID: "setuid"

@@ -23,7 +23,7 @@ public final class ChildSource: EventSource {
         self.ended = ended
     }
 
-    public var pid: pid_t { process.pid }
+    public var pid: ProcessID { process.pid }
     public var descriptor: CInt { process.pidfd.rawValue }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
@@ -33,8 +33,10 @@ public final class ChildSource: EventSource {
         events.append(.exited(module, termination))
     }
 
-    /// Sends a signal to the process alone, not to what it started.
-    public func send(_ signal: CInt) {
-        process.send(signal)
+    /// Ends the process at once and collects it: nobody will watch it.
+    public func abandon() {
+        process.send(SIGKILL)
+        // An error says that it is nobody's child any more, which is as good.
+        do throws(SystemCallError) { while try process.reap() == nil { usleep(100) } } catch {}
     }
 }

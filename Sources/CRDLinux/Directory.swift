@@ -31,7 +31,7 @@ public enum Directory {
     }
 
     /// Makes a directory and those above it that are missing (mkdir(2)).
-    public static func make(_ path: FilePath, mode: mode_t) throws(SystemCallError) {
+    public static func make(_ path: FilePath, mode: FileMode) throws(SystemCallError) {
         let result = path.withPlatformString { mkdir($0, mode) }
         if result == 0 { return }
         let code = Errno(rawValue: errno)
@@ -45,7 +45,7 @@ public enum Directory {
 
     /// Makes a directory that is one user's alone, or gives one that is there to that user.
     public static func makePrivate(
-        _ path: FilePath, owner: UserAccount, mode: mode_t = 0o700
+        _ path: FilePath, owner: UserAccount, mode: FileMode = 0o700
     ) throws(SystemCallError) {
         try make(path, mode: mode)
         // Not through a link: whoever owned the directory before could point it elsewhere.

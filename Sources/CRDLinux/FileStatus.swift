@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-public import Glibc
+import Glibc
 public import SystemPackage
 
 /// What stat(2) says of a file, as far as anybody here asks.
@@ -8,11 +8,11 @@ public struct FileStatus: Sendable {
     public enum Kind: Sendable { case regular, directory, symbolicLink, other }
 
     public let kind: Kind
-    public let owner: uid_t
+    public let owner: UserID
     /// The permission bits with set-user-ID, set-group-ID and sticky.
-    public let mode: mode_t
-    public let device: dev_t
-    public let inode: ino_t
+    public let mode: FileMode
+    public let device: UInt64
+    public let inode: UInt64
 
     /// Nil where there is none, or none that we may see.
     public init?(of path: FilePath, followingLinks: Bool = true) {
@@ -48,7 +48,7 @@ public struct FileStatus: Sendable {
             }
         owner = status.st_uid
         mode = status.st_mode & 0o7777
-        device = status.st_dev
-        inode = status.st_ino
+        device = UInt64(status.st_dev)
+        inode = UInt64(status.st_ino)
     }
 }

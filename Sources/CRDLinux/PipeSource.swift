@@ -20,7 +20,7 @@ public final class PipeSource: EventSource {
     private let pipe: Descriptor
     private let sink: any OutputSink
     /// The child's end has been closed by all who had it.
-    public private(set) var isAtEnd = false
+    public private(set) var isFinished = false
 
     /// A pipe, and the blocking end for the child, which the caller closes after the spawn
     /// (pipe2(2)).
@@ -67,10 +67,10 @@ public final class PipeSource: EventSource {
                 let count = try systemCall("read", on: "a module's output") {
                     Glibc.read(pipe.rawValue, buffer.baseAddress!, limit)
                 }
-                if count == 0 { isAtEnd = true }
+                if count == 0 { isFinished = true }
                 sink.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
                 return count
-            } catch where error.errno == .wouldBlock {
+            } catch  where error.errno == .wouldBlock {
                 return 0
             }
         }

@@ -96,6 +96,8 @@ public final class Reactor {
             guard let source = source(of: token) else { continue }
             do throws(SystemCallError) {
                 try source.drain(into: &events)
+                // A pipe's end of file, for one, would be ready for ever.
+                if source.isFinished { remove(token) }
             } catch {
                 remove(token)
                 failures.append(Failure(source: source, error: error))

@@ -10,8 +10,8 @@ public final class SignalSource: EventSource {
     /// A signal as it came.
     public struct Received: Sendable {
         public let number: CInt
-        public let pid: pid_t
-        public let uid: uid_t
+        public let pid: ProcessID
+        public let uid: UserID
     }
 
     private let signals: Descriptor
@@ -42,12 +42,12 @@ public final class SignalSource: EventSource {
         while true {
             do throws(SystemCallError) {
                 try systemCall("read", on: "signalfd") { read(signals.rawValue, &record, size) }
-            } catch where error.errno == .wouldBlock {
+            } catch  where error.errno == .wouldBlock {
                 return
             }
             receive(
                 Received(
-                    number: CInt(record.ssi_signo), pid: pid_t(record.ssi_pid),
+                    number: CInt(record.ssi_signo), pid: ProcessID(record.ssi_pid),
                     uid: record.ssi_uid))
         }
     }

@@ -9,6 +9,9 @@ public import SystemPackage
 public final class SocketListener: EventSource {
     private let socket: Descriptor
     private let accepted: (SocketStream) -> Void
+    /// Given up for a moment when no descriptor is left, to hang up on who would else keep the
+    /// socket ready for ever.
+    private var spare: Descriptor?
 
     /// Binds and listens; a file that is there is taken for a former daemon's and removed, so the
     /// caller must hold what keeps a second daemon away.
@@ -17,7 +20,7 @@ public final class SocketListener: EventSource {
     ///   - group: who beside the owner may connect.
     ///   - accepted: called for each new connection.
     public init(
-        _ path: FilePath, group: gid_t?, accepted: @escaping (SocketStream) -> Void
+        _ path: FilePath, group: GroupID?, accepted: @escaping (SocketStream) -> Void
     ) throws(SystemCallError) {
         self.accepted = accepted
         _ = path.withPlatformString { unlink($0) }
@@ -29,6 +32,7 @@ public final class SocketListener: EventSource {
             adopting: try systemCall("bind", on: path.string) {
                 crd_unix_listen(path.string, backlog)
             })
+        spare = try .open("/dev/null", O_RDONLY)
         guard let group else { return }
         try systemCall("chown", on: path.string) {
             path.withPlatformString { chown($0, geteuid(), group) }
@@ -46,6 +50,11 @@ public final class SocketListener: EventSource {
         if connection >= 0 { return accepted(SocketStream(Descriptor(adopting: connection))) }
         switch Errno(rawValue: errno) {
         case .wouldBlock, .interrupted, .connectionAbort: return
+        case .tooManyOpenFiles, .tooManyOpenFilesInSystem:
+            spare = nil
+            let connection = crd_accept(socket.rawValue)
+            if connection >= 0 { close(connection) }
+            spare = try? .open("/dev/null", O_RDONLY)
         case let code: throw SystemCallError(function: "accept4", errno: code, subject: "socket")
         }
     }

@@ -33,14 +33,14 @@ public final class SocketStream: EventSource {
 
     /// Who is at the other end (unix(7), `SO_PEERCRED`, `SO_PEERGROUPS`).
     public func peer() throws(SystemCallError) -> Peer {
-        var pid: pid_t = 0
-        var uid: uid_t = 0
-        var gid: gid_t = 0
+        var pid: ProcessID = 0
+        var uid: UserID = 0
+        var gid: GroupID = 0
         try systemCall("getsockopt", on: "SO_PEERCRED") {
             crd_peer_credentials(socket.rawValue, &pid, &uid, &gid)
         }
         // As many as the kernel lets a process have (NGROUPS_MAX).
-        var groups = [gid_t](repeating: 0, count: 65_536)
+        var groups = [GroupID](repeating: 0, count: 65_536)
         var count = groups.count
         try systemCall("getsockopt", on: "SO_PEERGROUPS") {
             crd_peer_groups(socket.rawValue, &groups, &count)
@@ -49,9 +49,9 @@ public final class SocketStream: EventSource {
     }
 
     public struct Peer: Sendable {
-        public let pid: pid_t
-        public let uid: uid_t
-        public let groups: Set<gid_t>
+        public let pid: ProcessID
+        public let uid: UserID
+        public let groups: Set<GroupID>
     }
 
     /// Writes what the socket takes now, and the rest when it takes more.
@@ -80,7 +80,7 @@ public final class SocketStream: EventSource {
             while isWriting { written += try writeSome() }
             output = []
             written = 0
-        } catch where error.errno == .wouldBlock {
+        } catch  where error.errno == .wouldBlock {
             // The rest waits until the peer has read some.
         } catch {
             return ended()

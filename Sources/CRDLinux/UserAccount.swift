@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-public import Glibc
+import Glibc
 
 /// A user as the system's databases know it (getpwnam(3), getgrouplist(3)).
 ///
@@ -8,10 +8,10 @@ public import Glibc
 /// directory server on the network.
 public struct UserAccount: Hashable, Sendable {
     public let name: String
-    public let uid: uid_t
-    public let gid: gid_t
+    public let uid: UserID
+    public let gid: GroupID
     /// All groups, the primary one among them.
-    public let groups: [gid_t]
+    public let groups: [GroupID]
     public let home: String
     public let shell: String
 
@@ -21,7 +21,7 @@ public struct UserAccount: Hashable, Sendable {
     }
 
     /// Nil where the user has no entry.
-    public static func with(uid: uid_t) -> UserAccount? {
+    public static func with(uid: UserID) -> UserAccount? {
         lookUp { getpwuid_r(uid, $0, $1, $2, $3) }
     }
 
@@ -34,7 +34,7 @@ public struct UserAccount: Hashable, Sendable {
     }
 
     /// The group's id (getgrnam(3)); nil where there is none.
-    public static func group(named name: String) -> gid_t? {
+    public static func group(named name: String) -> GroupID? {
         var entry = Glibc.group()
         var found: UnsafeMutablePointer<Glibc.group>?
         return withRoom { getgrnam_r(name, &entry, $0, $1, &found) } ? found?.pointee.gr_gid : nil
@@ -67,7 +67,7 @@ public struct UserAccount: Hashable, Sendable {
             shell: entry.pw_shell.map { String(cString: $0) } ?? "/bin/sh")
     }
 
-    init(name: String, uid: uid_t, gid: gid_t, groups: [gid_t], home: String, shell: String) {
+    init(name: String, uid: UserID, gid: GroupID, groups: [GroupID], home: String, shell: String) {
         self.name = name
         self.uid = uid
         self.gid = gid
@@ -76,10 +76,10 @@ public struct UserAccount: Hashable, Sendable {
         self.shell = shell
     }
 
-    private static func groups(of name: UnsafePointer<CChar>, primary: gid_t) -> [gid_t] {
+    private static func groups(of name: UnsafePointer<CChar>, primary: GroupID) -> [GroupID] {
         var count: CInt = 32
         while true {
-            var groups = [gid_t](repeating: 0, count: Int(count))
+            var groups = [GroupID](repeating: 0, count: Int(count))
             let room = count
             if getgrouplist(name, primary, &groups, &count) >= 0 {
                 return Array(groups.prefix(Int(count)))

@@ -17,8 +17,10 @@ public struct InstalledModule: Sendable {
     public let manifest: Manifest
     /// Who each role runs as.
     public let accounts: [Role: UserAccount]
-    /// All that is wrong with it; a module with complaints does not run.
+    /// What must be mended and read again before the module can run.
     public let complaints: [Diagnostic]
+    /// What is wrong with its executables; they are looked at again before each run.
+    public let executableComplaints: [Diagnostic]
 
     /// The file that is executed for a role.
     public func executable(_ role: Role) -> FilePath {
@@ -46,7 +48,7 @@ public struct InstalledModule: Sendable {
 
     /// Whether the file is there, is nobody else's, and may be executed.
     static func verify(
-        _ path: FilePath, under rule: OwnershipRule, ownedAlsoBy owner: uid_t?, as use: String
+        _ path: FilePath, under rule: OwnershipRule, ownedAlsoBy owner: UserID?, as use: String
     ) throws(Refusal) {
         if FileStatus(of: path, followingLinks: false) == nil {
             throw Refusal(path, "is not there; a module needs an executable of that name")

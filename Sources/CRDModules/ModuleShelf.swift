@@ -22,6 +22,11 @@ public struct ModuleShelf: Sendable {
 
         /// Everything that is wrong.
         public var allComplaints: [Diagnostic] {
+            complaints + modules.flatMap { $0.complaints + $0.executableComplaints }
+        }
+
+        /// What will be no better until it is mended and read again.
+        public var lastingComplaints: [Diagnostic] {
             complaints + modules.flatMap(\.complaints)
         }
     }
@@ -58,8 +63,10 @@ public struct ModuleShelf: Sendable {
             if kind == .user || error.errno != .noSuchFileOrDirectory {
                 contents.complaints.append(
                     Self.complaint(
-                        shelf, "cannot be read: \(error.errno); make the directory, or name "
-                            + "another with '\(kind == .user ? "modules" : "support")' in crd.conf"))
+                        shelf,
+                        "cannot be read: \(error.errno); make the directory, or name "
+                            + "another with '\(kind == .user ? "modules" : "support")' in crd.conf")
+                )
             }
             return []
         }
@@ -74,7 +81,8 @@ public struct ModuleShelf: Sendable {
             } else {
                 contents.complaints.append(
                     Self.complaint(
-                        path, "is not a module's name; rename it to at most "
+                        path,
+                        "is not a module's name; rename it to at most "
                             + "\(ModuleName.lengthMax) letters, digits, '.', '_' and '-', "
                             + "a letter or digit first"))
             }
@@ -87,6 +95,7 @@ public struct ModuleShelf: Sendable {
     private func userModule(_ name: ModuleName) -> InstalledModule {
         let directory = modules.appending(name.description)
         var complaints: [Diagnostic] = []
+        var executableComplaints: [Diagnostic] = []
         var manifest = Manifest()
         var accounts: [Role: UserAccount] = [:]
         if complainAbout(directory, &complaints) {
@@ -105,19 +114,20 @@ public struct ModuleShelf: Sendable {
             for role in Role.allCases {
                 complainAbout(
                     directory.appending(role.rawValue), ownedAlsoBy: accounts[role]?.uid,
-                    as: role.rawValue, &complaints)
+                    as: role.rawValue, &executableComplaints)
             }
             let twin = support.appending(name.description)
             if FileStatus(of: twin) != nil {
                 complaints.append(
                     Self.complaint(
-                        directory, "has the name of the support module \(twin); a name is one or "
+                        directory,
+                        "has the name of the support module \(twin); a name is one or "
                             + "the other: rename one of them"))
             }
         }
         return InstalledModule(
             name: name, kind: .user, directory: directory, manifest: manifest, accounts: accounts,
-            complaints: complaints)
+            complaints: complaints, executableComplaints: executableComplaints)
     }
 
     private func supportModule(_ name: ModuleName) -> InstalledModule {
@@ -131,13 +141,14 @@ public struct ModuleShelf: Sendable {
             where FileStatus(of: directory.appending(role.rawValue)) != nil {
                 complaints.append(
                     Self.complaint(
-                        directory.appending(role.rawValue), "makes this a user module; move the "
+                        directory.appending(role.rawValue),
+                        "makes this a user module; move the "
                             + "directory to \(modules), or remove the file"))
             }
         }
         return InstalledModule(
             name: name, kind: .support, directory: directory, manifest: Manifest(), accounts: [:],
-            complaints: complaints)
+            complaints: complaints, executableComplaints: [])
     }
 
     /// Nil where there is no manifest, or none that can be read.
@@ -200,7 +211,7 @@ public struct ModuleShelf: Sendable {
     }
 
     private func complainAbout(
-        _ executable: FilePath, ownedAlsoBy owner: uid_t?, as use: String,
+        _ executable: FilePath, ownedAlsoBy owner: UserID?, as use: String,
         _ complaints: inout [Diagnostic]
     ) {
         do throws(Refusal) {

@@ -18,13 +18,18 @@ struct DaemonCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOption
 
-    @Option(help: "What to log: debug (each check too), info, notice, warning or error.")
-    var logLevel = Logger.Level.info
+    /// As `Logger.Level`, whose other cases nobody uses here.
+    enum LogLevel: String, ExpressibleByArgument, CaseIterable {
+        case debug, info, notice, warning, error
+    }
+
+    @Option(help: "The least that is logged; debug shows each check.")
+    var logLevel = LogLevel.info
 
     func run() throws {
         let configuration = options.load()
         let output = LogOutput()
-        let level = logLevel
+        let level = Logger.Level(rawValue: logLevel.rawValue) ?? .info
         LoggingSystem.bootstrap { _ in DaemonLogHandler(output, level: level) }
         do {
             try Daemon(configuration, output: output, logger: Logger(label: "crd")).run()
@@ -34,5 +39,3 @@ struct DaemonCommand: ParsableCommand {
         }
     }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}

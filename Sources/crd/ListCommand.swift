@@ -36,7 +36,8 @@ struct ListCommand: ParsableCommand {
             where error.errno == .noSuchFileOrDirectory || error.errno == .connectionRefused
         {
             StandardError.say(
-                "no daemon answers at \(socket); this is what is on disk (start it with: crd daemon)")
+                "no daemon answers at \(socket); this is what is on disk (start it with: crd daemon)"
+            )
             let contents = ModuleShelf(file.configuration, switchesUsers: true).contents()
             for complaint in contents.complaints { StandardError.say("\(complaint)") }
             return ReactorInterface.Listing(
@@ -73,7 +74,11 @@ struct ListCommand: ParsableCommand {
                 cell + String(repeating: " ", count: width - cell.count)
             }
             let line = cells.joined(separator: "  ")
-            lines.append(String(line[..<(line.lastIndex { $0 != " " }.map(line.index(after:)) ?? line.startIndex)]))
+            lines.append(
+                String(
+                    line[
+                        ..<(line.lastIndex { $0 != " " }.map(line.index(after:)) ?? line.startIndex)
+                    ]))
             // What is wrong is a sentence, too long for a column.
             if index > 0, let reason = modules[index - 1].reason { lines.append("    \(reason)") }
         }

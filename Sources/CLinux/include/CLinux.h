@@ -18,6 +18,7 @@ enum crd_spawn_step {
     CRD_SPAWN_CLONE,
     CRD_SPAWN_SETSID,
     CRD_SPAWN_SIGNALS,
+    CRD_SPAWN_LIMIT,
     CRD_SPAWN_SETGROUPS,
     CRD_SPAWN_SETGID,
     CRD_SPAWN_SETUID,
@@ -43,6 +44,8 @@ struct crd_spawn {
     gid_t gid;
     const gid_t *_Nullable groups;
     size_t group_count;
+    /// The soft limit of open files to go back to, or 0 to keep ours (getrlimit(2)).
+    uint64_t open_files;
     /// Bit n-1 for signal n: those the caller ignores, see crd_ignored_signals.
     uint64_t ignored_signals;
 
@@ -64,6 +67,10 @@ struct crd_spawn {
 ///
 /// \returns the process id, or -1 with `error` and `step` set; no process is left then.
 pid_t crd_spawn(struct crd_spawn *spawn);
+
+/// Raises the soft limit of open files to the hard one (setrlimit(2)).
+/// \returns the former soft limit, or 0 if it stays as it was.
+uint64_t crd_raise_open_files(void);
 
 /// The signals this process ignores: an execve would hand that on (signal(7)).
 uint64_t crd_ignored_signals(void);
