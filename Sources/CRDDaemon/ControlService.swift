@@ -26,7 +26,7 @@ final class ControlService {
     private let reactor: Reactor
     private let logger: Logger
     private let list: () -> ReactorInterface.Listing
-    private let readers: GroupID?
+    private let readers: GID?
     private var connections: [ObjectIdentifier: Connection] = [:]
     private let path: FilePath
 

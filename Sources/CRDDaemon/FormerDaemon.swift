@@ -35,7 +35,7 @@ enum FormerDaemon {
     }
 
     private static func isLeftover(
-        _ pid: ProcessID, _ state: FilePath, _ keepsLeftovers: (String) -> Bool
+        _ pid: PID, _ state: FilePath, _ keepsLeftovers: (String) -> Bool
     ) -> Bool {
         let names = ["CRD_RUN", "CRD_STATE", "CRD_MODULE", "CRD_ROLE"]
         guard let variables = ProcessTable.environment(of: pid, names),

@@ -69,21 +69,21 @@ final class SubreaperContainment: Containment {
     }
 
     /// The run's executable, if it runs, and those of its descendants that we adopted.
-    private func roots(of run: ActiveRun) -> [ProcessID] {
+    private func roots(of run: ActiveRun) -> [PID] {
         var roots = adopted().filter { owner(of: $0) == .run(run.id) }
         if let process = run.process { roots.append(process.pid) }
         return roots
     }
 
     /// Our living children apart from the runs' executables.
-    private func adopted() -> [ProcessID] {
+    private func adopted() -> [PID] {
         let children = ProcessTable.ownChildren()
         guard !children.isEmpty else { return [] }
         let known = Set(runs.values.compactMap { $0.process?.pid })
         return children.filter { !known.contains($0) }
     }
 
-    private func owner(of pid: ProcessID) -> Owner {
+    private func owner(of pid: PID) -> Owner {
         let names = ["CRD_RUN", "CRD_ROLE", "CRD_MODULE"]
         guard let variables = ProcessTable.environment(of: pid, names),
             let id = variables["CRD_RUN"]
@@ -95,7 +95,7 @@ final class SubreaperContainment: Containment {
     }
 
     /// SIGKILL until a look finds nobody new: a process may fork between the look and the signal.
-    private func killAll(below roots: () -> [ProcessID]) {
+    private func killAll(below roots: () -> [PID]) {
         var killed = Set<ProcessTable.Entry>()
         for _ in 0..<Self.roundsMax {
             let found = Set(ProcessTable().tree(below: roots())).subtracting(killed)

@@ -81,7 +81,7 @@ public final class Cgroup: EventSource {
             let bytes = try? file.readAll()
         {
             for line in bytes.split(separator: 0x0a) {
-                guard let pid = ProcessID(String(decoding: line, as: UTF8.self)),
+                guard let pid = PID(String(decoding: line, as: UTF8.self)),
                     let entry = ProcessTable.entry(pid)
                 else { continue }
                 members.append(entry)

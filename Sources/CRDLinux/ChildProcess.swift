@@ -7,7 +7,7 @@ public import SystemPackage
 
 /// A process we started, known by its pidfd, so that no signal meets another of the same number.
 public struct ChildProcess: ~Copyable {
-    public let pid: ProcessID
+    public let pid: PID
     public let pidfd: Descriptor
 
     /// What to start, and as whom.

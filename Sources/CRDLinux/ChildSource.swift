@@ -23,7 +23,7 @@ public final class ChildSource: EventSource {
         self.ended = ended
     }
 
-    public var pid: ProcessID { process.pid }
+    public var pid: PID { process.pid }
     public var descriptor: CInt { process.pidfd.rawValue }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {

@@ -8,7 +8,7 @@ public struct FileStatus: Sendable {
     public enum Kind: Sendable { case regular, directory, symbolicLink, other }
 
     public let kind: Kind
-    public let owner: UserID
+    public let owner: UID
     /// The permission bits with set-user-ID, set-group-ID and sticky.
     public let mode: FileMode
     public let device: UInt64

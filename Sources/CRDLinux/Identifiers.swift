@@ -4,10 +4,10 @@
 // that includes <sys/types.h>, and which of them the compiler means depends on what it saw first.
 
 /// `uid_t`.
-public typealias UserID = UInt32
+public typealias UID = UInt32
 /// `gid_t`.
-public typealias GroupID = UInt32
+public typealias GID = UInt32
 /// `pid_t`.
-public typealias ProcessID = Int32
+public typealias PID = Int32
 /// `mode_t`: permission bits.
 public typealias FileMode = UInt32

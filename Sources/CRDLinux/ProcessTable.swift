@@ -8,8 +8,8 @@ import SystemPackage
 public struct ProcessTable {
     /// A process; its start time tells it from a later one with the same number.
     public struct Entry: Hashable, Sendable {
-        public let pid: ProcessID
-        public let parent: ProcessID
+        public let pid: PID
+        public let parent: PID
         /// Clock ticks after boot.
         public let startTime: UInt64
         public let isZombie: Bool
@@ -23,7 +23,7 @@ public struct ProcessTable {
     }
 
     /// The processes below `roots`, those included, without the dead.
-    public func tree(below roots: [ProcessID]) -> [Entry] {
+    public func tree(below roots: [PID]) -> [Entry] {
         let byParent = Dictionary(grouping: entries, by: \.parent)
         var found = entries.filter { roots.contains($0.pid) }
         var next = 0
@@ -36,19 +36,19 @@ public struct ProcessTable {
     }
 
     /// The children of this process, zombies included, without a look at all of /proc.
-    public static func ownChildren() -> [ProcessID] {
+    public static func ownChildren() -> [PID] {
         // The daemon has one thread, so its list is the process's. CONFIG_PROC_CHILDREN.
         guard let bytes = contents(of: "/proc/thread-self/children") else {
             return ProcessTable().entries.filter { $0.parent == getpid() }.map(\.pid)
         }
         return bytes.split(separator: UInt8(ascii: " ")).compactMap {
-            ProcessID(String(decoding: $0, as: UTF8.self))
+            PID(String(decoding: $0, as: UTF8.self))
         }
     }
 
     /// The values of some variables in the environment that a process was started with
     /// (`/proc/PID/environ`); nil where it may not be read or the process is gone.
-    public static func environment(of pid: ProcessID, _ names: [String]) -> [String: String]? {
+    public static func environment(of pid: PID, _ names: [String]) -> [String: String]? {
         guard let bytes = contents(of: "/proc/\(pid)/environ") else { return nil }
         var values: [String: String] = [:]
         for variable in bytes.split(separator: 0) {
@@ -70,31 +70,31 @@ public struct ProcessTable {
     }
 
     /// Collects a child that has ended; whether it had.
-    public static func reap(_ pid: ProcessID) -> Bool {
+    public static func reap(_ pid: PID) -> Bool {
         crd_reap(pid) == 1
     }
 
-    static func processIDs() -> [ProcessID] {
+    static func processIDs() -> [PID] {
         guard let directory = opendir("/proc") else { return [] }
         defer { closedir(directory) }
-        var ids: [ProcessID] = []
+        var ids: [PID] = []
         while let record = readdir(directory) {
             let name = withUnsafePointer(to: &record.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if let pid = ProcessID(name) { ids.append(pid) }
+            if let pid = PID(name) { ids.append(pid) }
         }
         return ids
     }
 
-    static func entry(_ pid: ProcessID) -> Entry? {
+    static func entry(_ pid: PID) -> Entry? {
         // The name, in parentheses, may hold anything; what follows the last one counts.
         guard let bytes = contents(of: "/proc/\(pid)/stat"),
             let end = bytes.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
         guard fields.count > 19,
-            let parent = ProcessID(String(decoding: fields[1], as: UTF8.self)),
+            let parent = PID(String(decoding: fields[1], as: UTF8.self)),
             let startTime = UInt64(String(decoding: fields[19], as: UTF8.self))
         else { return nil }
         let state = fields[0].first

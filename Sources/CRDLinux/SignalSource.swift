@@ -10,8 +10,8 @@ public final class SignalSource: EventSource {
     /// A signal as it came.
     public struct Received: Sendable {
         public let number: CInt
-        public let pid: ProcessID
-        public let uid: UserID
+        public let pid: PID
+        public let uid: UID
     }
 
     private let signals: Descriptor
@@ -47,7 +47,7 @@ public final class SignalSource: EventSource {
             }
             receive(
                 Received(
-                    number: CInt(record.ssi_signo), pid: ProcessID(record.ssi_pid),
+                    number: CInt(record.ssi_signo), pid: PID(record.ssi_pid),
                     uid: record.ssi_uid))
         }
     }

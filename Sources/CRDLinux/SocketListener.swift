@@ -20,7 +20,7 @@ public final class SocketListener: EventSource {
     ///   - group: who beside the owner may connect.
     ///   - accepted: called for each new connection.
     public init(
-        _ path: FilePath, group: GroupID?, accepted: @escaping (SocketStream) -> Void
+        _ path: FilePath, group: GID?, accepted: @escaping (SocketStream) -> Void
     ) throws(SystemCallError) {
         self.accepted = accepted
         _ = path.withPlatformString { unlink($0) }

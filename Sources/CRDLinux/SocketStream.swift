@@ -33,14 +33,14 @@ public final class SocketStream: EventSource {
 
     /// Who is at the other end (unix(7), `SO_PEERCRED`, `SO_PEERGROUPS`).
     public func peer() throws(SystemCallError) -> Peer {
-        var pid: ProcessID = 0
-        var uid: UserID = 0
-        var gid: GroupID = 0
+        var pid: PID = 0
+        var uid: UID = 0
+        var gid: GID = 0
         try systemCall("getsockopt", on: "SO_PEERCRED") {
             crd_peer_credentials(socket.rawValue, &pid, &uid, &gid)
         }
         // As many as the kernel lets a process have (NGROUPS_MAX).
-        var groups = [GroupID](repeating: 0, count: 65_536)
+        var groups = [GID](repeating: 0, count: 65_536)
         var count = groups.count
         try systemCall("getsockopt", on: "SO_PEERGROUPS") {
             crd_peer_groups(socket.rawValue, &groups, &count)
@@ -49,9 +49,9 @@ public final class SocketStream: EventSource {
     }
 
     public struct Peer: Sendable {
-        public let pid: ProcessID
-        public let uid: UserID
-        public let groups: Set<GroupID>
+        public let pid: PID
+        public let uid: UID
+        public let groups: Set<GID>
     }
 
     /// Writes what the socket takes now, and the rest when it takes more.

@@ -8,10 +8,10 @@ import Glibc
 /// directory server on the network.
 public struct UserAccount: Hashable, Sendable {
     public let name: String
-    public let uid: UserID
-    public let gid: GroupID
+    public let uid: UID
+    public let gid: GID
     /// All groups, the primary one among them.
-    public let groups: [GroupID]
+    public let groups: [GID]
     public let home: String
     public let shell: String
 
@@ -21,7 +21,7 @@ public struct UserAccount: Hashable, Sendable {
     }
 
     /// Nil where the user has no entry.
-    public static func with(uid: UserID) -> UserAccount? {
+    public static func with(uid: UID) -> UserAccount? {
         lookUp { getpwuid_r(uid, $0, $1, $2, $3) }
     }
 
@@ -34,7 +34,7 @@ public struct UserAccount: Hashable, Sendable {
     }
 
     /// The group's id (getgrnam(3)); nil where there is none.
-    public static func group(named name: String) -> GroupID? {
+    public static func group(named name: String) -> GID? {
         var entry = Glibc.group()
         var found: UnsafeMutablePointer<Glibc.group>?
         return withRoom { getgrnam_r(name, &entry, $0, $1, &found) } ? found?.pointee.gr_gid : nil
@@ -67,7 +67,7 @@ public struct UserAccount: Hashable, Sendable {
             shell: entry.pw_shell.map { String(cString: $0) } ?? "/bin/sh")
     }
 
-    init(name: String, uid: UserID, gid: GroupID, groups: [GroupID], home: String, shell: String) {
+    init(name: String, uid: UID, gid: GID, groups: [GID], home: String, shell: String) {
         self.name = name
         self.uid = uid
         self.gid = gid
@@ -76,10 +76,10 @@ public struct UserAccount: Hashable, Sendable {
         self.shell = shell
     }
 
-    private static func groups(of name: UnsafePointer<CChar>, primary: GroupID) -> [GroupID] {
+    private static func groups(of name: UnsafePointer<CChar>, primary: GID) -> [GID] {
         var count: CInt = 32
         while true {
-            var groups = [GroupID](repeating: 0, count: Int(count))
+            var groups = [GID](repeating: 0, count: Int(count))
             let room = count
             if getgrouplist(name, primary, &groups, &count) >= 0 {
                 return Array(groups.prefix(Int(count)))

@@ -48,7 +48,7 @@ public struct InstalledModule: Sendable {
 
     /// Whether the file is there, is nobody else's, and may be executed.
     static func verify(
-        _ path: FilePath, under rule: OwnershipRule, ownedAlsoBy owner: UserID?, as use: String
+        _ path: FilePath, under rule: OwnershipRule, ownedAlsoBy owner: UID?, as use: String
     ) throws(Refusal) {
         if FileStatus(of: path, followingLinks: false) == nil {
             throw Refusal(path, "is not there; a module needs an executable of that name")

@@ -211,7 +211,7 @@ public struct ModuleShelf: Sendable {
     }
 
     private func complainAbout(
-        _ executable: FilePath, ownedAlsoBy owner: UserID?, as use: String,
+        _ executable: FilePath, ownedAlsoBy owner: UID?, as use: String,
         _ complaints: inout [Diagnostic]
     ) {
         do throws(Refusal) {

@@ -14,9 +14,9 @@ public struct OwnershipRule: Sendable {
     /// As many links as the kernel follows (path_resolution(7)).
     private static let linksMax = 40
 
-    private let daemonUser: UserID
+    private let daemonUser: UID
 
-    public init(daemonUser: UserID = geteuid()) {
+    public init(daemonUser: UID = geteuid()) {
         self.daemonUser = daemonUser
     }
 
@@ -27,7 +27,7 @@ public struct OwnershipRule: Sendable {
     /// - Throws: `Refusal` for the first component that others could change, or that is missing.
     @discardableResult
     public func verify(
-        _ path: FilePath, ownedAlsoBy owner: UserID? = nil
+        _ path: FilePath, ownedAlsoBy owner: UID? = nil
     ) throws(Refusal) -> FileStatus {
         precondition(path.isAbsolute)
         var rest = Array(path.components.reversed())
@@ -61,7 +61,7 @@ public struct OwnershipRule: Sendable {
     }
 
     private func judge(
-        _ path: FilePath, _ status: FileStatus, isLast: Bool, owner: UserID?
+        _ path: FilePath, _ status: FileStatus, isLast: Bool, owner: UID?
     ) throws(Refusal) {
         let isDirectory = status.kind == .directory
         try judgeOwner(path, status, owner: isLast && !isDirectory ? owner : nil)
@@ -80,7 +80,7 @@ public struct OwnershipRule: Sendable {
     }
 
     private func judgeOwner(
-        _ path: FilePath, _ status: FileStatus, owner: UserID?
+        _ path: FilePath, _ status: FileStatus, owner: UID?
     ) throws(Refusal) {
         guard status.owner != 0, status.owner != daemonUser, status.owner != owner else { return }
         let name = UserAccount.with(uid: status.owner).map { "\($0.name) (uid \($0.uid))" }
