@@ -25,11 +25,14 @@ public struct ProcessTable {
     /// The processes below `roots`, those included, without the dead.
     public func tree(below roots: [PID]) -> [Entry] {
         let byParent = Dictionary(grouping: entries, by: \.parent)
-        var found = entries.filter { roots.contains($0.pid) }
+        // Each once: a root may lie below another, and /proc was not read at one instant, so that
+        // a number used anew may even close a circle.
+        var seen = Set(roots)
+        var found = entries.filter { seen.contains($0.pid) }
         var next = 0
         while next < found.count {
-            // Deep enough for a chain of every process there is; a cycle cannot be.
-            found.append(contentsOf: byParent[found[next].pid] ?? [])
+            let children = byParent[found[next].pid] ?? []
+            found.append(contentsOf: children.filter { seen.insert($0.pid).inserted })
             next += 1
         }
         return found.filter { !$0.isZombie }
