@@ -30,34 +30,40 @@ public struct OwnershipRule: Sendable {
         _ path: FilePath, ownedAlsoBy owner: UID? = nil
     ) throws(Refusal) -> FileStatus {
         precondition(path.isAbsolute)
-        var rest = Array(path.components.reversed())
+        var rest = Self.steps(of: path)
         var current = FilePath("/")
-        var status = try look(at: current)
-        try judge(current, status, isLast: rest.isEmpty, owner: nil)
+        try judge(current, look(at: current), isLast: rest.isEmpty, owner: nil)
         var links = 0
-        while let component = rest.popLast() {
-            if component.kind == .parentDirectory {
-                current.removeLastComponent()
+        while let step = rest.popLast() {
+            let next =
+                step.kind == .parentDirectory
+                ? current.removingLastComponent() : current.appending(step)
+            let status = try look(at: next)
+            guard status.kind == .symbolicLink else {
+                try judge(next, status, isLast: rest.isEmpty, owner: owner)
+                if rest.isEmpty { return status }
+                current = next
                 continue
             }
-            if component.kind == .currentDirectory { continue }
-            let next = current.appending(component)
-            status = try look(at: next)
-            if status.kind == .symbolicLink {
-                links += 1
-                guard links <= Self.linksMax else {
-                    throw Refusal(path, "leads through too many symbolic links; mend the loop")
-                }
-                try judgeOwner(next, status, owner: rest.isEmpty ? owner : nil)
-                let target = try target(of: next)
-                if target.isAbsolute { current = FilePath("/") }
-                rest.append(contentsOf: target.components.reversed())
-                continue
+            links += 1
+            guard links <= Self.linksMax else {
+                throw Refusal(path, "leads through too many symbolic links; mend the loop")
             }
-            try judge(next, status, isLast: rest.isEmpty, owner: owner)
-            current = next
+            try judgeOwner(next, status, owner: rest.isEmpty ? owner : nil)
+            let target = try target(of: next)
+            if target.isAbsolute { current = FilePath("/") }
+            rest += Self.steps(of: target)
         }
+        // The root, or where a link to it or to its own directory led.
+        let status = try look(at: current)
+        try judge(current, status, isLast: true, owner: nil)
         return status
+    }
+
+    /// The components to take one after the other from the end, without those that lead nowhere
+    /// else, so that the last is what the path means.
+    private static func steps(of path: FilePath) -> [FilePath.Component] {
+        path.components.reversed().filter { $0.kind != .currentDirectory }
     }
 
     private func judge(
