@@ -117,7 +117,7 @@ public struct ModuleShelf: Sendable {
                     as: role.rawValue, &executableComplaints)
             }
             let twin = support.appending(name.description)
-            if FileStatus(of: twin) != nil {
+            if FileStatus(of: twin)?.kind == .directory {
                 complaints.append(
                     Self.complaint(
                         directory,
