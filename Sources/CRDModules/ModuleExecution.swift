@@ -14,9 +14,13 @@ public struct ModuleExecution: Error, CustomStringConvertible {
     /// Returns only if it could not be done.
     ///
     /// The caller's working directory, environment and signals stay as they are, and no argument
-    /// is looked at.
+    /// is looked at, nor made a `String`, which would repair what is not UTF-8.
+    ///
+    /// - Parameter argv: the module's, null-terminated; the executable's path takes the place of
+    ///   the first.
     public static func become(
-        _ name: String, arguments: ArraySlice<String>, configuration: Configuration
+        _ name: String, argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
+        configuration: Configuration
     ) -> ModuleExecution {
         guard let module = ModuleName(name) else {
             return ModuleExecution(
@@ -40,9 +44,9 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         } catch {
             return ModuleExecution(exitCode: 126, description: "\(error)")
         }
-        var argv = CStringBlock([path.string] + arguments)
-        argv.withPointers { argv in
-            path.withPlatformString { _ = execve($0, argv, environ) }
+        path.withPlatformString {
+            argv[0] = UnsafeMutablePointer(mutating: $0)
+            _ = execve($0, argv, environ)
         }
         let code = Errno(rawValue: errno)
         let advice =

@@ -53,8 +53,9 @@ struct CRD: ParsableCommand {
             StandardError.say("-x needs the name of a module: crd -x NAME [ARGUMENT...]")
             Glibc.exit(64)
         }
+        let place = Int(CommandLine.argc) - arguments.count
         let failure = ModuleExecution.become(
-            name, arguments: arguments.dropFirst(),
+            name, argv: CommandLine.unsafeArgv + place,
             configuration: ConfigurationOption.load(nil).configuration)
         StandardError.say(failure.description)
         Glibc.exit(failure.exitCode)
