@@ -67,8 +67,28 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "CRDCoreTests", dependencies: ["CRDCore"], swiftSettings: strict),
-        .testTarget(name: "CRDLinuxTests", dependencies: ["CRDLinux"], swiftSettings: strict),
-        .testTarget(name: "CRDModulesTests", dependencies: ["CRDModules"], swiftSettings: strict),
+        .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: strictC),
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "CLinux", "CRDCore", "CRDLinux", "CTestSupport",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "CRDLinuxTests",
+            dependencies: [
+                "CLinux", "CRDLinux", "CTestSupport", "TestSupport",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CRDModulesTests",
+            dependencies: [
+                "CRDModules", "TestSupport", "crd",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "CRDDaemonTests", dependencies: ["CRDDaemon", "crd"], swiftSettings: strict),
     ],

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import CRDLinux
+
+@Suite("Cgroup", .enabled(if: ScratchCgroup.mount != nil), .timeLimit(.minutes(1)))
+struct CgroupTests {
+    private let scratch: ScratchCgroup
+    private var cgroup: Cgroup { scratch.cgroup }
+
+    init() throws { scratch = try ScratchCgroup() }
+
+    private func start(_ script: String, in cgroup: Cgroup) throws -> ChildProcess {
+        var shell = Shell(script)
+        shell.cgroup = cgroup.directoryDescriptor
+        return try shell.start()
+    }
+
+    @Test("a process is born in it") func birth() throws {
+        var shell = Shell("grep ^0:: /proc/$$/cgroup")
+        shell.cgroup = cgroup.directoryDescriptor
+        let name = try #require(cgroup.path.lastComponent).string
+        #expect(try shell.printed() == "0::/\(name)\n")
+    }
+
+    @Test("a user without rights is born in it too") func birthAsAnother() throws {
+        var shell = Shell("grep ^0:: /proc/$$/cgroup")
+        shell.cgroup = cgroup.directoryDescriptor
+        shell.user = UserAccount(
+            name: "nobody", uid: 65_534, gid: 65_534, groups: [], home: "/", shell: "/bin/sh")
+        #expect(try shell.printed().hasPrefix("0::/crd-test-"))
+    }
+
+    @Test("tells when its last process has gone") func emptied() throws {
+        #expect(try !cgroup.isPopulated())
+        let process = try start("exec sleep 100", in: scratch.below)
+        #expect(try cgroup.isPopulated())
+        let reactor = try Reactor()
+        let token = try reactor.add(cgroup)
+        defer { reactor.remove(token) }
+        let before = try reactor.turn(for: .milliseconds(30))
+        #expect(before.events.isEmpty)
+        process.end()
+        let after = try reactor.turn { !$0.events.isEmpty }
+        #expect(after.events.allSatisfy(\.isEmptied) && !after.events.isEmpty)
+        #expect(try !cgroup.isPopulated())
+    }
+
+    @Test("G7: kills grandchildren that left everything else behind") func kill() throws {
+        let process = try start(
+            "for i in 1 2 3; do (setsid sh -c 'trap \"\" TERM; sleep 100 & sleep 100' &) & done",
+            in: cgroup)
+        #expect(try process.wait() == .exited(0))
+        #expect(try cgroup.isPopulated())
+        try cgroup.kill()
+        #expect(try eventually { try !cgroup.isPopulated() })
+        try cgroup.kill()
+    }
+
+    @Test("signals those in it and below it") func send() throws {
+        let processes = [
+            try Box(start("exec sleep 100", in: cgroup)),
+            try Box(start("sleep 100", in: scratch.below)),
+        ]
+        cgroup.send(SIGUSR1)
+        for process in processes { #expect(try process.value.wait() == .signaled(SIGUSR1)) }
+        cgroup.send(SIGUSR1)
+    }
+
+    private final class Box {
+        let value: ChildProcess
+        init(_ value: consuming ChildProcess) { self.value = value }
+    }
+
+    @Test("is taken as it is where it is there, and goes only when it is empty")
+    func again() throws {
+        let process = try start("exec sleep 100", in: scratch.below)
+        let same = try Cgroup(scratch.below.path) { _ in }
+        #expect(try same.isPopulated())
+        same.remove()
+        #expect(FileStatus(of: same.path) != nil)
+        process.end()
+        #expect(try eventually { try !same.isPopulated() })
+        same.remove()
+        #expect(FileStatus(of: same.path) == nil)
+    }
+
+    @Test("cannot be made outside the hierarchy") func elsewhere() throws {
+        let directory = try TemporaryDirectory()
+        let error = #expect(throws: SystemCallError.self) {
+            try withExtendedLifetime(directory) { _ = try Cgroup(directory["x"]) { _ in } }
+        }
+        #expect(error?.errno == .noSuchFileOrDirectory)
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+import CRDCore
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import CRDLinux
+
+@Suite("MemoryFile")
+struct MemoryFileTests {
+    /// As a child may open it: anew, with all rights.
+    private func reopened(_ file: MemoryFile, _ flags: CInt) throws -> Descriptor {
+        try .open(FilePath("/proc/self/fd/\(file.descriptor)"), flags)
+    }
+
+    @Test(
+        "holds the chunks in order, from the beginning",
+        arguments: [[], [0], [3, 0, 4], [3_000_000, 1, 100_000]])
+    func content(sizes: [Int]) throws {
+        let chunks = sizes.enumerated().map { [UInt8](repeating: UInt8($0), count: $1) }
+        let file = try MemoryFile(name: "test", chunks)
+        let copy = Descriptor(adopting: fcntl(file.descriptor, F_DUPFD_CLOEXEC, 0))
+        #expect(try copy.readAll() == Array(chunks.joined()))
+    }
+
+    @Test("gives each who opens it a position of its own") func positions() throws {
+        let file = try MemoryFile(name: "test", [Array("text".utf8)])
+        let first = try reopened(file, O_RDONLY)
+        #expect(try first.readAll() == Array("text".utf8))
+        #expect(try reopened(file, O_RDONLY).readAll() == Array("text".utf8))
+        #expect(lseek(file.descriptor, 0, SEEK_CUR) == 0)
+    }
+
+    @Test("is read-only and close-on-exec") func flags() throws {
+        let file = try MemoryFile(name: "test", [[1]])
+        #expect(fcntl(file.descriptor, F_GETFL) & O_ACCMODE == O_RDONLY)
+        #expect(fcntl(file.descriptor, F_GETFD) & FD_CLOEXEC != 0)
+    }
+
+    @Test("cannot be changed by whoever opens it for writing") func sealed() throws {
+        let file = try MemoryFile(name: "test", [Array("text".utf8)])
+        let writer = try reopened(file, O_RDWR)
+        let fd = writer.rawValue
+        func isForbidden(_ result: Int) -> Bool { result == -1 && errno == EPERM }
+        #expect(isForbidden(write(fd, "x", 1)))
+        #expect(isForbidden(Int(ftruncate(fd, 0))))
+        #expect(isForbidden(Int(ftruncate(fd, 100))))
+        #expect(isForbidden(Int(crd_memfd_seal(fd))))
+        let map = mmap(nil, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+        #expect(isForbidden(Int(bitPattern: map)))
+        #expect(try writer.readAll() == Array("text".utf8))
+    }
+
+    @Test("can be opened through /dev/fd by another user", .enabled(if: geteuid() == 0))
+    func otherUser() throws {
+        let output = try MemoryOutput()
+        var shell = Shell("cat /dev/fd/3")
+        shell.user = UserAccount(
+            name: "nobody", uid: 65_534, gid: 65_534, groups: [], home: "/", shell: "/bin/sh")
+        let process = try shell.start(printingInto: output.descriptor)
+        #expect(try process.wait() == .exited(0))
+        // Descriptor 3 is the script itself here.
+        #expect(output.text == "cat /dev/fd/3")
+    }
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Goal: `crd -x NAME` is as if the module's executable had been called.
+/// Method: the program that the build made, and shell scripts as modules.
+@Suite("crd -x", .timeLimit(.minutes(2)))
+struct ModuleExecutionTests {
+    private let directory: TemporaryDirectory
+    private var configuration: String { directory["crd.conf"].string }
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        try directory.write(
+            "crd.conf",
+            "modules = \"\(directory["modules"])\"\nsupport = \"\(directory["support"])\"\n")
+    }
+
+    private func support(
+        _ name: String, _ script: String, mode: CRDLinux.FileMode = 0o755
+    ) throws {
+        try directory.write("support/\(name)/\(name)", script, mode: mode)
+    }
+
+    private func crd(_ arguments: [String]) throws -> Program {
+        try Program.built("crd", ["--config", configuration] + arguments)
+    }
+
+    private func execute(_ arguments: String...) throws -> Program.Outcome {
+        try crd(["-x"] + arguments).run()
+    }
+
+    private func says(_ code: UInt8, _ message: String) -> Program.Outcome {
+        .init(.exited(code), errors: "crd: \(message)\n")
+    }
+
+    // MARK: It becomes the module
+
+    @Test("hands the exit code through", arguments: [0, 1, 2, 77, 78, 126, 127, 128, 200, 255])
+    func exitCode(code: UInt8) throws {
+        try support("exit", "#!/bin/sh\nexit $1\n")
+        #expect(try execute("exit", "\(code)") == .init(.exited(code)))
+    }
+
+    @Test("hands a signal through", arguments: [SIGTERM, SIGKILL, SIGINT, SIGPIPE])
+    func signal(number: CInt) throws {
+        try support("die", "#!/bin/sh\nkill -$1 $$\n")
+        #expect(try execute("die", "\(number)") == .init(.signaled(number)))
+    }
+
+    @Test(
+        "hands every argument on untouched",
+        arguments: [
+            [], [""], ["", "", " "], ["--help"], ["-x", "-x"], ["--config", "/nowhere"],
+            ["--config=/nowhere", "--version", "--"], ["a\nb", "'\"$HOME`*"], ["-l", "daemon"],
+        ])
+    func arguments(arguments: [String]) throws {
+        try support("show", "#!/bin/sh\nfor argument; do printf '<%s>' \"$argument\"; done\n")
+        var program = try crd(["-x", "show"] + arguments)
+        program.input = Array("not read".utf8)
+        let shown = arguments.map { "<\($0)>" }.joined()
+        #expect(try program.run() == .init(.exited(0), output: shown))
+    }
+
+    @Test("hands on bytes that are not UTF-8") func bytes() throws {
+        try support("hex", "#!/bin/sh\nprintf %s \"$1\" | od -An -tx1\n")
+        var program = try crd(["-x", "hex"])
+        program.arguments.append([0xff, 0x61, 0xc3, 0xe4])
+        #expect(try program.run().output == " ff 61 c3 e4\n")
+    }
+
+    @Test("keeps standard input, output, error, environment and working directory") func world()
+        throws
+    {
+        try support("world", "#!/bin/sh\ncat\nreadlink /proc/$$/cwd\nenv | sort >&2\n")
+        var program = try crd(["-x", "world"])
+        program.input = Array("input\n".utf8)
+        program.directory = "/usr"
+        program.environment = ["A": "1", "B": "x y"]
+        let outcome = try program.run()
+        #expect(outcome.termination == .exited(0))
+        #expect(outcome.output == "input\n/usr\n")
+        let names = outcome.errors.split(separator: "\n").map { $0.prefix { $0 != "=" } }
+        // The shell adds PWD and its like; of ours there is CRD_CONFIG, for a crd within.
+        #expect(Set(names).isSuperset(of: ["A", "B", "CRD_CONFIG"]))
+        #expect(outcome.errors.contains("A=1\nB=x y\nCRD_CONFIG=\(configuration)\n"))
+        #expect(
+            Set(names).subtracting(["A", "B", "CRD_CONFIG"]).isSubset(of: [
+                "PWD", "OLDPWD", "SHLVL", "_",
+            ]))
+    }
+
+    @Test("calls the check of a user module, and the support module first") func kinds() throws {
+        try directory.write("modules/m/check", "#!/bin/sh\necho check $0 $*\n", mode: 0o755)
+        #expect(
+            try execute("m", "-x").output == "check \(directory["modules/m/check"]) -x\n")
+        try support("m", "#!/bin/sh\necho support\n")
+        #expect(try execute("m").output == "support\n")
+    }
+
+    @Test("takes the configuration from --config=, and else from CRD_CONFIG") func naming() throws {
+        try support("yes", "#!/bin/sh\necho yes\n")
+        var program = try Program.built("crd", ["--config=\(configuration)", "-x", "yes"])
+        #expect(try program.run().output == "yes\n")
+        program = try Program.built("crd", ["-x", "yes"])
+        program.environment["CRD_CONFIG"] = "crd.conf"
+        program.directory = directory.path
+        #expect(try program.run().output == "yes\n")
+    }
+
+    // MARK: It cannot
+
+    @Test("127: there is no such module", arguments: ["none", "m-m", "x"]) func unknown(
+        name: String
+    )
+        throws
+    {
+        let base = directory.path
+        #expect(
+            try execute(name, "--help")
+                == says(
+                    127,
+                    "there is no module \(name): neither \(base)/support/\(name)/\(name) nor "
+                        + "\(base)/modules/\(name)/check is there; "
+                        + "'crd list' shows those that are"))
+    }
+
+    @Test("127: that cannot be a name", arguments: ["", "..", "../x", "/bin/sh", "-h", "a b"])
+    func noName(name: String) throws {
+        #expect(try execute(name) == says(127, "'\(name)' cannot be a module's name"))
+    }
+
+    @Test("64: no name at all") func nothing() throws {
+        #expect(
+            try execute()
+                == says(64, "-x needs the name of a module: crd -x NAME [ARGUMENT...]"))
+    }
+
+    @Test("78: the configuration is broken, and nothing is executed") func broken() throws {
+        try support("yes", "#!/bin/sh\necho yes\n")
+        try directory.write("crd.conf", "slots = 0\n")
+        let outcome = try execute("yes")
+        #expect(outcome.termination == .exited(78) && outcome.output == "")
+        #expect(outcome.errors.hasPrefix("crd: \(configuration):1:9: "))
+    }
+
+    @Test("126: it cannot be executed") func notExecutable() throws {
+        try support("plain", "#!/bin/sh\n", mode: 0o644)
+        try support("text", "echo yes\n")
+        try support("gone", "#!/nowhere/sh\n")
+        try directory.make("support/directory/directory")
+        try directory.make("support/dangling")
+        try directory.link("support/dangling/dangling", to: "nowhere")
+        func file(_ name: String) -> FilePath { directory["support/\(name)/\(name)"] }
+        for (name, message) in [
+            ("plain", " is not executable; run: chmod +x '\(file("plain"))'"),
+            ("directory", " is not a regular file; put the module's executable there"),
+        ] {
+            #expect(try execute(name) == says(126, "\(file(name))\(message)"))
+        }
+        #expect(
+            try execute("dangling")
+                == says(126, "\(directory["support/dangling/nowhere"]) is not there"))
+        #expect(
+            try execute("text")
+                == says(
+                    126,
+                    "execve '\(file("text"))': Exec format error; make '#!/bin/sh' or the like "
+                        + "its first line"))
+        #expect(
+            try execute("gone")
+                == says(
+                    126,
+                    "execve '\(file("gone"))': No such file or directory; is the interpreter of "
+                        + "its #! line there?"))
+    }
+
+    @Test(
+        "G13: 126: others could have written it",
+        arguments: [
+            "support/open/open", "support/open", "support",
+        ])
+    func writable(name: String) throws {
+        try support("open", "#!/bin/sh\necho yes\n")
+        try directory.setMode(name, 0o775)
+        #expect(
+            try execute("open")
+                == says(
+                    126,
+                    "\(directory[name]) can be written by its group; "
+                        + "run: chmod g-w '\(directory[name])'"))
+    }
+}

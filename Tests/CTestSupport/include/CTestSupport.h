@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the tests need of C.
+#pragma once
+
+#include <spawn.h>
+#include <stdbool.h>
+
+#pragma clang assume_nonnull begin
+
+/// Makes clone3(2) answer `error` in this thread and its children from now on, as an old kernel
+/// (ENOSYS) or a container's filter (EPERM) does (seccomp(2)). \returns 0, or -1.
+int crd_test_deny_clone3(int error);
+
+/// Whether anybody has the file, which must be ours, open for writing: then nobody can have a
+/// read lease (fcntl(2), F_SETLEASE).
+bool crd_test_is_being_written(int fd);
+
+/// posix_spawn_file_actions_addchdir_np(3), which Glibc's module leaves out.
+int crd_test_add_chdir(posix_spawn_file_actions_t *actions, const char *path);
+
+#pragma clang assume_nonnull end
