@@ -23,7 +23,7 @@ struct DirectoryTests {
 
     @Test("is made with what is above it, under any umask") func making() async throws {
         await #expect(processExitsWith: .success) { [path = directory.path.string as String] in
-            for mask: mode_t in [0, 0o022, 0o777] {
+            for mask: mode_t in [0, 0o022, 0o077] {
                 umask(mask)
                 let place = FilePath(path).appending("\(mask)")
                 try Directory.makePrivate(place, owner: .current())

@@ -18,7 +18,7 @@ struct MemoryFileTests {
 
     @Test(
         "holds the chunks in order, from the beginning",
-        arguments: [[], [0], [3, 0, 4], [3_000_000, 1, 100_000]])
+        arguments: [[], [0], [3, 0, 4], [300_000, 1, 100_000]])
     func content(sizes: [Int]) throws {
         let chunks = sizes.enumerated().map { [UInt8](repeating: UInt8($0), count: $1) }
         let file = try MemoryFile(name: "test", chunks)

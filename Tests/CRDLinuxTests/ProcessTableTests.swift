@@ -43,7 +43,8 @@ struct ProcessTableTests {
             "a) R 1", ") Z 1 1 1", "(", ")", "a b\nc", "))) S 0 0 0 0 0 0",
         ])
     func names(name: String) throws {
-        var shell = Shell("exec sleep 100")
+        // It must not execute anything else, which would change its name.
+        var shell = Shell("kill -STOP $$")
         shell.path = try directory.link(name, to: "/bin/sh").string
         let process = try shell.start()
         let entry = try #require(ProcessTable.entry(process.pid))
