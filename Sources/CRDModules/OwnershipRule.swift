@@ -20,20 +20,33 @@ public struct OwnershipRule: Sendable {
         self.daemonUser = daemonUser
     }
 
-    /// Follows `path` to its end.
+    /// Follows `path` from the root to its end.
     ///
-    /// - Parameter owner: who may own the file at the end beside the trusted; never a directory.
     /// - Returns: what the path leads to.
     /// - Throws: `Refusal` for the first component that others could change, or that is missing.
     @discardableResult
-    public func verify(
-        _ path: FilePath, ownedAlsoBy owner: UID? = nil
-    ) throws(Refusal) -> FileStatus {
+    public func verify(_ path: FilePath) throws(Refusal) -> FileStatus {
         precondition(path.isAbsolute)
-        var rest = Array(path.components.reversed())
-        var current = FilePath("/")
-        var status = try look(at: current)
-        try judge(current, status, isLast: rest.isEmpty, owner: nil)
+        return try follow(path, from: "/", Array(path.components.reversed()), owner: nil)
+    }
+
+    /// Follows one name in a directory that was verified just now.
+    ///
+    /// - Parameter owner: who may own the file at the end beside the trusted; never a directory.
+    @discardableResult
+    public func verify(
+        _ name: FilePath.Component, in directory: FilePath, ownedAlsoBy owner: UID? = nil
+    ) throws(Refusal) -> FileStatus {
+        try follow(directory.appending(name), from: directory, [name], owner: owner)
+    }
+
+    /// - Parameter components: what is left of `path` behind `start`, the last one first.
+    private func follow(
+        _ path: FilePath, from start: FilePath, _ components: [FilePath.Component], owner: UID?
+    ) throws(Refusal) -> FileStatus {
+        var rest = components
+        var current = start
+        var status = try root(from: start, isLast: rest.isEmpty)
         var links = 0
         while let component = rest.popLast() {
             if component.kind == .parentDirectory {
@@ -42,21 +55,34 @@ public struct OwnershipRule: Sendable {
             }
             if component.kind == .currentDirectory { continue }
             let next = current.appending(component)
-            status = try look(at: next)
-            if status.kind == .symbolicLink {
+            let found = try look(at: next)
+            if found.kind == .symbolicLink {
                 links += 1
                 guard links <= Self.linksMax else {
                     throw Refusal(path, "leads through too many symbolic links; mend the loop")
                 }
-                try judgeOwner(next, status, owner: rest.isEmpty ? owner : nil)
+                try judgeOwner(next, found, owner: rest.isEmpty ? owner : nil)
                 let target = try target(of: next)
-                if target.isAbsolute { current = FilePath("/") }
                 rest.append(contentsOf: target.components.reversed())
+                if target.isAbsolute {
+                    current = "/"
+                    status = try root(from: current, isLast: rest.isEmpty)
+                }
                 continue
             }
-            try judge(next, status, isLast: rest.isEmpty, owner: owner)
+            try judge(next, found, isLast: rest.isEmpty, owner: owner)
             current = next
+            status = found
         }
+        guard let status else { return try look(at: current) }
+        return status
+    }
+
+    /// Nothing is above the root, so it is judged where a path begins there.
+    private func root(from start: FilePath, isLast: Bool) throws(Refusal) -> FileStatus? {
+        guard start == "/" else { return nil }
+        let status = try look(at: start)
+        try judge(start, status, isLast: isLast, owner: nil)
         return status
     }
 
@@ -116,7 +142,7 @@ public struct OwnershipRule: Sendable {
 
     private static func refusal(of path: FilePath, _ error: SystemCallError) -> Refusal {
         switch error.errno {
-        case .noSuchFileOrDirectory: Refusal(path, "is not there")
+        case .noSuchFileOrDirectory: Refusal(path, "is not there", isMissing: true)
         case .notDirectory: Refusal(path, "lies below something that is not a directory")
         default: Refusal(path, "cannot be looked at: \(error.errno)")
         }
