@@ -49,8 +49,9 @@ struct SchedulerSimulation {
         try judgeDeadline(after: event)
         let shown = event.module ?? world.drawModule()
         try contract.judge(scheduler.status(of: shown, at: now), of: shown)
-        guard isCalm else { return }
-        for command in commands { try followCalm(command) }
+        for command in commands {
+            if isCalm { try followCalm(command) } else { try besiegeAgain(command) }
+        }
     }
 
     /// Nothing that waits for time is forgotten, and no deadline keeps the shell spinning.
@@ -88,13 +89,13 @@ struct SchedulerSimulation {
         passTime()
         if world.random.percent(60), try handleWhatIsDue() { return }
         switch world.random.below(1_000) {
-        case ..<pressure: try send(.triggered(world.drawModule(), world.drawTrigger()))
+        case ..<pressure: try send(.triggered(world.drawTarget(), world.drawTrigger()))
         case ..<700:
             if let next = nextThing, !world.isAnswerDue { now = max(now, next) }
             if try !handleWhatIsDue() { try elapse() }
         case ..<703: try burst()
-        case ..<800: try send(.requested(world.drawModule()))
-        case ..<850: try send(.paused(world.drawModule(), until: drawPauseEnd()))
+        case ..<800: try send(.requested(world.drawTarget()))
+        case ..<850: try send(.paused(world.drawTarget(), until: drawPauseEnd()))
         case ..<960: try send(.resumed(world.drawModule()))
         default: try elapse()
         }
@@ -105,6 +106,7 @@ struct SchedulerSimulation {
         case .quiet: 100
         case .busy: 350
         case .storm: 650
+        case .siege: 300
         }
     }
 
@@ -148,12 +150,19 @@ struct SchedulerSimulation {
     }
 
     private mutating func burst() throws(Violation) {
-        let module = world.drawModule()
+        let module = world.drawTarget()
         let isHuge = world.random.percent(50)
         for _ in 0..<(isHuge ? 6 : 1_100) {
             let size = isHuge ? world.random.pick([100_000, 300_000, 700_000, 1_100_000]) : nil
             try send(.triggered(module, world.drawTrigger(size: size)))
         }
+    }
+
+    private mutating func besiegeAgain(_ command: Command) throws(Violation) {
+        guard world.weather == .siege, case .conclude(let module, _) = command,
+            module.index < world.targets
+        else { return }
+        try send(.triggered(module, world.drawTrigger()))
     }
 
     private mutating func drawPauseEnd() -> Instant? {

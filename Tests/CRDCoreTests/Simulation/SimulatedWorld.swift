@@ -6,7 +6,11 @@ import CRDCore
 /// shell would do with the scheduler's commands.
 struct SimulatedWorld {
     /// How much the triggers press.
-    enum Weather: CaseIterable { case quiet, busy, storm }
+    enum Weather: CaseIterable {
+        case quiet, busy, storm
+        /// Some modules are triggered again whenever they have run, more than the slots can take.
+        case siege
+    }
 
     var random: SplitMix64
     let policies: [Policy]
@@ -14,6 +18,8 @@ struct SimulatedWorld {
     let weather: Weather
     /// Whether every deadline and every end of a process is told at its very time.
     let isPunctual: Bool
+    /// The modules that are triggered.
+    let targets: Int
     /// In percent, how often something goes wrong with a process.
     private let roughness: Int
     private var trees: [ProcessTree]
@@ -31,9 +37,11 @@ struct SimulatedWorld {
         for index in 0..<count {
             policies.append(Self.drawPolicy(index, configuration, &random))
         }
-        self.policies = policies
-        slots = 1 + random.below(4)
         weather = random.pick(Weather.allCases)
+        slots = weather == .siege ? 1 : 1 + random.below(4)
+        targets = weather == .siege ? min(2, count) : count
+        if weather == .siege { for index in 0..<targets { Self.besiege(&policies[index]) } }
+        self.policies = policies
         isPunctual = random.percent(60)
         roughness = random.pick([0, 5, 15, 30])
         trees = Array(repeating: ProcessTree(), count: count)
@@ -81,9 +89,19 @@ struct SimulatedWorld {
         return policy
     }
 
+    /// Nothing defers the module, so that it can take all there is.
+    private static func besiege(_ policy: inout Policy) {
+        policy.standing = .enabled
+        policy.settle = .zero
+        policy.cooldown = .fixed(.zero)
+        policy.limit = nil
+    }
+
     // MARK: What is drawn again and again
 
     mutating func drawModule() -> ModuleID { ModuleID(random.below(policies.count)) }
+
+    mutating func drawTarget() -> ModuleID { ModuleID(random.below(targets)) }
 
     /// Every line differs, so that none can be mistaken for another.
     mutating func drawTrigger(size: Int? = nil) -> TriggerEvent {
@@ -100,7 +118,8 @@ struct SimulatedWorld {
     {
         if isCalm { return .init(end: now + random.upTo(.milliseconds(5))) }
         let timeout = policy.timeouts[role] ?? .zero
-        let usual = weather == .storm ? Duration.milliseconds(5) : .milliseconds(80)
+        let usual =
+            weather == .storm || weather == .siege ? Duration.milliseconds(5) : .milliseconds(80)
         var process = ProcessTree.Process(end: now + random.upTo(usual))
         guard random.percent(roughness) else { return process }
         process.end =
