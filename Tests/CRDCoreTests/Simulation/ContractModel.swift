@@ -5,13 +5,6 @@ import CRDCore
 /// The guarantees, written down a second time from the design's sections 5 and 6, and held against
 /// everything the scheduler says.
 struct ContractModel {
-    /// Corners that a simulation should have reached, so that its silence means something.
-    struct Coverage {
-        var responses = 0, errors = 0, timeouts = 0, kills = 0, stuck = 0, unable = 0, dropped = 0
-        var limited = 0, settled = 0, settledByBound = 0, cooled = 0, urgentPassed = 0
-        var foldedByOtherCause = 0, stopped = 0
-    }
-
     private(set) var modules: [ModuleFacts]
     private(set) var slotsInUse = 0
     private(set) var stops = 0
@@ -108,7 +101,7 @@ struct ContractModel {
     }
 
     private mutating func noteUnable(_ module: ModuleID, _ reason: String, at now: Instant) {
-        coverage.unable += 1
+        coverage.reach(.unable)
         guard var run = modules[module.index].run else { return }
         guard run.role == .check else {
             run.isMainAlive = false
@@ -130,7 +123,7 @@ struct ContractModel {
 
     private mutating func noteStop(at now: Instant) {
         stops += 1
-        if slotsInUse > 0 { coverage.stopped += 1 }
+        if slotsInUse > 0 { coverage.reach(.stoppedWhileRunning) }
         guard stops == 1 else { return }
         for index in modules.indices {
             guard let run = modules[index].run, run.role == .response, run.force == .none else {
@@ -217,7 +210,7 @@ struct ContractModel {
             return
         }
         guard passesUrgent else { return }
-        coverage.urgentPassed += 1
+        coverage.reach(.timerBeforeUrgent)
         try Violation.unless(
             urgentSincePassed > 0, "G5", "two runs of the timer went before a triggered one")
         urgentSincePassed = 0
@@ -248,7 +241,7 @@ struct ContractModel {
             if kept == 1_024 || size > 1 << 20 { break }
             kept += 1
         }
-        if kept < served.count { coverage.dropped += 1 }
+        if kept < served.count { coverage.reach(.droppedEvents) }
         try Violation.unless(
             events.lines.count == kept && events.dropped == served.count - kept, "G2",
             """
@@ -264,14 +257,14 @@ struct ContractModel {
     private mutating func noteDeferral(_ facts: ModuleFacts, at now: Instant) {
         guard let first = facts.firstTrigger else { return }
         if facts.forbiddenUntil > now {
-            coverage.foldedByOtherCause += 1
+            coverage.reach(.deferredButTakenAlong)
         } else if facts.unlimitedAt ?? facts.cooledAt > first {
-            coverage.limited += 1
+            coverage.reach(.limited)
         } else if facts.cooledAt > first {
-            coverage.cooled += 1
+            coverage.reach(.cooled)
         } else if let last = facts.lastTrigger, facts.policy.settle > .zero {
-            coverage.settled += 1
-            if last + facts.policy.settle > now { coverage.settledByBound += 1 }
+            coverage.reach(.settled)
+            if last + facts.policy.settle > now { coverage.reach(.settledByBound) }
         }
     }
 
@@ -289,7 +282,7 @@ struct ContractModel {
                 && run.events.lines.count + run.events.dropped == observed.eventCount,
             "G1", "\(name)'s response belongs to another run than its check")
         spawnsInThisReceive += 1
-        coverage.responses += 1
+        coverage.reach(.response)
         if observed.eventCount > 0 { modules[module.index].answered.append(now) }
         observed.duty = .nothing
         observed.role = .response
@@ -316,14 +309,14 @@ struct ContractModel {
             try Violation.unless(
                 run.due <= now || (stops > 0 && run.role == .check), "G7",
                 "\(name) is terminated before its time")
-            if stops == 0 { coverage.timeouts += 1 }
+            if stops == 0 { coverage.reach(.timeout) }
             run.verdict = run.verdict ?? (stops == 0 ? .timedOut : .stopped)
             run.advance(to: .terminated, due: now + grace)
         case (.kill, .none), (.kill, .terminated):
             try Violation.unless(
                 (run.force == .terminated && run.due <= now) || stops > 1, "G7",
                 "\(name) is killed before its time")
-            coverage.kills += 1
+            coverage.reach(.kill)
             if run.isMainAlive { run.verdict = run.verdict ?? .stopped }
             run.advance(to: .killed, due: now + Scheduler.killPatience)
         case (.kill, .killed): break
@@ -356,7 +349,7 @@ struct ContractModel {
         if !run.isStuck { slotsInUse -= 1 }
         modules[module.index].conclude(after: run.checkDuration, at: now)
         let health = healthNow(of: module, after: conclusion)
-        if case .erring = health { coverage.errors += 1 }
+        if case .erring = health { coverage.reach(.error) }
         expectedHealth[module.index] = health
     }
 
@@ -389,7 +382,7 @@ struct ContractModel {
         }
         modules[module.index].run?.force = .stuck
         slotsInUse -= 1
-        coverage.stuck += 1
+        coverage.reach(.stuck)
     }
 
     // MARK: What must not be left undone
@@ -458,12 +451,19 @@ struct ContractModel {
         return modules.compactMap { $0.wakeNeeded(hasFreeSlot: slotsInUse < slots) }.min()
     }
 
-    func judge(_ status: ModuleStatus, of module: ModuleID) throws(Violation) {
+    func judge(
+        _ status: ModuleStatus, of module: ModuleID, at now: Instant
+    ) throws(Violation) {
         let facts = modules[module.index]
+        let name = facts.policy.name
         try Violation.unless(
-            status.pendingCount == facts.unserved.count && status.health == facts.health
-                && (!facts.isEnabled || isTrue(status.phase, facts)),
-            "status", "\(facts.policy.name) is shown as \(status)")
+            status.pendingCount == facts.unserved.count, "G2",
+            "\(name) keeps \(status.pendingCount) of \(facts.unserved.count) triggers")
+        try Violation.unless(
+            status.health == facts.health, "health", "\(name) is shown as \(status.health)")
+        try Violation.unless(
+            !facts.isEnabled || isTrue(status.phase, facts, at: now), "phase",
+            "\(name) is shown as \(status.phase)")
     }
 
     private func hasFailed(_ facts: ModuleFacts) -> Bool {
@@ -471,10 +471,12 @@ struct ContractModel {
         return true
     }
 
-    private func isTrue(_ phase: Phase, _ facts: ModuleFacts) -> Bool {
+    private func isTrue(_ phase: Phase, _ facts: ModuleFacts, at now: Instant) -> Bool {
         switch phase {
         case .idle: facts.run == nil && facts.unserved.isEmpty && (facts.owed.isEmpty || stops > 0)
-        case .settling, .cooling: facts.run == nil && !facts.unserved.isEmpty && !facts.isPaused
+        case .settling, .cooling:
+            facts.run == nil && !facts.unserved.isEmpty && !facts.isPaused
+                && (phase == .settling) == (facts.settledAt.map { $0 > now } ?? false)
         case .queued: facts.run == nil && !facts.isPaused
         case .checking: facts.run?.role == .check && facts.run?.isStuck == false
         case .responding: facts.run?.role == .response && facts.run?.isStuck == false

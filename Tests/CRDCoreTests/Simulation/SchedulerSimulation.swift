@@ -48,7 +48,7 @@ struct SchedulerSimulation {
             "\(scheduler.slotsInUse) slots are said to be in use, not \(contract.slotsInUse)")
         try judgeDeadline(after: event)
         let shown = event.module ?? world.drawModule()
-        try contract.judge(scheduler.status(of: shown, at: now), of: shown)
+        try contract.judge(scheduler.status(of: shown, at: now), of: shown, at: now)
         for command in commands {
             if isCalm { try followCalm(command) } else { try besiegeAgain(command) }
         }

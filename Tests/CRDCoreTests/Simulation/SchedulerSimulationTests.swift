@@ -15,7 +15,7 @@ struct SchedulerSimulationTests {
 
     @Test("G1–G7, G10 hold in every world", arguments: 0..<chunks)
     func contractHolds(chunk: UInt64) {
-        var reached = ContractModel.Coverage()
+        var reached = Coverage()
         for seed in Seeds.all where seed % Self.chunks == chunk {
             var simulation = SchedulerSimulation(seed: seed)
             do throws(Violation) { try simulation.run(steps: Self.steps) } catch {
@@ -45,27 +45,5 @@ private enum Seeds {
 
     private static func number(_ variable: String) -> UInt64? {
         getenv(variable).flatMap { UInt64(String(cString: $0)) }
-    }
-}
-
-extension ContractModel.Coverage {
-    fileprivate mutating func add(_ other: ContractModel.Coverage) {
-        for corner in Self.corners { self[keyPath: corner.path] += other[keyPath: corner.path] }
-    }
-
-    fileprivate var missing: [String] {
-        Self.corners.filter { self[keyPath: $0.path] == 0 }.map(\.name)
-    }
-
-    private typealias Corner = (name: String, path: WritableKeyPath<Self, Int>)
-
-    private static var corners: [Corner] {
-        [
-            ("responses", \.responses), ("errors", \.errors), ("timeouts", \.timeouts),
-            ("kills", \.kills), ("stuck", \.stuck), ("unable", \.unable), ("dropped", \.dropped),
-            ("limited", \.limited), ("settled", \.settled), ("settledByBound", \.settledByBound),
-            ("cooled", \.cooled), ("urgentPassed", \.urgentPassed),
-            ("foldedByOtherCause", \.foldedByOtherCause), ("stopped", \.stopped),
-        ]
     }
 }
