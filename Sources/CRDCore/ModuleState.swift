@@ -112,6 +112,7 @@ struct ModuleState {
         let events = pending.take()
         defer {
             wanted = nil
+            retryAt = nil
             firstTrigger = nil
             lastTrigger = nil
         }

@@ -35,6 +35,8 @@ public struct PendingEvents: Sendable {
     mutating func restore(_ older: PendingEvents) {
         guard !older.isEmpty else { return }
         var restored = older
+        // Kept are the newest: where one of ours found no room, nothing older has any.
+        if dropped > 0 { restored.dropLines() }
         restored.dropped += dropped
         for line in lines { restored.add(line) }
         if let cause {
@@ -47,6 +49,12 @@ public struct PendingEvents: Sendable {
     mutating func take() -> PendingEvents {
         defer { self = PendingEvents() }
         return self
+    }
+
+    private mutating func dropLines() {
+        dropped += lines.count
+        lines = []
+        size = 0
     }
 
     private mutating func add(_ line: [UInt8]) {

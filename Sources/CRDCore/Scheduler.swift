@@ -139,7 +139,12 @@ public struct Scheduler: Sendable {
     /// Queues the module if a run is due and nothing forbids it, and notes when to look again.
     private mutating func consider(_ module: ModuleID, at now: Instant) {
         defer { renewDeadline(of: module) }
-        guard ending == .none, let lane = modules[module.index].laneWanted(at: now) else { return }
+        guard ending == .none else { return }
+        guard let lane = modules[module.index].laneWanted(at: now) else {
+            // A trigger that came while it was queued makes it settle on.
+            unqueue(module)
+            return
+        }
         switch (modules[module.index].stage, lane) {
         case (.queued(.interval), .triggered):
             queue.remove(module, from: .interval)

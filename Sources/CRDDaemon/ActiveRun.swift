@@ -10,8 +10,10 @@ final class ActiveRun {
     let run: Run
     /// `CRD_RUN`: unlike any other, also of other lives of the daemon.
     let id: String
-    /// Where the run's processes live, if the daemon has cgroups to give.
+    /// Where the run's next process goes, if the daemon has cgroups to give.
     var cgroup: Cgroup?
+    /// Where what the check left behind is being killed.
+    var spentCgroups: [Cgroup] = []
     /// The executable under way; nil between its end and the next.
     var process: ChildSource?
     /// Its and its pipes' registrations.

@@ -13,13 +13,13 @@ import SystemPackage
 struct BaseEnvironment {
     private static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    let variables: [(name: String, value: String)]
+    /// Ready to have a run's own variables appended.
+    let block: CStringBlock
 
     init(
         _ module: InstalledModule, _ role: Role, as account: UserAccount, state: FilePath,
         configuration: ConfigurationFile
     ) {
-        // CRD's own come first: a starting daemon looks for them in /proc/PID/environ.
         let own = [
             ("CRD_MODULE", module.name.description),
             ("CRD_ROLE", role.rawValue),
@@ -36,7 +36,10 @@ struct BaseEnvironment {
             if let value = getenv(name) { others[name] = String(cString: value) }
         }
         others.merge(module.manifest.environment) { $1 }
-        variables = own + others.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        var block = CStringBlock()
+        for (name, value) in own { block.append(name, value) }
+        for (name, value) in others.sorted(by: { $0.key < $1.key }) { block.append(name, value) }
+        self.block = block
     }
 
     /// The daemon's, with the directory of the running crd at its end if that is not in it, so

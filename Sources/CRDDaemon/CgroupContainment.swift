@@ -20,7 +20,7 @@ final class CgroupContainment: Containment {
     /// Where something was left that may stay, or that the kernel does not let go of.
     private var occupied: [Cgroup] = []
     private var made = 0
-    /// Runs whose end is awaited, by the path of their cgroup.
+    /// The cgroups whose end is awaited, by their path.
     private var awaited: [FilePath: (run: ActiveRun, token: Reactor.Token)] = [:]
 
     /// Nil where no cgroup is delegated to the daemon, or it cannot be used; the log says why.
@@ -28,8 +28,8 @@ final class CgroupContainment: Containment {
         guard let base = Cgroup.delegated() else { return nil }
         do throws(SystemCallError) {
             try Cgroup.moveIntoLeaf(of: base)
-            let first = try Cgroup(base.appending("\(Cgroup.slotPrefix)0"), emptied: { _ in })
-            first.remove()
+            let probe = try Cgroup(base.appending("\(Cgroup.slotPrefix)probe"), emptied: { _ in })
+            probe.remove()
         } catch {
             logger.warning("\(error); processes are followed through /proc instead")
             return nil
@@ -40,68 +40,91 @@ final class CgroupContainment: Containment {
     }
 
     func admit(_ run: ActiveRun) throws(SystemCallError) {
-        reclaim()
-        if let cgroup = free.popLast() {
-            run.cgroup = cgroup
-            return
+        if let cgroup = run.cgroup {
+            guard cgroup.isSpent else { return }
+            run.spentCgroups.append(cgroup)
+            run.cgroup = nil
         }
-        let path = base.appending("\(Cgroup.slotPrefix)\(made)")
-        run.cgroup = try Cgroup(path) { [weak self] events in self?.emptied(path, &events) }
-        made += 1
+        reclaim()
+        run.cgroup = if let cgroup = free.popLast() { cgroup } else { try make() }
+    }
+
+    private func make() throws(SystemCallError) -> Cgroup {
+        while true {
+            let path = base.appending("\(Cgroup.slotPrefix)\(made)")
+            made += 1
+            do throws(SystemCallError) {
+                return try Cgroup(path) { [weak self] events in self?.emptied(path, &events) }
+            } catch let error where error.errno == .fileExists {
+                continue  // A former daemon's, whose processes are still dying.
+            }
+        }
     }
 
     func send(_ signal: TreeSignal, to run: ActiveRun) {
-        guard let cgroup = run.cgroup, (try? cgroup.isPopulated()) != false else { return }
-        switch signal {
-        case .terminate: cgroup.send(SIGTERM)
-        case .kill:
-            do throws(SystemCallError) {
-                try cgroup.kill()
-            } catch {
-                logger.error("\(error); its processes are killed one by one")
-                cgroup.send(SIGKILL)
+        for cgroup in run.cgroups where (try? cgroup.isPopulated()) != false {
+            switch signal {
+            case .terminate: cgroup.send(SIGTERM)
+            case .kill:
+                do throws(SystemCallError) {
+                    try cgroup.kill()
+                } catch {
+                    logger.error("\(error); its processes are killed one by one")
+                    cgroup.send(SIGKILL)
+                }
             }
         }
     }
 
     func isEmpty(_ run: ActiveRun) -> Bool {
-        guard let cgroup = run.cgroup else { return true }
-        return (try? cgroup.isPopulated()) != true
+        run.cgroups.allSatisfy { (try? $0.isPopulated()) != true }
     }
 
     func awaitEmptiness(of run: ActiveRun) {
-        guard let cgroup = run.cgroup, awaited[cgroup.path] == nil else { return }
-        do throws(SystemCallError) {
-            awaited[cgroup.path] = (run, try reactor.add(cgroup))
-        } catch {
-            logger.error("\(error); the end of its processes will not be noticed")
+        for cgroup in run.cgroups where awaited[cgroup.path] == nil {
+            do throws(SystemCallError) {
+                awaited[cgroup.path] = (run, try reactor.add(cgroup))
+            } catch {
+                logger.error("\(error); the end of its processes will not be noticed")
+            }
         }
     }
 
     func release(_ run: ActiveRun) {
-        guard let cgroup = run.cgroup else { return }
-        run.cgroup = nil
-        if let (_, token) = awaited.removeValue(forKey: cgroup.path) { reactor.remove(token) }
-        if (try? cgroup.isPopulated()) == false {
-            free.append(cgroup)
-        } else {
-            occupied.append(cgroup)
+        for cgroup in run.cgroups {
+            if let (_, token) = awaited.removeValue(forKey: cgroup.path) { reactor.remove(token) }
+            putAway(cgroup)
         }
+        run.cgroup = nil
+        run.spentCgroups = []
     }
-
-    func reapAdopted(into events: inout [Event]) {}
 
     private func emptied(_ path: FilePath, _ events: inout [Event]) {
         guard let (run, token) = awaited.removeValue(forKey: path) else { return }
         reactor.remove(token)
-        events.append(.emptied(run.module))
+        if isEmpty(run) { events.append(.emptied(run.module)) }
+    }
+
+    /// For another run if it is empty and nothing was killed in it.
+    private func putAway(_ cgroup: Cgroup) {
+        switch try? cgroup.isPopulated() {
+        case false where !cgroup.isSpent: free.append(cgroup)
+        case false: cgroup.remove()
+        default: occupied.append(cgroup)
+        }
     }
 
     /// Takes back what has emptied since it was left.
     private func reclaim() {
         guard !occupied.isEmpty else { return }
-        for cgroup in occupied where (try? cgroup.isPopulated()) == false { free.append(cgroup) }
-        let reclaimed = Set(free.map(\.path))
-        occupied.removeAll { reclaimed.contains($0.path) }
+        let left = occupied
+        occupied = []
+        for cgroup in left { putAway(cgroup) }
     }
+
+    func reapAdopted(into events: inout [Event]) {}
+}
+
+extension ActiveRun {
+    fileprivate var cgroups: [Cgroup] { (cgroup.map { [$0] } ?? []) + spentCgroups }
 }

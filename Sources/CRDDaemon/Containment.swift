@@ -9,7 +9,7 @@ protocol Containment: AnyObject {
     var name: String { get }
     /// Whether orphans become children of the daemon, so that SIGCHLD must be listened to.
     var adopts: Bool { get }
-    /// Prepares a place for the run's processes.
+    /// Prepares a place for the run's next executable.
     func admit(_ run: ActiveRun) throws(SystemCallError)
     /// Sends SIGTERM or SIGKILL to all of them.
     func send(_ signal: TreeSignal, to run: ActiveRun)

@@ -2,6 +2,7 @@
 
 import CRDCore
 import CRDLinux
+import DequeModule
 import Glibc
 import Logging
 import SystemPackage
@@ -17,6 +18,9 @@ final class ControlService {
         let stream: SocketStream
         var token: Reactor.Token?
         var framing = VarlinkFraming()
+        /// Calls that wait until the answer before theirs was taken. Nothing is read meanwhile, so
+        /// they are no more than came in one read.
+        var calls = Deque<[UInt8]>()
 
         init(_ stream: SocketStream) {
             self.stream = stream
@@ -67,7 +71,7 @@ final class ControlService {
         }
         stream.ended = { [weak self, unowned connection] in self?.end(connection) }
         stream.interestChanged = { [weak self, unowned connection] in
-            connection.token.map { try? self?.reactor.update($0) }
+            self?.interestChanged(connection)
         }
         do throws(SystemCallError) {
             connection.token = try reactor.add(stream)
@@ -84,15 +88,25 @@ final class ControlService {
 
     private func receive(_ bytes: ArraySlice<UInt8>, from connection: Connection) {
         do throws(VarlinkFraming.TooLong) {
-            for message in try connection.framing.feed(bytes) {
-                guard let answer = answer(message, from: connection) else {
-                    return end(connection)
-                }
-                connection.stream.send(answer)
-            }
+            connection.calls.append(contentsOf: try connection.framing.feed(bytes))
+            serve(connection)
         } catch {
             end(connection)
         }
+    }
+
+    private func serve(_ connection: Connection) {
+        while !connection.stream.isWriting, let message = connection.calls.popFirst() {
+            guard let answer = answer(message, from: connection) else { return end(connection) }
+            connection.stream.send(answer)
+        }
+    }
+
+    private func interestChanged(_ connection: Connection) {
+        guard let token = connection.token, (try? reactor.update(token)) != nil else {
+            return end(connection)
+        }
+        serve(connection)
     }
 
     // MARK: Methods

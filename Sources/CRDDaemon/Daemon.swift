@@ -132,14 +132,15 @@ public final class Daemon {
                 name: module.name, manifest: module.manifest,
                 configuration: configuration.configuration)
             var ready: PreparedModule?
-            do throws(SystemCallError) {
-                ready = try PreparedModule(module, configuration: configuration)
-            } catch {
-                logger.error("\(module.name): \(error)")
-                policy.standing = .failed(reason: "\(error)")
-            }
             if let complaint = module.complaints.first {
                 policy.standing = .failed(reason: "\(complaint)")
+            } else {
+                do throws(SystemCallError) {
+                    ready = try PreparedModule(module, configuration: configuration)
+                } catch {
+                    logger.error("\(module.name): \(error)")
+                    policy.standing = .failed(reason: "\(error)")
+                }
             }
             prepared.append(ready)
             policies.append(policy)

@@ -73,11 +73,10 @@ final class Performer {
         let active = active[id] ?? begin(run, of: id)
         do {
             switch role {
-            case .check:
-                try module.installed.verify(under: rule)
-                try containment.admit(active)
+            case .check: try module.installed.verify(under: rule)
             case .response: try module.installed.verify(role, under: rule)
             }
+            try containment.admit(active)
             try start(module, role, active)
             return []
         } catch {

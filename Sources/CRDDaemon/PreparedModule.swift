@@ -43,14 +43,13 @@ struct PreparedModule {
 
     /// The whole environment of one executable of one run (DESIGN section 4).
     func environment(_ role: Role, of run: Run, id: String) -> CStringBlock {
-        var block = CStringBlock()
-        block.append("CRD_RUN", id.utf8)
-        for (name, value) in environments[role]?.variables ?? [] { block.append(name, value.utf8) }
-        block.append("CRD_TRIGGER", run.cause.rawValue.utf8)
-        block.append("CRD_EVENT_COUNT", "\(run.events.lines.count)".utf8)
-        block.append("CRD_EVENT_DROPPED", "\(run.events.dropped)".utf8)
+        var block = environments[role]?.block ?? CStringBlock()
+        block.append("CRD_RUN", id)
+        block.append("CRD_TRIGGER", run.cause.rawValue)
+        block.append("CRD_EVENT_COUNT", "\(run.events.lines.count)")
+        block.append("CRD_EVENT_DROPPED", "\(run.events.dropped)")
         for variable in run.events.variables {
-            block.append(variable.name, variable.value.prefix(Self.valueMax))
+            block.append(variable.name, bytes: variable.value, limit: Self.valueMax)
         }
         return block
     }

@@ -11,32 +11,33 @@ struct RunReporter {
     let names: [ModuleName]
 
     func report(_ conclusion: Conclusion, of module: String, id: String) {
-        let check = "check \(TimeSpan(conclusion.checkDuration.rounded))"
-        var metadata: Logger.Metadata = [
-            "module": "\(module)", "run": "\(id)", "trigger": "\(conclusion.cause.rawValue)",
-        ]
-        guard let response = conclusion.response else {
-            metadata["role"] = "\(Role.check.rawValue)"
-            metadata["outcome"] = "\(conclusion.check)"
-            logger.debug(
-                "\(module): \(conclusion.check) (\(conclusion.cause.rawValue), \(check))",
-                metadata: metadata)
-            return
+        func metadata(_ role: Role, _ outcome: String) -> Logger.Metadata {
+            [
+                "module": "\(module)", "run": "\(id)", "trigger": "\(conclusion.cause.rawValue)",
+                "role": "\(role.rawValue)", "outcome": "\(outcome)",
+            ]
         }
-        metadata["role"] = "\(Role.response.rawValue)"
-        let story = "\(module): condition held (\(conclusion.cause.rawValue), \(check)); response"
-        switch response {
+        // Only evaluated for a line that is written: most checks are not.
+        var circumstances: String {
+            "\(conclusion.cause.rawValue), check \(TimeSpan(conclusion.checkDuration.rounded))"
+        }
+        var story: String { "\(module): condition held (\(circumstances)); response" }
+        switch conclusion.response {
+        case nil:
+            logger.debug(
+                "\(module): \(conclusion.check) (\(circumstances))",
+                metadata: metadata(.check, "\(conclusion.check)"))
         case .ended(.exited(0), let taken):
-            metadata["outcome"] = "done"
-            logger.notice("\(story) done in \(TimeSpan(taken.rounded))", metadata: metadata)
+            logger.notice(
+                "\(story) done in \(TimeSpan(taken.rounded))", metadata: metadata(.response, "done")
+            )
         case .ended(let termination, let taken):
-            metadata["outcome"] = "failed"
             logger.error(
                 "\(story) failed after \(TimeSpan(taken.rounded)): \(termination)",
-                metadata: metadata)
+                metadata: metadata(.response, "failed"))
         case .unable(let reason):
-            metadata["outcome"] = "failed"
-            logger.error("\(story) could not start: \(reason)", metadata: metadata)
+            logger.error(
+                "\(story) could not start: \(reason)", metadata: metadata(.response, "failed"))
         }
     }
 

@@ -17,6 +17,9 @@ final class SubreaperContainment: Containment {
     private var runs: [String: ActiveRun] = [:]
     /// Whether responses of a module may leave processes behind.
     private let keepsLeftovers: (String) -> Bool
+    private let children = ChildList()
+    /// Whether the last look found anybody that is not a run's executable.
+    private var hasAdopted = false
 
     init(keepsLeftovers: @escaping (String) -> Bool) throws(SystemCallError) {
         self.keepsLeftovers = keepsLeftovers
@@ -47,12 +50,13 @@ final class SubreaperContainment: Containment {
 
     func release(_ run: ActiveRun) {
         runs[run.id] = nil
-        guard runs.isEmpty, !adopted().isEmpty else { return }
+        // The look at whether the run was empty has shown whether there is anybody.
+        guard runs.isEmpty, hasAdopted else { return }
         killAll { self.adopted().filter { self.owner(of: $0) == .nobody } }
     }
 
     func reapAdopted(into events: inout [Event]) {
-        for pid in adopted() { _ = ProcessTable.reap(pid) }
+        _ = adopted()
         for run in runs.values.filter(\.awaitsEmptiness).sorted(by: { $0.id < $1.id })
         where isEmpty(run) {
             events.append(.emptied(run.module))
@@ -75,12 +79,12 @@ final class SubreaperContainment: Containment {
         return roots
     }
 
-    /// Our living children apart from the runs' executables.
+    /// Our living children apart from the runs' executables; the dead ones are collected.
     private func adopted() -> [PID] {
-        let children = ProcessTable.ownChildren()
-        guard !children.isEmpty else { return [] }
-        let known = Set(runs.values.compactMap { $0.process?.pid })
-        return children.filter { !known.contains($0) }
+        let own = runs.values.compactMap { $0.process?.pid }
+        let adopted = children.read().filter { !own.contains($0) && !ProcessTable.reap($0) }
+        hasAdopted = !adopted.isEmpty
+        return adopted
     }
 
     private func owner(of pid: PID) -> Owner {

@@ -1,29 +1,36 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// A list of C strings in one piece of memory, as `argv` and `envp` are (execve(2)).
+///
+/// No string may have a NUL byte, which would end it early: such bytes are left out.
 public struct CStringBlock: Sendable {
     private var bytes: [UInt8] = []
     private var offsets: [Int] = []
 
-    public init() {}
-
-    public init(_ strings: [String]) {
-        for string in strings { append(string) }
+    public init(_ strings: [String] = []) {
+        for string in strings {
+            begin()
+            add(string)
+            end()
+        }
     }
 
-    /// Appends `name=value`. NUL bytes, which would end the value early, are left out.
-    public mutating func append(_ name: String, _ value: some Sequence<UInt8>) {
-        offsets.append(bytes.count)
-        bytes.append(contentsOf: name.utf8)
+    /// Appends `name=value`.
+    public mutating func append(_ name: String, _ value: String) {
+        begin()
+        add(name)
         bytes.append(UInt8(ascii: "="))
-        bytes.append(contentsOf: value.lazy.filter { $0 != 0 })
-        bytes.append(0)
+        add(value)
+        end()
     }
 
-    private mutating func append(_ string: String) {
-        offsets.append(bytes.count)
-        bytes.append(contentsOf: string.utf8)
-        bytes.append(0)
+    /// Appends `name=value`, the value cut to `limit` bytes.
+    public mutating func append(_ name: String, bytes value: [UInt8], limit: Int) {
+        begin()
+        add(name)
+        bytes.append(UInt8(ascii: "="))
+        for byte in value.prefix(limit) where byte != 0 { bytes.append(byte) }
+        end()
     }
 
     /// Calls `body` with the null-terminated list of pointers.
@@ -36,5 +43,17 @@ public struct CStringBlock: Sendable {
             pointers.append(nil)
             return body(pointers)
         }
+    }
+
+    private mutating func begin() {
+        offsets.append(bytes.count)
+    }
+
+    private mutating func add(_ string: String) {
+        for byte in string.utf8 where byte != 0 { bytes.append(byte) }
+    }
+
+    private mutating func end() {
+        bytes.append(0)
     }
 }

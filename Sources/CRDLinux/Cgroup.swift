@@ -15,26 +15,27 @@ public final class Cgroup: EventSource {
     private let populationFile: Descriptor
     private let killFile: Descriptor
     private let emptied: (inout [Event]) -> Void
+    /// Nothing may be started here any more: since `cgroup.kill` learned to meet forks under way
+    /// (Linux 6.14), it also meets, for ever, whatever is cloned into the cgroup from another.
+    public private(set) var isSpent = false
 
-    /// Makes the directory, or takes one that is there.
+    /// Makes the directory.
     ///
     /// - Parameter emptied: called from `drain` when no process is left.
-    /// - Throws: also where the kernel has no `cgroup.kill` (before 5.14).
+    /// - Throws: also where there is one already, and where the kernel has no `cgroup.kill`
+    ///   (before 5.14).
     public init(
         _ path: FilePath, emptied: @escaping (inout [Event]) -> Void
     ) throws(SystemCallError) {
         self.path = path
         self.emptied = emptied
-        if path.withPlatformString({ mkdir($0, 0o755) }) == -1
-            && Errno(rawValue: errno) != .fileExists
-        {
-            throw SystemCallError(
-                function: "mkdir", errno: Errno(rawValue: errno), subject: path.string)
-        }
+        try Directory.makeNew(path, mode: 0o755)
         directory = try .open(path, O_RDONLY | O_DIRECTORY)
         populationFile = try .open(path.appending("cgroup.events"), O_RDONLY)
-        killFile = try .open(path.appending("cgroup.kill"), O_WRONLY)
+        killFile = try .open(path.appending(Self.killName), O_WRONLY)
     }
+
+    private static let killName: FilePath.Component = "cgroup.kill"
 
     public var descriptor: CInt { populationFile.rawValue }
     public var interest: Interest { .changed }
@@ -59,7 +60,8 @@ public final class Cgroup: EventSource {
 
     /// SIGKILL to all of them at once, also to those being born (`cgroup.kill`).
     public func kill() throws(SystemCallError) {
-        try systemCall("write", on: path.appending("cgroup.kill").string) {
+        isSpent = true
+        try systemCall("write", on: path.appending(Self.killName).string) {
             pwrite(killFile.rawValue, "1", 1, 0)
         }
     }
@@ -112,19 +114,15 @@ extension Cgroup {
     /// controllers may not hold processes itself; and removes what a former daemon left there.
     public static func moveIntoLeaf(of path: FilePath) throws(SystemCallError) {
         for child in Directory.entries(of: path) where child.string.hasPrefix(slotPrefix) {
-            guard let stale = try? Cgroup(path.appending(child), emptied: { _ in }) else {
-                continue
+            let stale = path.appending(child)
+            if let killFile = try? Descriptor.open(stale.appending(killName), O_WRONLY) {
+                try killFile.writeAll([UInt8(ascii: "1")], subject: stale.string)
             }
-            try stale.kill()
-            stale.remove()
+            // Fails while its processes are dying; an empty directory left is no harm.
+            _ = stale.withPlatformString { rmdir($0) }
         }
         let leaf = path.appending("daemon")
-        if leaf.withPlatformString({ mkdir($0, 0o755) }) == -1
-            && Errno(rawValue: errno) != .fileExists
-        {
-            throw SystemCallError(
-                function: "mkdir", errno: Errno(rawValue: errno), subject: leaf.string)
-        }
+        try Directory.make(leaf, mode: 0o755)
         let members = try Descriptor.open(leaf.appending("cgroup.procs"), O_WRONLY)
         try members.writeAll(Array("\(getpid())\n".utf8), subject: leaf.string)
     }

@@ -30,6 +30,11 @@ public enum Directory {
         return names
     }
 
+    /// Makes a directory that is not there yet (mkdir(2)).
+    public static func makeNew(_ path: FilePath, mode: FileMode) throws(SystemCallError) {
+        try systemCall("mkdir", on: path.string) { path.withPlatformString { mkdir($0, mode) } }
+    }
+
     /// Makes a directory and those above it that are missing (mkdir(2)).
     public static func make(_ path: FilePath, mode: FileMode) throws(SystemCallError) {
         let result = path.withPlatformString { mkdir($0, mode) }

@@ -70,7 +70,7 @@ public final class PipeSource: EventSource {
                 if count == 0 { isFinished = true }
                 sink.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
                 return count
-            } catch  where error.errno == .wouldBlock {
+            } catch let error where error.errno == .wouldBlock {
                 return 0
             }
         }

@@ -38,17 +38,6 @@ public struct ProcessTable {
         return found.filter { !$0.isZombie }
     }
 
-    /// The children of this process, zombies included, without a look at all of /proc.
-    public static func ownChildren() -> [PID] {
-        // The daemon has one thread, so its list is the process's. CONFIG_PROC_CHILDREN.
-        guard let bytes = contents(of: "/proc/thread-self/children") else {
-            return ProcessTable().entries.filter { $0.parent == getpid() }.map(\.pid)
-        }
-        return bytes.split(separator: UInt8(ascii: " ")).compactMap {
-            PID(String(decoding: $0, as: UTF8.self))
-        }
-    }
-
     /// The values of some variables in the environment that a process was started with
     /// (`/proc/PID/environ`); nil where it may not be read or the process is gone.
     public static func environment(of pid: PID, _ names: [String]) -> [String: String]? {

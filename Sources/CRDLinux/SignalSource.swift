@@ -37,18 +37,27 @@ public final class SignalSource: EventSource {
     public var descriptor: CInt { signals.rawValue }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
-        var record = signalfd_siginfo()
-        let size = MemoryLayout<signalfd_siginfo>.size
-        while true {
+        // What does not fit keeps the descriptor ready for the next turn.
+        let size = MemoryLayout<signalfd_siginfo>.stride
+        try withUnsafeTemporaryAllocation(of: signalfd_siginfo.self, capacity: Self.share) {
+            records throws(SystemCallError) in
+            let count: Int
             do throws(SystemCallError) {
-                try systemCall("read", on: "signalfd") { read(signals.rawValue, &record, size) }
-            } catch  where error.errno == .wouldBlock {
+                count = try systemCall("read", on: "signalfd") {
+                    read(signals.rawValue, records.baseAddress!, size * records.count)
+                }
+            } catch let error where error.errno == .wouldBlock {
                 return
             }
-            receive(
-                Received(
-                    number: CInt(record.ssi_signo), pid: PID(record.ssi_pid),
-                    uid: record.ssi_uid))
+            for record in records[..<(count / size)] {
+                receive(
+                    Received(
+                        number: CInt(record.ssi_signo), pid: PID(record.ssi_pid),
+                        uid: record.ssi_uid))
+            }
         }
     }
+
+    /// How many signals one turn takes.
+    private static let share = 64
 }

@@ -80,7 +80,7 @@ public final class SocketStream: EventSource {
             while isWriting { written += try writeSome() }
             output = []
             written = 0
-        } catch  where error.errno == .wouldBlock {
+        } catch let error where error.errno == .wouldBlock {
             // The rest waits until the peer has read some.
         } catch {
             return ended()

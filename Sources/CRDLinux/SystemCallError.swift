@@ -21,6 +21,8 @@ public struct SystemCallError: Error, CustomStringConvertible {
         case (_, .tooManyOpenFiles): "raise LimitNOFILE= in crd.service"
         case (_, .tooManyOpenFilesInSystem): "raise the sysctl fs.file-max"
         case (_, .noSpace): "free some space on that file system"
+        case ("open", .permissionDenied), ("opendir", .permissionDenied):
+            "run crd as a user who may read it"
         case ("bind", .addressInUse): "remove it if no crd is running"
         default: nil
         }

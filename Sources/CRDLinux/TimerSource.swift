@@ -41,7 +41,7 @@ public final class TimerSource: EventSource {
         var expirations: UInt64 = 0
         do throws(SystemCallError) {
             try systemCall("read", on: "timerfd") { read(timer.rawValue, &expirations, 8) }
-        } catch  where error.errno == .wouldBlock {
+        } catch let error where error.errno == .wouldBlock {
             return  // It was set anew since it became ready.
         }
         armed = nil

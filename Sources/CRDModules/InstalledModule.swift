@@ -33,29 +33,47 @@ public struct InstalledModule: Sendable {
     /// - Throws: `Refusal` for the first thing that is wrong.
     public func verify(under rule: OwnershipRule) throws(Refusal) {
         try rule.verify(directory)
-        let manifest = directory.appending(Self.manifestName)
-        if FileStatus(of: manifest, followingLinks: false) != nil { try rule.verify(manifest) }
-        for role in Role.allCases { try verify(role, under: rule) }
+        do throws(Refusal) {
+            try rule.verify(Self.manifestName, in: directory)
+        } catch let error where refusalIsOfMissing(error, Self.manifestName) {
+            // A module need not have one.
+        }
+        for role in Role.allCases { try verifyExecutable(role, under: rule) }
     }
 
-    /// Looks again at one executable.
+    /// Looks again at what the next step of a run executes, and at the directories above it.
     public func verify(_ role: Role, under rule: OwnershipRule) throws(Refusal) {
-        try Self.verify(
-            executable(role), under: rule, ownedAlsoBy: accounts[role]?.uid, as: role.rawValue)
+        try rule.verify(directory)
+        try verifyExecutable(role, under: rule)
     }
 
-    static let manifestName = "module.toml"
+    private func verifyExecutable(_ role: Role, under rule: OwnershipRule) throws(Refusal) {
+        try Self.verifyExecutable(
+            FilePath.Component(role.rawValue)!, in: directory, under: rule,
+            ownedAlsoBy: accounts[role]?.uid)
+    }
 
-    /// Whether the file is there, is nobody else's, and may be executed.
-    static func verify(
-        _ path: FilePath, under rule: OwnershipRule, ownedAlsoBy owner: UID?, as use: String
+    private func refusalIsOfMissing(_ refusal: Refusal, _ name: FilePath.Component) -> Bool {
+        refusal.isMissing && refusal.path == directory.appending(name)
+    }
+
+    static let manifestName: FilePath.Component = "module.toml"
+
+    /// Whether the file is there, is nobody else's, and may be executed. The directory was verified
+    /// just now.
+    static func verifyExecutable(
+        _ name: FilePath.Component, in directory: FilePath, under rule: OwnershipRule,
+        ownedAlsoBy owner: UID?
     ) throws(Refusal) {
-        if FileStatus(of: path, followingLinks: false) == nil {
+        let path = directory.appending(name)
+        let status: FileStatus
+        do throws(Refusal) {
+            status = try rule.verify(name, in: directory, ownedAlsoBy: owner)
+        } catch let error where error.isMissing && error.path == path {
             throw Refusal(path, "is not there; a module needs an executable of that name")
         }
-        let status = try rule.verify(path, ownedAlsoBy: owner)
         guard status.kind == .regular else {
-            throw Refusal(path, "is not a regular file; put the \(use) there")
+            throw Refusal(path, "is not a regular file; put an executable there")
         }
         guard status.mode & 0o111 != 0 else {
             throw Refusal(path, "is not executable; run: chmod +x '\(path)'")

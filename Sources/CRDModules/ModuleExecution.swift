@@ -39,8 +39,10 @@ public struct ModuleExecution: Error, CustomStringConvertible {
                     + "there; 'crd list' shows those that are")
         }
         do throws(Refusal) {
-            try InstalledModule.verify(
-                path, under: OwnershipRule(), ownedAlsoBy: nil, as: "module's executable")
+            let directory = path.removingLastComponent()
+            try OwnershipRule().verify(directory)
+            try InstalledModule.verifyExecutable(
+                path.lastComponent!, in: directory, under: OwnershipRule(), ownedAlsoBy: nil)
         } catch {
             return ModuleExecution(exitCode: 126, description: "\(error)")
         }

@@ -113,8 +113,8 @@ public struct ModuleShelf: Sendable {
             }
             for role in Role.allCases {
                 complainAbout(
-                    directory.appending(role.rawValue), ownedAlsoBy: accounts[role]?.uid,
-                    as: role.rawValue, &executableComplaints)
+                    FilePath.Component(role.rawValue)!, in: directory,
+                    ownedAlsoBy: accounts[role]?.uid, &executableComplaints)
             }
             let twin = support.appending(name.description)
             if FileStatus(of: twin)?.kind == .directory {
@@ -135,7 +135,7 @@ public struct ModuleShelf: Sendable {
         var complaints: [Diagnostic] = []
         if complainAbout(directory, &complaints) {
             complainAbout(
-                directory.appending(name.description), ownedAlsoBy: nil, as: "support module",
+                FilePath.Component(name.description)!, in: directory, ownedAlsoBy: nil,
                 &complaints)
             for role in Role.allCases
             where FileStatus(of: directory.appending(role.rawValue)) != nil {
@@ -211,13 +211,14 @@ public struct ModuleShelf: Sendable {
     }
 
     private func complainAbout(
-        _ executable: FilePath, ownedAlsoBy owner: UID?, as use: String,
+        _ executable: FilePath.Component, in directory: FilePath, ownedAlsoBy owner: UID?,
         _ complaints: inout [Diagnostic]
     ) {
         do throws(Refusal) {
-            try InstalledModule.verify(executable, under: rule, ownedAlsoBy: owner, as: use)
+            try InstalledModule.verifyExecutable(
+                executable, in: directory, under: rule, ownedAlsoBy: owner)
         } catch {
-            complaints.append(Self.complaint(about: executable, error))
+            complaints.append(Self.complaint(about: directory.appending(executable), error))
         }
     }
 

@@ -20,18 +20,34 @@ public struct OwnershipRule: Sendable {
         self.daemonUser = daemonUser
     }
 
-    /// Follows `path` to its end.
+    /// Follows `path` from the root to its end.
     ///
-    /// - Parameter owner: who may own the file at the end beside the trusted; never a directory.
     /// - Returns: what the path leads to.
     /// - Throws: `Refusal` for the first component that others could change, or that is missing.
     @discardableResult
-    public func verify(
-        _ path: FilePath, ownedAlsoBy owner: UID? = nil
-    ) throws(Refusal) -> FileStatus {
+    public func verify(_ path: FilePath) throws(Refusal) -> FileStatus {
         precondition(path.isAbsolute)
+        return try follow(path, owner: nil)
+    }
+
+    /// Follows one name in a directory that was verified just now.
+    ///
+    /// - Parameter owner: who may own the file at the end beside the trusted; never a directory.
+    @discardableResult
+    public func verify(
+        _ name: FilePath.Component, in directory: FilePath, ownedAlsoBy owner: UID? = nil
+    ) throws(Refusal) -> FileStatus {
+        let path = directory.appending(name)
+        let status = try look(at: path)
+        // A link may lead up from where the directory really is, which only the whole way tells.
+        if status.kind == .symbolicLink { return try follow(path, owner: owner) }
+        try judge(path, status, isLast: true, owner: owner)
+        return status
+    }
+
+    private func follow(_ path: FilePath, owner: UID?) throws(Refusal) -> FileStatus {
         var rest = Self.steps(of: path)
-        var current = FilePath("/")
+        var current: FilePath = "/"
         try judge(current, look(at: current), isLast: rest.isEmpty, owner: nil)
         var links = 0
         while let step = rest.popLast() {
@@ -51,7 +67,7 @@ public struct OwnershipRule: Sendable {
             }
             try judgeOwner(next, status, owner: rest.isEmpty ? owner : nil)
             let target = try target(of: next)
-            if target.isAbsolute { current = FilePath("/") }
+            if target.isAbsolute { current = "/" }
             rest += Self.steps(of: target)
         }
         // The root, or where a link to it or to its own directory led.
@@ -122,7 +138,7 @@ public struct OwnershipRule: Sendable {
 
     private static func refusal(of path: FilePath, _ error: SystemCallError) -> Refusal {
         switch error.errno {
-        case .noSuchFileOrDirectory: Refusal(path, "is not there")
+        case .noSuchFileOrDirectory: Refusal(path, "is not there", isMissing: true)
         case .notDirectory: Refusal(path, "lies below something that is not a directory")
         default: Refusal(path, "cannot be looked at: \(error.errno)")
         }

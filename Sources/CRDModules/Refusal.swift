@@ -8,10 +8,13 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     public let path: FilePath
     /// What is wrong, and the remedy.
     public let reason: String
+    /// There is no such file.
+    public let isMissing: Bool
 
-    public init(_ path: FilePath, _ reason: String) {
+    public init(_ path: FilePath, _ reason: String, isMissing: Bool = false) {
         self.path = path
         self.reason = reason
+        self.isMissing = isMissing
     }
 
     public var description: String { "\(path) \(reason)" }

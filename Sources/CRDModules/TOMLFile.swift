@@ -20,7 +20,8 @@ enum TOMLFile {
         } catch let refusal as Refusal {
             // The complaint begins with the file's own name, unless another is to blame.
             let message = refusal.path == path ? refusal.reason : refusal.description
-            throw Diagnostic(file: path.string, position: .start, message: message)
+            let remedy = refusal.isMissing ? "; make it, or name another" : ""
+            throw Diagnostic(file: path.string, position: .start, message: message + remedy)
         } catch {
             throw Diagnostic(file: path.string, position: .start, message: "\(error)")
         }

@@ -31,12 +31,13 @@ struct CStringBlockTests {
         #expect(bytes(CStringBlock(strings)) == strings.map { Array($0.utf8) })
     }
 
-    @Test("drops NUL bytes of values, and keeps all others") func values() {
-        var block = CStringBlock(["A=1"])
-        block.append("B", [0, 0xff, 0, 0x0a, 0])
-        block.append("C", [])
+    @Test("drops NUL bytes, keeps all others, and cuts") func values() {
+        var block = CStringBlock(["A=\01"])
+        block.append("B", bytes: [0, 0xff, 0, 0x0a, 0], limit: 4)
+        block.append("C", "\0x\0")
         #expect(
-            bytes(block) == [Array("A=1".utf8), Array("B=".utf8) + [0xff, 0x0a], Array("C=".utf8)])
+            bytes(block)
+                == [Array("A=1".utf8), Array("B=".utf8) + [0xff, 0x0a], Array("C=x".utf8)])
         #expect(bytes(CStringBlock()) == [])
     }
 }

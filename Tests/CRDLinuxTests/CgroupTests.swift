@@ -57,7 +57,9 @@ struct CgroupTests {
             in: cgroup)
         #expect(try process.wait() == .exited(0))
         #expect(try cgroup.isPopulated())
+        #expect(!cgroup.isSpent)
         try cgroup.kill()
+        #expect(cgroup.isSpent)
         #expect(try eventually { try !cgroup.isPopulated() })
         try cgroup.kill()
     }
@@ -77,17 +79,17 @@ struct CgroupTests {
         init(_ value: consuming ChildProcess) { self.value = value }
     }
 
-    @Test("is taken as it is where it is there, and goes only when it is empty")
-    func again() throws {
+    @Test("goes only when it is empty, and is not made where one is")
+    func removal() throws {
         let process = try start("exec sleep 100", in: scratch.below)
-        let same = try Cgroup(scratch.below.path) { _ in }
-        #expect(try same.isPopulated())
-        same.remove()
-        #expect(FileStatus(of: same.path) != nil)
+        scratch.below.remove()
+        #expect(FileStatus(of: scratch.below.path) != nil)
         process.end()
-        #expect(try eventually { try !same.isPopulated() })
-        same.remove()
-        #expect(FileStatus(of: same.path) == nil)
+        #expect(try eventually { try !scratch.below.isPopulated() })
+        scratch.below.remove()
+        #expect(FileStatus(of: scratch.below.path) == nil)
+        let taken = #expect(throws: SystemCallError.self) { _ = try Cgroup(cgroup.path) { _ in } }
+        #expect(taken?.errno == .fileExists)
     }
 
     @Test("cannot be made outside the hierarchy") func elsewhere() throws {

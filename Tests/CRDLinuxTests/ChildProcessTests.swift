@@ -263,7 +263,7 @@ struct ChildProcessTests {
             }
             #expect(open() == before)
             #expect(waitpid(-1, nil, WNOHANG | 0x4000_0000) == -1 && errno == ECHILD)
-            #expect(ProcessTable.ownChildren() == [])
+            #expect(ChildList().read() == [])
         }
     }
 }

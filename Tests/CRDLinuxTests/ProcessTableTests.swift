@@ -73,16 +73,6 @@ struct ProcessTableTests {
         ProcessTable.send(SIGKILL, to: seen)
     }
 
-    @Test("knows our children until they are collected") func children() throws {
-        let process = try Shell("exit 3").start()
-        #expect(ProcessTable.ownChildren().contains(process.pid))
-        process.waitUntilDead()
-        #expect(ProcessTable.ownChildren().contains(process.pid))
-        #expect(ProcessTable.reap(process.pid))
-        #expect(!ProcessTable.reap(process.pid))
-        #expect(!ProcessTable.ownChildren().contains(process.pid))
-    }
-
     @Test("reads the environment a process was started with") func environment() throws {
         var shell = Shell("export CRD_RUN=changed; echo ready; kill -STOP $$")
         shell.environment = ["CRD_RUN=a=b\n", "CRD_RUNS=no", "EMPTY=", "alone", "CRD_STATE=/x"]

@@ -24,7 +24,10 @@ struct ConfigurationFileTests {
     @Test("must be there when it is named") func missing() {
         let path = directory["none"].string
         let file = ConfigurationFile(path)
-        #expect(file.complaints.map(\.description) == ["\(path):1:1: is not there"])
+        #expect(
+            file.complaints.map(\.description) == [
+                "\(path):1:1: is not there; make it, or name another"
+            ])
         #expect(!file.isReadable)
         #expect(file.configuration == Configuration())
     }
@@ -72,7 +75,7 @@ struct ConfigurationFileTests {
             setenv("CRD_CONFIG", "gone.conf", 1)
             #expect(
                 ConfigurationFile(nil).complaints.map(\.description)
-                    == ["\(base)/gone.conf:1:1: is not there"])
+                    == ["\(base)/gone.conf:1:1: is not there; make it, or name another"])
             setenv("CRD_CONFIG", "", 1)
             #expect(ConfigurationFile(nil).path == ConfigurationFile.defaultPath)
             unsetenv("CRD_CONFIG")

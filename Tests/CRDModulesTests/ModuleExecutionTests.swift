@@ -159,7 +159,7 @@ struct ModuleExecutionTests {
         func file(_ name: String) -> FilePath { directory["support/\(name)/\(name)"] }
         for (name, message) in [
             ("plain", " is not executable; run: chmod +x '\(file("plain"))'"),
-            ("directory", " is not a regular file; put the module's executable there"),
+            ("directory", " is not a regular file; put an executable there"),
         ] {
             #expect(try execute(name) == says(126, "\(file(name))\(message)"))
         }

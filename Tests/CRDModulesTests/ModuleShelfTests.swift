@@ -150,7 +150,7 @@ struct ModuleShelfTests {
             found == [
                 "BASE/modules/m/check:1:1: is not executable; "
                     + "run: chmod +x 'BASE/modules/m/check'",
-                "BASE/modules/m/response:1:1: is not a regular file; put the response there",
+                "BASE/modules/m/response:1:1: is not a regular file; put an executable there",
             ])
     }
 

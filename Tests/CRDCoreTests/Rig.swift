@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+
+/// A scheduler with its clock in our hand: events go in at a millisecond, commands come out as
+/// text such as `check a path 2` (the cause, and how many events). Modules are named in order.
+struct Rig {
+    private(set) var scheduler: Scheduler
+    private let names: [String]
+
+    /// Modules a, b, c ..., each as `policy` makes it.
+    init(_ count: Int = 1, slots: Int = 4, policy change: (inout Policy) -> Void = { _ in }) {
+        names = Array(["a", "b", "c", "d", "e", "f", "g", "h"].prefix(count))
+        let policies = names.map { Policy.named($0, change) }
+        scheduler = Scheduler(policies, slots: slots, at: Self.instant(0))
+    }
+
+    init(_ policies: [Policy], slots: Int = 4) {
+        names = policies.map(\.name.description)
+        scheduler = Scheduler(policies, slots: slots, at: Self.instant(0))
+    }
+
+    static func instant(_ milliseconds: Int) -> Instant {
+        Instant(nanoseconds: Int64(milliseconds) * 1_000_000)
+    }
+
+    mutating func send(_ event: Event, at milliseconds: Int) -> [String] {
+        scheduler.receive(event, at: Self.instant(milliseconds)).map(text)
+    }
+
+    /// Ends the check at once, with nothing left behind.
+    mutating func end(_ module: ModuleID, _ code: UInt8 = 1, at milliseconds: Int) -> [String] {
+        send(.exited(module, .exited(code)), at: milliseconds)
+            + send(.emptied(module), at: milliseconds)
+    }
+
+    /// What `elapsed` brings at the next deadline, led by its millisecond: `at 160`.
+    mutating func next() -> [String] {
+        guard let deadline = scheduler.nextDeadline else { return [] }
+        let milliseconds = Int(deadline.nanoseconds / 1_000_000)
+        return ["at \(milliseconds)"] + send(.elapsed, at: milliseconds)
+    }
+
+    func status(_ module: ModuleID, at milliseconds: Int) -> ModuleStatus {
+        scheduler.status(of: module, at: Self.instant(milliseconds))
+    }
+
+    private func text(_ command: Command) -> String {
+        switch command {
+        case .spawn(let module, .check, let run):
+            let count = run.events.lines.count + run.events.dropped
+            return "check \(names[module.index]) \(run.cause) \(count)"
+        case .spawn(let module, .response, _): return "response \(names[module.index])"
+        case .signal(let module, let signal): return "\(signal) \(names[module.index])"
+        case .clear(let module, let signal):
+            return "clear \(names[module.index]) \(signal.map { "\($0)" } ?? "nothing")"
+        case .conclude(let module, let conclusion):
+            return "conclude \(names[module.index]) \(conclusion.check)"
+        case .report(let module, let health): return "report \(names[module.index]) \(health.text)"
+        case .exit: return "exit"
+        }
+    }
+}
+
+extension Health {
+    fileprivate var text: String {
+        switch self {
+        case .well: "well"
+        case .erring: "erring"
+        case .failed: "failed"
+        case .stuck: "stuck"
+        }
+    }
+}
+
+extension Policy {
+    /// Polled every 30 s, triggers answered at once.
+    static func named(_ name: String, _ change: (inout Policy) -> Void = { _ in }) -> Policy {
+        guard let name = ModuleName(name) else { preconditionFailure("'\(name)' is no name") }
+        var policy = Policy(name: name, configuration: Configuration())
+        policy.interval = .seconds(30)
+        policy.cooldown = .fixed(.zero)
+        policy.limit = nil
+        policy.timeouts = [.check: .seconds(10), .response: .seconds(20)]
+        policy.grace = .seconds(5)
+        change(&policy)
+        return policy
+    }
+}
+
+extension TriggerEvent {
+    static func named(_ text: String, cause: Cause = .path) -> TriggerEvent {
+        TriggerEvent(
+            cause: cause, line: Array(text.utf8),
+            variables: [.init(name: "CRD_PATH", value: Array(text.utf8))])
+    }
+}
+
+extension Event {
+    static func path(_ module: ModuleID) -> Event { .triggered(module, .named("{}")) }
+}

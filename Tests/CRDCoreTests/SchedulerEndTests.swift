@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import Testing
+
+private let a = ModuleID(0)
+private let b = ModuleID(1)
+
+/// Section 5, G7 as far as it is the scheduler's, and the daemon's end.
+@Suite struct SchedulerEndTests {
+    @Test("G7: timeout, SIGTERM, grace, SIGKILL; what survives it frees the slot and is stuck")
+    func forceGrows() {
+        var rig = Rig(2, slots: 1) {
+            $0.interval = nil
+            $0.isCheckedAtStart = true
+        }
+        #expect(rig.send(.started, at: 0) == ["check a start 0"])
+        #expect(rig.next() == ["at 10000", "terminate a"])
+        #expect(rig.next() == ["at 15000", "kill a"])
+        #expect(rig.next() == ["at 20000", "kill a", "report a stuck", "check b start 0"])
+        #expect(rig.status(a, at: 20_000).phase == .stuck)
+        #expect(rig.send(.path(a), at: 20_001) == [])
+        _ = rig.end(b, at: 20_002)
+        #expect(rig.send(.exited(a, .signaled(9)), at: 50_000) == ["clear a kill"])
+        #expect(
+            rig.send(.emptied(a), at: 50_000) == [
+                "conclude a timeout", "report a erring", "check a path 1",
+            ])
+        #expect(rig.scheduler.slotsInUse == 1)
+    }
+
+    @Test("G7: what a response leaves behind gets TERM, then KILL")
+    func leftoversEnd() {
+        var rig = Rig()
+        _ = rig.send(.started, at: 0)
+        _ = rig.send(.exited(a, .exited(0)), at: 0)
+        #expect(rig.send(.exited(a, .exited(0)), at: 1_000) == ["clear a terminate"])
+        #expect(rig.next() == ["at 6000", "kill a"])
+        #expect(rig.send(.emptied(a), at: 6_001) == ["conclude a exit code 0"])
+    }
+
+    @Test("Leftovers that are kept end the run, unless the response was ended by force")
+    func leftoversAreKept() {
+        var rig = Rig { $0.leftovers = .keep }
+        _ = rig.send(.started, at: 0)
+        _ = rig.send(.exited(a, .exited(0)), at: 0)
+        #expect(rig.send(.exited(a, .exited(0)), at: 1) == ["conclude a exit code 0"])
+        _ = rig.send(.requested(a), at: 2)
+        _ = rig.send(.exited(a, .exited(0)), at: 2)
+        #expect(rig.send(.elapsed, at: 20_002) == ["terminate a"])
+        #expect(rig.send(.exited(a, .signaled(15)), at: 20_003) == ["clear a nothing"])
+    }
+
+    @Test("A response that cannot be started ends the run")
+    func responseUnable() {
+        var rig = Rig()
+        _ = rig.send(.started, at: 0)
+        _ = rig.send(.exited(a, .exited(0)), at: 1)
+        #expect(rig.send(.unable(a, reason: "no exec"), at: 1) == ["clear a kill"])
+        #expect(rig.send(.emptied(a), at: 1) == ["conclude a exit code 0", "report a failed"])
+        #expect(rig.status(a, at: 1).last?.response == .unable(reason: "no exec"))
+    }
+
+    @Test("Told to stop with nothing under way, it is done")
+    func stopAtRest() {
+        var rig = Rig()
+        #expect(rig.send(.stopped, at: 0) == ["exit"])
+        #expect(rig.send(.stopped, at: 1) == [])
+        #expect(rig.send(.path(a), at: 2) == [])
+    }
+
+    @Test("Told to stop: checks end now, responses have grace, and nothing starts any more")
+    func stopOnce() {
+        var rig = Rig(3, slots: 2)
+        _ = rig.send(.started, at: 0)
+        _ = rig.send(.exited(b, .exited(0)), at: 1)
+        #expect(rig.send(.stopped, at: 1_000) == ["terminate a"])
+        #expect(rig.send(.exited(a, .exited(0)), at: 1_001) == ["clear a nothing"])
+        #expect(rig.send(.emptied(a), at: 1_001) == ["conclude a end of the daemon"])
+        #expect(rig.next() == ["at 6000", "terminate b"])
+        _ = rig.send(.exited(b, .signaled(15)), at: 6_001)
+        #expect(rig.send(.emptied(b), at: 6_001) == ["conclude b exit code 0", "exit"])
+    }
+
+    @Test("Told twice to stop: everything is killed, and what does not die is not waited for")
+    func stopTwice() {
+        var rig = Rig(2)
+        _ = rig.send(.started, at: 0)
+        _ = rig.send(.exited(b, .exited(0)), at: 1)
+        _ = rig.send(.stopped, at: 1_000)
+        #expect(rig.send(.stopped, at: 1_001) == ["kill a", "kill b"])
+        #expect(rig.send(.exited(a, .signaled(9)), at: 1_002) == ["clear a kill"])
+        _ = rig.send(.emptied(a), at: 1_002)
+        #expect(rig.next() == ["at 6001", "kill b", "report b stuck", "exit"])
+    }
+}

@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+
+/// The guarantees, written down a second time from the design's sections 5 and 6, and held against
+/// everything the scheduler says.
+struct ContractModel {
+    private(set) var modules: [ModuleFacts]
+    private(set) var slotsInUse = 0
+    private(set) var stops = 0
+    private(set) var hasExited = false
+    private(set) var coverage = Coverage()
+    private let slots: Int
+    private var lastNumber: UInt64 = 0
+    private var spawnsInThisReceive = 0
+    /// What the run taking its check's spawn had taken, to be put back if it cannot start.
+    private var taken: [[TriggerEvent]]
+    /// Urgent runs since an interval run last went before one.
+    private var urgentSincePassed = 1
+
+    init(_ policies: [Policy], slots: Int, at now: Instant) {
+        modules = policies.map { ModuleFacts($0, at: now) }
+        taken = Array(repeating: [], count: policies.count)
+        self.slots = slots
+    }
+
+    /// G5's bound. With n modules, at most n - 1 wait before one, and four urgent runs go for each
+    /// of the timer's: 5n. If a trigger then moves it to the other lane it waits once more, n and
+    /// a quarter.
+    private var passedByMax: Int { 7 * modules.count + 4 }
+
+    var isAtRest: Bool { modules.allSatisfy(\.isAtRest) }
+
+    private func name(_ module: ModuleID) -> String { "\(modules[module.index].policy.name)" }
+
+    // MARK: One event and its answer
+
+    mutating func observe(
+        _ event: Event, _ commands: [Command], at now: Instant
+    ) throws(Violation) {
+        spawnsInThisReceive = 0
+        try note(event, at: now)
+        for command in commands { try judge(command, at: now) }
+        try judgeDuties(after: event, at: now)
+        try judgeSlots()
+    }
+
+    private mutating func note(_ event: Event, at now: Instant) throws(Violation) {
+        switch event {
+        case .started: noteStart(at: now)
+        case .elapsed:
+            for index in modules.indices { modules[index].noteTime(now) }
+        case .triggered(let module, let trigger):
+            if modules[module.index].isEnabled { modules[module.index].note(trigger, at: now) }
+        case .requested(let module): modules[module.index].owe(.request, at: now)
+        case .paused(let module, let until): modules[module.index].pause(until: until)
+        case .resumed(let module): modules[module.index].resume(at: now)
+        case .exited(let module, let termination): try noteExit(module, termination, at: now)
+        case .emptied(let module): modules[module.index].run?.duty = .conclude
+        case .unable(let module, let reason): noteUnable(module, reason, at: now)
+        case .stopped: noteStop(at: now)
+        }
+    }
+
+    private mutating func noteStart(at now: Instant) {
+        for index in modules.indices where modules[index].policy.isCheckedAtStart {
+            let isAlone = modules[index].isAtRest
+            modules[index].owe(.start, at: now)
+            modules[index].dueTogether = isAlone && modules[index].isEnabled ? now : nil
+        }
+    }
+
+    /// G1, G6: what must follow the end of a process.
+    private mutating func noteExit(
+        _ module: ModuleID, _ termination: Termination, at now: Instant
+    ) throws(Violation) {
+        let policy = modules[module.index].policy
+        guard var run = modules[module.index].run else {
+            throw Violation(message: "the world told the end of a run that is not")
+        }
+        run.noteExit(termination, at: now)
+        switch (run.force, run.role) {
+        case (.none, .check):
+            if case .exited(let code) = termination, policy.conditionCodes.contains(code),
+                stops == 0
+            {
+                run.duty = .respond
+            } else {
+                run.duty = .clear(.kill)
+                run.advance(to: .killed, due: now + Scheduler.killPatience)
+            }
+        case (.none, .response) where policy.leftovers == .keep:
+            run.duty = .conclude
+        case (.none, .response):
+            run.duty = .clear(.terminate)
+            run.advance(to: .terminated, due: now + policy.grace)
+        case (.terminated, _): run.duty = .clear(nil)
+        case (.killed, _), (.stuck, _): run.duty = .clear(.kill)
+        }
+        modules[module.index].run = run
+    }
+
+    private mutating func noteUnable(_ module: ModuleID, _ reason: String, at now: Instant) {
+        coverage.reach(.unable)
+        guard var run = modules[module.index].run else { return }
+        guard run.role == .check else {
+            run.isMainAlive = false
+            run.response = .unable(reason: reason)
+            run.duty = .clear(.kill)
+            run.advance(to: .killed, due: now + Scheduler.killPatience)
+            modules[module.index].run = run
+            return
+        }
+        slotsInUse -= 1
+        let earlier = taken[module.index]
+        modules[module.index].retryCause = earlier.isEmpty ? run.cause : .interval
+        modules[module.index].unserved = earlier + modules[module.index].unserved
+        modules[module.index].run = nil
+        modules[module.index].heardAt = now
+        guard !modules[module.index].isPaused else { return }
+        modules[module.index].retryBy = now + modules[module.index].period
+    }
+
+    private mutating func noteStop(at now: Instant) {
+        stops += 1
+        if slotsInUse > 0 { coverage.reach(.stoppedWhileRunning) }
+        guard stops == 1 else { return }
+        for index in modules.indices {
+            guard let run = modules[index].run, run.role == .response, run.force == .none else {
+                continue
+            }
+            let end = now + modules[index].policy.grace
+            modules[index].run?.due = min(run.due, end)
+        }
+    }
+
+    private mutating func judge(_ command: Command, at now: Instant) throws(Violation) {
+        switch command {
+        case .spawn(let module, .check, let run): try judgeCheck(module, run, at: now)
+        case .spawn(let module, .response, let run): try judgeResponse(module, run, at: now)
+        case .signal(let module, let signal): try judgeSignal(module, signal, at: now)
+        case .clear(let module, let signal): try judgeClear(module, signal)
+        case .conclude(let module, let conclusion):
+            try judgeConclusion(module, conclusion, at: now)
+        case .report(let module, let health): try judgeReport(module, health, at: now)
+        case .exit:
+            try Violation.unless(
+                stops > 0 && !hasExited && slotsInUse == 0, "exit",
+                "said after \(stops) stops, with \(slotsInUse) slots in use")
+            hasExited = true
+        }
+    }
+
+    // MARK: The start of a run
+
+    private mutating func judgeCheck(
+        _ module: ModuleID, _ run: Run, at now: Instant
+    ) throws(Violation) {
+        let facts = modules[module.index]
+        let name = name(module)
+        try Violation.unless(facts.run == nil, "G3", "\(name) has a run under way already")
+        slotsInUse += 1
+        try Violation.unless(slotsInUse <= slots, "G4", "\(slotsInUse) runs in \(slots) slots")
+        try Violation.unless(facts.isEnabled, "standing", "\(name) is not enabled")
+        try Violation.unless(!facts.isPaused, "G2", "\(name) is paused")
+        try Violation.unless(stops == 0, "stop", "\(name) starts after the daemon was told to end")
+        try Violation.unless(run.number > lastNumber, "run", "the number \(run.number) came before")
+        lastNumber = run.number
+        spawnsInThisReceive += 1
+        try Violation.unless(
+            facts.mayStart(at: now), "G10",
+            """
+            \(name) starts without need: \(facts.unserved.count) triggers, forbidden until \
+            \(facts.forbiddenUntil.nanoseconds), now \(now.nanoseconds)
+            """)
+        try judgeOrder(module, facts)
+        try judgeCause(run, facts)
+        noteDeferral(facts, at: now)
+        let due = now + (facts.policy.timeouts[.check] ?? .zero)
+        let served = modules[module.index].begin(ObservedRun(run, due: due, at: now))
+        taken[module.index] = served
+        try judgeEvents(run.events, served, name)
+    }
+
+    /// G5: the timer's runs that were due together go in name order, and never two of them in a
+    /// row before one that somebody waits for.
+    private mutating func judgeOrder(
+        _ module: ModuleID, _ facts: ModuleFacts
+    ) throws(Violation) {
+        let isForTimerAlone =
+            facts.unserved.isEmpty && !facts.owed.contains(.request)
+            && (facts.retryBy == nil || facts.retryCause != .request)
+        var passesUrgent = false
+        for index in modules.indices where index != module.index {
+            let other = modules[index]
+            if let together = facts.dueTogether, other.dueTogether == together {
+                try Violation.unless(
+                    facts.policy.name < other.policy.name, "G5",
+                    "\(facts.policy.name) starts before \(other.policy.name)")
+            }
+            guard let passedBy = other.passedBy else { continue }
+            modules[index].passedBy = passedBy + 1
+            try Violation.unless(
+                passedBy < passedByMax, "G5",
+                "\(other.policy.name) was passed by \(passedBy + 1) times")
+            if other.isUrgent { passesUrgent = true }
+        }
+        guard isForTimerAlone else {
+            urgentSincePassed += 1
+            return
+        }
+        guard passesUrgent else { return }
+        coverage.reach(.timerBeforeUrgent)
+        try Violation.unless(
+            urgentSincePassed > 0, "G5", "two runs of the timer went before a triggered one")
+        urgentSincePassed = 0
+    }
+
+    private func judgeCause(_ run: Run, _ facts: ModuleFacts) throws(Violation) {
+        var allowed = facts.owed
+        if let newest = facts.unserved.last {
+            allowed = [newest.cause]
+        } else if allowed.contains(.request) {
+            allowed = [.request]
+        } else if facts.retryBy != nil {
+            allowed.formUnion([facts.retryCause, .interval])
+        }
+        try Violation.unless(
+            allowed.contains(run.cause), "cause",
+            "\(facts.policy.name) starts for \(run.cause), not \(allowed.map(\.rawValue).sorted())")
+    }
+
+    /// G2: the newest of the triggers in their order, as many as fit, and the others counted.
+    private mutating func judgeEvents(
+        _ events: PendingEvents, _ served: [TriggerEvent], _ name: String
+    ) throws(Violation) {
+        var kept = 0
+        var size = 0
+        for trigger in served.reversed() {
+            size += trigger.line.count + 1
+            if kept == 1_024 || size > 1 << 20 { break }
+            kept += 1
+        }
+        if kept < served.count { coverage.reach(.droppedEvents) }
+        try Violation.unless(
+            events.lines.count == kept && events.dropped == served.count - kept, "G2",
+            """
+            \(name)'s run has \(events.lines.count) events and \(events.dropped) dropped, \
+            of \(served.count), \(kept) of which fit
+            """)
+        try Violation.unless(
+            zip(events.lines, served.suffix(kept)).allSatisfy { $0 == $1.line }
+                && events.variables == served.last?.variables ?? [],
+            "G2", "\(name)'s run has other events than came")
+    }
+
+    private mutating func noteDeferral(_ facts: ModuleFacts, at now: Instant) {
+        guard let first = facts.firstTrigger else { return }
+        if facts.forbiddenUntil > now {
+            coverage.reach(.deferredButTakenAlong)
+        } else if facts.unlimitedAt ?? facts.cooledAt > first {
+            coverage.reach(.limited)
+        } else if facts.cooledAt > first {
+            coverage.reach(.cooled)
+        } else if let last = facts.lastTrigger, facts.policy.settle > .zero {
+            coverage.reach(.settled)
+            if last + facts.policy.settle > now { coverage.reach(.settledByBound) }
+        }
+    }
+
+    private mutating func judgeResponse(
+        _ module: ModuleID, _ run: Run, at now: Instant
+    ) throws(Violation) {
+        let name = name(module)
+        guard var observed = modules[module.index].run, case .respond = observed.duty else {
+            throw Violation(message: "G1: \(name) responds without a condition")
+        }
+        try Violation.unless(
+            spawnsInThisReceive == 0, "G6", "a run got between \(name)'s check and its response")
+        try Violation.unless(
+            run.number == observed.number && run.cause == observed.cause
+                && run.events.lines.count + run.events.dropped == observed.eventCount,
+            "G1", "\(name)'s response belongs to another run than its check")
+        spawnsInThisReceive += 1
+        coverage.reach(.response)
+        if observed.eventCount > 0 { modules[module.index].answered.append(now) }
+        observed.duty = .nothing
+        observed.role = .response
+        observed.roleStarted = now
+        observed.isMainAlive = true
+        observed.due = now + (modules[module.index].policy.timeouts[.response] ?? .zero)
+        modules[module.index].run = observed
+    }
+
+    // MARK: The end of a run (G7)
+
+    private mutating func judgeSignal(
+        _ module: ModuleID, _ signal: TreeSignal, at now: Instant
+    ) throws(Violation) {
+        let name = name(module)
+        let grace = modules[module.index].policy.grace
+        guard var run = modules[module.index].run else {
+            throw Violation(message: "G7: \(signal) for \(name), which does not run")
+        }
+        // What a check leaves behind is killed before its response starts.
+        if case .respond = run.duty, signal == .kill { return }
+        switch (signal, run.force) {
+        case (.terminate, .none):
+            try Violation.unless(
+                run.due <= now || (stops > 0 && run.role == .check), "G7",
+                "\(name) is terminated before its time")
+            if stops == 0 { coverage.reach(.timeout) }
+            run.verdict = run.verdict ?? (stops == 0 ? .timedOut : .stopped)
+            run.advance(to: .terminated, due: now + grace)
+        case (.kill, .none), (.kill, .terminated):
+            try Violation.unless(
+                (run.force == .terminated && run.due <= now) || stops > 1, "G7",
+                "\(name) is killed before its time")
+            coverage.reach(.kill)
+            if run.isMainAlive { run.verdict = run.verdict ?? .stopped }
+            run.advance(to: .killed, due: now + Scheduler.killPatience)
+        case (.kill, .killed): break
+        default: throw Violation(message: "G7: \(signal) for \(name), which is \(run.force)")
+        }
+        modules[module.index].run = run
+    }
+
+    private mutating func judgeClear(
+        _ module: ModuleID, _ signal: TreeSignal?
+    ) throws(Violation) {
+        guard case .clear(let wanted)? = modules[module.index].run?.duty, wanted == signal else {
+            throw Violation(
+                message:
+                    "G7: \(name(module)) is cleared with \(signal.map { "\($0)" } ?? "nothing")")
+        }
+        modules[module.index].run?.duty = .nothing
+    }
+
+    private mutating func judgeConclusion(
+        _ module: ModuleID, _ conclusion: Conclusion, at now: Instant
+    ) throws(Violation) {
+        guard let run = modules[module.index].run, case .conclude = run.duty, let check = run.check
+        else { throw Violation(message: "G7: \(name(module)) has not ended, yet it is concluded") }
+        try Violation.unless(
+            conclusion.number == run.number && conclusion.cause == run.cause
+                && conclusion.check == check && conclusion.checkDuration == run.checkDuration
+                && conclusion.response == run.response,
+            "run", "\(name(module)) ended as \(run), not as \(conclusion)")
+        if !run.isStuck { slotsInUse -= 1 }
+        modules[module.index].conclude(after: run.checkDuration, at: now)
+        let health = healthNow(of: module, after: conclusion)
+        if case .erring = health { coverage.reach(.error) }
+        expectedHealth[module.index] = health
+    }
+
+    // MARK: Health
+
+    /// By module; what must be reported in this receive, if it is anything new.
+    private var expectedHealth: [Int: Health] = [:]
+
+    private func healthNow(of module: ModuleID, after conclusion: Conclusion) -> Health {
+        let facts = modules[module.index]
+        if case .unable(let reason) = conclusion.response { return .failed(reason: reason) }
+        switch conclusion.check {
+        case .stopped: return facts.health
+        case .exited(let code)
+        where facts.policy.conditionCodes.union(facts.policy.clearCodes).contains(code):
+            return .well
+        default: return .erring(conclusion.check)
+        }
+    }
+
+    private mutating func judgeReport(
+        _ module: ModuleID, _ health: Health, at now: Instant
+    ) throws(Violation) {
+        try Violation.unless(
+            modules[module.index].health != health, "health", "\(name(module)) is said twice")
+        modules[module.index].health = health
+        guard health == .stuck else { return }
+        guard let run = modules[module.index].run, run.force == .killed, run.due <= now else {
+            throw Violation(message: "G7: \(name(module)) is given up too early")
+        }
+        modules[module.index].run?.force = .stuck
+        slotsInUse -= 1
+        coverage.reach(.stuck)
+    }
+
+    // MARK: What must not be left undone
+
+    private mutating func judgeDuties(after event: Event, at now: Instant) throws(Violation) {
+        for index in modules.indices {
+            let facts = modules[index]
+            let name = facts.policy.name
+            if let run = facts.run {
+                try judgeDuty(run, facts, after: event, at: now)
+            }
+            let mustStart = stops == 0 && facts.mustStart
+            try Violation.unless(
+                !mustStart || slotsInUse == slots, "G10", "\(name) waits without need")
+            modules[index].passedBy = mustStart ? facts.passedBy ?? 0 : nil
+        }
+        for (index, health) in expectedHealth.sorted(by: { $0.key < $1.key }) {
+            try Violation.unless(
+                modules[index].health == health, "health",
+                "\(modules[index].policy.name) is \(modules[index].health), not \(health)")
+        }
+        expectedHealth = [:]
+        if case .unable(let module, let reason) = event, modules[module.index].run == nil {
+            try Violation.unless(
+                modules[module.index].health == .failed(reason: reason), "health",
+                "\(name(module)) could not be started, and is not said to have failed")
+        }
+    }
+
+    private func judgeDuty(
+        _ run: ObservedRun, _ facts: ModuleFacts, after event: Event, at now: Instant
+    ) throws(Violation) {
+        let name = facts.policy.name
+        switch run.duty {
+        case .nothing: break
+        case .respond: throw Violation(message: "G6: \(name)'s response did not start at once")
+        case .clear, .conclude: throw Violation(message: "G7: \(name) is not seen to its end")
+        }
+        switch event {
+        case .elapsed:
+            try Violation.unless(
+                run.isStuck || run.due > now, "G7", "\(name) is \(run.force) for too long")
+        case .stopped where stops == 1:
+            try Violation.unless(
+                run.force != .none || run.role == .response, "stop", "\(name)'s check goes on")
+        case .stopped:
+            try Violation.unless(run.force >= .killed, "stop", "\(name) goes on")
+        default: break
+        }
+    }
+
+    private func judgeSlots() throws(Violation) {
+        let inUse = modules.count { $0.run.map { !$0.isStuck } ?? false }
+        try Violation.unless(inUse == slotsInUse, "G4", "\(inUse) runs, \(slotsInUse) slots in use")
+        try Violation.unless(
+            stops == 0 || slotsInUse > 0 || hasExited, "exit", "not said though all has ended")
+    }
+
+    // MARK: What the scheduler shows
+
+    /// When it must be woken, at the latest.
+    var wakeNeeded: Instant? {
+        if stops > 0 {
+            return modules.compactMap { $0.run.flatMap { $0.isStuck ? nil : $0.due } }.min()
+        }
+        return modules.compactMap { $0.wakeNeeded(hasFreeSlot: slotsInUse < slots) }.min()
+    }
+
+    func judge(
+        _ status: ModuleStatus, of module: ModuleID, at now: Instant
+    ) throws(Violation) {
+        let facts = modules[module.index]
+        let name = facts.policy.name
+        try Violation.unless(
+            status.pendingCount == facts.unserved.count, "G2",
+            "\(name) keeps \(status.pendingCount) of \(facts.unserved.count) triggers")
+        try Violation.unless(
+            status.health == facts.health, "health", "\(name) is shown as \(status.health)")
+        try Violation.unless(
+            !facts.isEnabled || isTrue(status.phase, facts, at: now), "phase",
+            "\(name) is shown as \(status.phase)")
+    }
+
+    private func hasFailed(_ facts: ModuleFacts) -> Bool {
+        guard case .failed = facts.health else { return false }
+        return true
+    }
+
+    private func isTrue(_ phase: Phase, _ facts: ModuleFacts, at now: Instant) -> Bool {
+        switch phase {
+        case .idle: facts.run == nil && facts.unserved.isEmpty && (facts.owed.isEmpty || stops > 0)
+        case .settling, .cooling:
+            facts.run == nil && !facts.unserved.isEmpty && !facts.isPaused
+                && (phase == .settling) == (facts.settledAt.map { $0 > now } ?? false)
+        case .queued: facts.run == nil && !facts.isPaused
+        case .checking: facts.run?.role == .check && facts.run?.isStuck == false
+        case .responding: facts.run?.role == .response && facts.run?.isStuck == false
+        case .paused: facts.run == nil && (facts.isPaused || stops > 0)
+        case .stuck: facts.run?.isStuck == true
+        case .failed, .disabled: facts.run == nil && hasFailed(facts)
+        }
+    }
+}

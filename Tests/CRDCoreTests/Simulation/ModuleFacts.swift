@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+
+/// What has happened to one module, and what the design's section 6 makes of it.
+struct ModuleFacts {
+    let policy: Policy
+    /// Every trigger that no check was started for, oldest first.
+    var unserved: [TriggerEvent] = []
+    /// Of the triggers since a check was last started, or could not be: settling counts from them.
+    var firstTrigger: Instant?
+    var lastTrigger: Instant?
+    /// Reasons for a run besides triggers.
+    var owed: Set<Cause> = []
+    /// The deadline for which an interval run has been owed, as long as nothing else concerns it.
+    var dueTogether: Instant?
+    var nextInterval: Instant?
+    var isPaused = false
+    var pausedUntil: Instant?
+    /// After a check could not be started: when it is tried again, at the latest.
+    var retryBy: Instant?
+    var retryCause = Cause.interval
+    /// The end of the last run's cooldown.
+    var cooledAt: Instant
+    /// When responses of runs with events began.
+    var answered: [Instant] = []
+    var run: ObservedRun?
+    var health: Health = .well
+    /// When the scheduler last had reason to ask whether a run is due.
+    var heardAt: Instant
+    /// When it was last told that time has passed.
+    var elapsedAt: Instant
+    /// Other modules' runs that started while this one could have; nil while it could not.
+    var passedBy: Int?
+
+    init(_ policy: Policy, at now: Instant) {
+        self.policy = policy
+        cooledAt = now
+        heardAt = now
+        elapsedAt = now
+        if case .failed(let reason) = policy.standing { health = .failed(reason: reason) }
+        if isEnabled, let interval = policy.interval { nextInterval = now + interval }
+    }
+
+    var isEnabled: Bool { policy.standing == .enabled }
+
+    /// What a module without an interval of its own goes by.
+    var period: Duration { policy.interval ?? policy.fallbackInterval }
+
+    // MARK: When triggers alone may start a run (G10)
+
+    var settledAt: Instant? {
+        guard let firstTrigger, let lastTrigger else { return nil }
+        return min(lastTrigger + policy.settle, firstTrigger + policy.settle * 10)
+    }
+
+    var unlimitedAt: Instant? {
+        guard let limit = policy.limit, answered.count >= limit.count else { return nil }
+        return answered[answered.count - limit.count] + limit.window
+    }
+
+    var forbiddenUntil: Instant {
+        max(cooledAt, settledAt ?? cooledAt, unlimitedAt ?? cooledAt)
+    }
+
+    func mayStart(at now: Instant) -> Bool {
+        !owed.isEmpty || retryBy != nil || (!unserved.isEmpty && forbiddenUntil <= now)
+    }
+
+    /// Whether a run is due and the scheduler had the occasion to know it.
+    var mustStart: Bool {
+        guard isEnabled, !isPaused, run == nil else { return false }
+        if let retryBy { return !owed.isEmpty || retryBy <= elapsedAt }
+        return !owed.isEmpty || (!unserved.isEmpty && forbiddenUntil <= heardAt)
+    }
+
+    /// Whether somebody waits for what is due, as opposed to the timer.
+    var isUrgent: Bool {
+        owed.contains(.request)
+            || (retryBy == nil && !unserved.isEmpty && forbiddenUntil <= heardAt)
+    }
+
+    var isAtRest: Bool { run == nil && owed.isEmpty && unserved.isEmpty && retryBy == nil }
+
+    /// When the scheduler must be woken for this module's sake.
+    func wakeNeeded(hasFreeSlot: Bool) -> Instant? {
+        guard isEnabled else { return nil }
+        if let run { return run.isStuck ? nil : run.due }
+        if isPaused { return pausedUntil }
+        var needs = [nextInterval].compactMap { $0 }
+        if owed.isEmpty && hasFreeSlot {
+            if let retryBy {
+                needs.append(retryBy)
+            } else if !unserved.isEmpty {
+                needs.append(forbiddenUntil)
+            }
+        }
+        return needs.min()
+    }
+
+    // MARK: What happens
+
+    mutating func note(_ trigger: TriggerEvent, at now: Instant) {
+        unserved.append(trigger)
+        firstTrigger = firstTrigger ?? now
+        lastTrigger = now
+        heardAt = now
+        dueTogether = nil
+    }
+
+    mutating func owe(_ cause: Cause, at now: Instant) {
+        guard isEnabled, !isPaused else { return }
+        owed.insert(cause)
+        heardAt = now
+        dueTogether = nil
+    }
+
+    mutating func pause(until deadline: Instant?) {
+        isPaused = true
+        pausedUntil = deadline
+        owed = []
+        retryBy = nil
+        dueTogether = nil
+    }
+
+    mutating func resume(at now: Instant) {
+        guard isPaused else { return }
+        isPaused = false
+        pausedUntil = nil
+        owe(.request, at: now)
+    }
+
+    mutating func noteTime(_ now: Instant) {
+        heardAt = now
+        elapsedAt = now
+        if let due = nextInterval, due <= now { passInterval(due, at: now) }
+        if let pausedUntil, pausedUntil <= now { resume(at: now) }
+    }
+
+    /// Periods that were missed are skipped, and a run under way looks already.
+    private mutating func passInterval(_ due: Instant, at now: Instant) {
+        var next = due
+        while next <= now { next = next + period }
+        nextInterval = next
+        guard run == nil, retryBy == nil else { return }
+        let isAlone = isAtRest && !isPaused
+        owe(.interval, at: now)
+        dueTogether = isAlone ? due : nil
+    }
+
+    /// The check is being started: all that was a reason for it is served.
+    mutating func begin(_ run: ObservedRun) -> [TriggerEvent] {
+        defer {
+            unserved = []
+            firstTrigger = nil
+            lastTrigger = nil
+            owed = []
+            dueTogether = nil
+            retryBy = nil
+            passedBy = nil
+        }
+        self.run = run
+        return unserved
+    }
+
+    mutating func conclude(after check: Duration, at now: Instant) {
+        run = nil
+        heardAt = now
+        switch policy.cooldown {
+        case .fixed(let span): cooledAt = now + span
+        case .auto: cooledAt = now + min(max(.milliseconds(100), check * 9), period)
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+
+/// A run as an outsider sees it: what was spawned, what ended, and what must follow.
+struct ObservedRun {
+    /// How far its end has been forced (G7).
+    enum Force: Comparable { case none, terminated, killed, stuck }
+
+    /// What the scheduler must answer before it takes in anything else.
+    enum Duty {
+        case nothing, respond
+        case clear(TreeSignal?)
+        case conclude
+    }
+
+    let number: UInt64
+    let cause: Cause
+    let eventCount: Int
+    var role = Role.check
+    var roleStarted: Instant
+    var force = Force.none
+    /// When more force is due.
+    var due: Instant
+    var duty = Duty.nothing
+    var isMainAlive = true
+    /// The end of a process that was ended by force.
+    var verdict: Termination?
+    var check: Termination?
+    var checkDuration = Duration.zero
+    var response: ResponseOutcome?
+
+    init(_ run: Run, due: Instant, at now: Instant) {
+        number = run.number
+        cause = run.cause
+        eventCount = run.events.lines.count + run.events.dropped
+        roleStarted = now
+        self.due = due
+    }
+
+    var isStuck: Bool { force == .stuck }
+
+    mutating func advance(to force: Force, due: Instant) {
+        self.force = force
+        self.due = due
+    }
+
+    mutating func noteExit(_ termination: Termination, at now: Instant) {
+        isMainAlive = false
+        let outcome = verdict ?? termination
+        let taken = roleStarted.duration(to: now)
+        switch role {
+        case .check: (check, checkDuration) = (outcome, taken)
+        case .response: response = .ended(outcome, after: taken)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+
+/// The processes of one module, as the kernel would have them.
+struct ProcessTree {
+    struct Process {
+        var end: Instant
+        var diesOfTerminate = true
+        /// Zero, or how long the kernel cannot let go of it.
+        var dyingTakes = Duration.zero
+
+        /// Whether the signal is what ends it.
+        mutating func take(_ signal: TreeSignal, at now: Instant) -> Bool {
+            if signal == .terminate && !diesOfTerminate { return false }
+            let death = now + dyingTakes
+            guard death < end else { return false }
+            end = death
+            return true
+        }
+    }
+
+    /// What the scheduler hears next of these processes.
+    enum Occurrence {
+        case unable
+        case exited(Termination)
+        case emptied
+    }
+
+    private(set) var main: Process?
+    private var termination = Termination.exited(0)
+    private var others: [Process] = []
+    private var failedAt: Instant?
+    private var clearedAt: Instant?
+
+    /// Whether the answer to a spawn is on its way, which takes no time.
+    var isAnswerDue: Bool { failedAt != nil }
+
+    var isEmpty: Bool { main == nil && others.isEmpty }
+
+    mutating func start(_ process: Process, endingWith termination: Termination) {
+        main = process
+        self.termination = termination
+    }
+
+    /// The executable just started leaves this one behind.
+    mutating func addChild(_ process: Process) { others.append(process) }
+
+    mutating func failToStart(at now: Instant) { failedAt = now }
+
+    mutating func signal(_ signal: TreeSignal, at now: Instant) {
+        if main?.take(signal, at: now) == true {
+            termination = .signaled(signal == .kill ? 9 : 15)
+        }
+        for index in others.indices { _ = others[index].take(signal, at: now) }
+    }
+
+    mutating func clear(_ signal: TreeSignal?, at now: Instant) {
+        if let signal { self.signal(signal, at: now) }
+        clearedAt = now
+    }
+
+    /// From now on everything ends within this time.
+    mutating func calm(within duration: Duration, at now: Instant) {
+        if let main { self.main?.end = min(main.end, now + duration) }
+        for index in others.indices { others[index].end = min(others[index].end, now + duration) }
+    }
+
+    var next: (time: Instant, what: Occurrence)? {
+        if let failedAt { return (failedAt, .unable) }
+        if let main { return (main.end, .exited(termination)) }
+        guard let clearedAt else { return nil }
+        return (others.map(\.end).reduce(clearedAt, max), .emptied)
+    }
+
+    /// `next` has been told.
+    mutating func pass(_ occurrence: Occurrence) {
+        switch occurrence {
+        case .unable: failedAt = nil
+        case .exited: main = nil
+        case .emptied: self = ProcessTree()
+        }
+    }
+}
