@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Glibc
+import SystemPackage
+
+/// The children of this thread, zombies included, without a look at all of /proc
+/// (`/proc/thread-self/children`, proc(5)).
+public struct ChildList: ~Copyable {
+    /// Nil where the kernel was built without CONFIG_PROC_CHILDREN.
+    private let file: Descriptor?
+
+    /// For the thread that calls this.
+    public init() {
+        file = try? .open("/proc/thread-self/children", O_RDONLY)
+    }
+
+    /// One pread(2) as long as there are few.
+    public borrowing func read() -> [PID] {
+        var bytes: [UInt8] = []
+        while let more = read(at: bytes.count) {
+            bytes += more
+            // The kernel never hands out part of a number, nor more than a page at once: only where
+            // another would have found room is this the end.
+            guard more.count <= Self.pageSize - Self.numberSizeMax else { continue }
+            return bytes.split(separator: UInt8(ascii: " ")).compactMap {
+                PID(String(decoding: $0, as: UTF8.self))
+            }
+        }
+        return ProcessTable().entries.filter { $0.parent == getpid() }.map(\.pid)
+    }
+
+    private static let pageSize = 4_096
+    /// A process id and the space behind it.
+    private static let numberSizeMax = 12
+
+    private borrowing func read(at offset: Int) -> [UInt8]? {
+        let descriptor: CInt
+        switch file {
+        case .some(let file): descriptor = file.rawValue
+        case .none: return nil
+        }
+        return [UInt8](unsafeUninitializedCapacity: Self.pageSize) { buffer, count in
+            count = max(0, pread(descriptor, buffer.baseAddress!, Self.pageSize, off_t(offset)))
+        }
+    }
+}
