@@ -57,8 +57,8 @@ struct Execution {
         self.deadline = deadline
     }
 
-    /// While the daemon ends, only what runs has a deadline.
-    var endingDeadline: Instant? { stage == .stuck ? nil : deadline }
+    /// When to act if the stage does not end before; nothing can be done about a stuck process.
+    var stageEnd: Instant? { stage == .stuck ? nil : deadline }
 
     var conclusion: Conclusion {
         guard let check else { preconditionFailure("a run was concluded before its check ended") }

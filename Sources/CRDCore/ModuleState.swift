@@ -73,7 +73,7 @@ struct ModuleState {
 
     /// When triggers alone may start a run.
     var triggeredRunAt: Instant {
-        [settledAt, unlimitedAt].compactMap { $0 }.reduce(cooledAt, max)
+        max(cooledAt, settledAt ?? cooledAt, unlimitedAt ?? cooledAt)
     }
 
     /// The lane to wait in for a run that is due, nil if none is.
@@ -85,16 +85,21 @@ struct ModuleState {
 
     /// When the module must be looked at again if nothing else happens.
     var nextDeadline: Instant? {
-        var deadlines = [nextInterval, pausedUntil, retryAt]
-        switch stage {
-        case .running(let execution) where execution.stage != .stuck:
-            deadlines.append(execution.deadline)
-        case .resting where !pending.isEmpty && !isPaused,
-            .queued(.interval) where !pending.isEmpty:
-            deadlines.append(triggeredRunAt)
-        default: break
-        }
-        return deadlines.compactMap { $0 }.min()
+        let stageEnds: Instant? =
+            switch stage {
+            case .running(let execution): execution.stageEnd
+            case .resting where !pending.isEmpty && !isPaused,
+                .queued(.interval) where !pending.isEmpty:
+                triggeredRunAt
+            default: nil
+            }
+        return Self.earlier(
+            Self.earlier(nextInterval, pausedUntil), Self.earlier(retryAt, stageEnds))
+    }
+
+    private static func earlier(_ first: Instant?, _ second: Instant?) -> Instant? {
+        guard let first, let second else { return first ?? second }
+        return min(first, second)
     }
 
     /// Moves the interval's deadline past `now`; periods that were missed are not made up.

@@ -177,7 +177,8 @@ public struct Scheduler: Sendable {
 
     private mutating func renewDeadline(of module: ModuleID) {
         let state = modules[module.index]
-        let deadline = ending == .none ? state.nextDeadline : state.execution?.endingDeadline
+        // While the daemon ends, only what runs has a deadline.
+        let deadline = ending == .none ? state.nextDeadline : state.execution?.stageEnd
         deadlines.set(deadline, for: module)
     }
 
