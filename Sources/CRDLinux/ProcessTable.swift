@@ -69,7 +69,13 @@ public struct ProcessTable {
     /// The values of some variables in the environment that a process was started with
     /// (`/proc/PID/environ`); nil where it may not be read or the process is gone.
     public static func environment(of pid: PID, _ names: [String]) -> [String: String]? {
-        guard let bytes = contents(of: "/proc/\(pid)/environ") else { return nil }
+        guard var bytes = contents(of: "/proc/\(pid)/environ") else { return nil }
+        // On its way through execve(2) a process has none for a moment, and is not to be taken for
+        // one that was started without.
+        for _ in 0..<executionStepsMax where bytes.isEmpty && isExecuting(pid) {
+            usleep(200)
+            bytes = contents(of: "/proc/\(pid)/environ") ?? []
+        }
         var values: [String: String] = [:]
         for variable in bytes.split(separator: 0) {
             guard let equals = variable.firstIndex(of: UInt8(ascii: "=")) else { continue }
@@ -78,6 +84,14 @@ public struct ProcessTable {
             values[name] = String(decoding: variable[(equals + 1)...], as: UTF8.self)
         }
         return values
+    }
+
+    /// How often a process on its way through execve(2) is looked at again.
+    private static let executionStepsMax = 100
+
+    /// Whether it has no arguments, though it lives.
+    private static func isExecuting(_ pid: PID) -> Bool {
+        contents(of: "/proc/\(pid)/cmdline")?.isEmpty == true && entry(pid)?.isZombie == false
     }
 
     /// Sends a signal to the process that was seen, not to a later one of the same number.
