@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Testing
+
+/// How long to wait for what should take an instant: the machine may be busy with other things.
+let patience = Duration.seconds(60)
+
+/// Waits until the condition holds, and gives the test up if it never does.
+func eventually(
+    _ expectation: String, sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: () throws -> Bool
+) async throws {
+    let clock = ContinuousClock()
+    let end = clock.now + patience
+    while try !condition() {
+        guard clock.now < end else {
+            Issue.record(
+                "waited \(patience) in vain: \(expectation)", sourceLocation: sourceLocation)
+            throw Trouble(expectation)
+        }
+        try await Task.sleep(for: .milliseconds(20))
+    }
+}
