@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+/// Modules that do what modules should not, under both ways to find a run's processes.
+@Suite("G7: whatever a module does,", .takesTurns)
+struct BadCitizenTests {
+    /// A world whose daemon runs under the given containment.
+    private final class Arena {
+        let cgroup: DelegatedCgroup?
+        let world: World
+
+        init(_ containment: Containment, _ world: World) throws {
+            self.world = world
+            cgroup = containment == .cgroup ? try DelegatedCgroup() : nil
+        }
+
+        func start() async throws -> Program {
+            let daemon = try await world.start(cgroup?.prefix ?? [])
+            #expect(
+                try world.list().daemon?.containment == (cgroup == nil ? "subreaper" : "cgroup"))
+            return daemon
+        }
+
+        /// Whether of all processes there ever were only the daemon is left.
+        func expectNothingLeft(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+            guard let daemon = world.daemon else { return }
+            // Those that were killed last may still be about to be collected.
+            try await eventually("no process is left", sourceLocation: sourceLocation) {
+                world.sleepers().isEmpty && Processes.children(of: daemon.pid).isEmpty
+                    && (cgroup?.members ?? [daemon.pid]) == [daemon.pid]
+            }
+        }
+    }
+
+    @Test("it ends at its timeout, with all that it started", arguments: Containment.available)
+    func hanging(containment: Containment) async throws {
+        let world = try World(timeout: "4s", grace: "500ms")
+        try world.module(
+            "Hang",
+            check: """
+                trap '' TERM
+                setsid \(world.forever) &
+                (setsid sh -c 'trap "" TERM; while :; do \(world.forever); done' &)
+                while :; do \(world.forever); done
+                """)
+        let arena = try Arena(containment, world)
+        _ = try await arena.start()
+        try await eventually("all of them run") { world.sleepers().count == 3 }
+        #expect(try world.listed("Hang").state == "checking")
+        #expect(try await world.runs(1, of: "Hang").last?.check == "timeout")
+        try await arena.expectNothingLeft()
+    }
+
+    @Test("a response ends at its timeout too, and has failed", arguments: Containment.available)
+    func hangingResponse(containment: Containment) async throws {
+        let world = try World(grace: "200ms")
+        try world.module(
+            "Hang", check: "exit 0", response: "trap '' TERM; while :; do \(world.forever); done",
+            manifest: "leftovers = \"keep\"\n[response]\ntimeout = \"300ms\"")
+        let arena = try Arena(containment, world)
+        _ = try await arena.start()
+        #expect(try await world.runs(1, of: "Hang").last?.response == "timeout")
+        try await arena.expectNothingLeft()
+        #expect(world.lines.contains { $0.contains("error: Hang: condition held") })
+    }
+
+    @Test(
+        "SIGTERM comes first, to every process, so that it can put things in order",
+        arguments: Containment.available)
+    func termFirst(containment: Containment) async throws {
+        let world = try World(timeout: "500ms", grace: "60s")
+        func polite(_ name: String) -> String {
+            "trap 'echo ended >\"\(world.notes)/\(name)\"; exit 0' TERM; "
+                + ": >'\(world.notes)/\(name)'; while :; do sleep 0.05; done"
+        }
+        try world.module(
+            "Polite",
+            check:
+                "setsid sh -c '\(polite("grandchild").replacingOccurrences(of: "'", with: "'\\''"))' &\n\(polite("check"))"
+        )
+        let arena = try Arena(containment, world)
+        _ = try await arena.start()
+        #expect(try await world.runs(1, of: "Polite").last?.check == "timeout")
+        #expect(world.notedLines("check") == ["ended"])
+        #expect(world.notedLines("grandchild") == ["ended"])
+    }
+
+    @Test(
+        "a check cannot leave a daemon behind that has cut every tie",
+        arguments: Containment.available)
+    func daemonising(containment: Containment) async throws {
+        let world = try World()
+        try world.module(
+            "Daemonise",
+            check: """
+                (setsid env -i /bin/sh -c 'exec 3>&-; (\(world.forever) &) ; exit' \
+                    </dev/null >/dev/null 2>&1 &)
+                until pgrep -f '^\(world.forever)$' >/dev/null; do sleep 0.01; done
+                exit 1
+                """)
+        let arena = try Arena(containment, world)
+        _ = try await arena.start()
+        let module = try await world.runs(1, of: "Daemonise")
+        #expect(module.last?.check == "exit code 1")
+        try await arena.expectNothingLeft()
+    }
+
+    @Test("a child that holds the pipes open holds up nothing", arguments: Containment.available)
+    func heldPipe(containment: Containment) async throws {
+        let world = try World()
+        try world.module(
+            "Hold", check: "echo found; setsid \(world.forever) & exit 0",
+            response: "cat >'\(world.notes)/in'")
+        let arena = try Arena(containment, world)
+        _ = try await arena.start()
+        let module = try await world.runs(1, of: "Hold")
+        #expect(module.last?.check == "exit code 0")
+        #expect(world.notedLines("in") == ["found"])
+        try await arena.expectNothingLeft()
+    }
+
+    @Test("a chain of forks is caught up with", arguments: Containment.available)
+    func forkChain(containment: Containment) async throws {
+        let world = try World()
+        let chain = try world.script(
+            "[ -e '\(world.notes)/stop' ] || { echo >>'\(world.notes)/links'; setsid \"$0\" & }",
+            at: "chain")
+        try world.module(
+            "Chain",
+            check:
+                "'\(chain)'; until [ $(wc -l <'\(world.notes)/links') -ge 20 ]; do sleep 0.01; done; exit 1"
+        )
+        let arena = try Arena(containment, world)
+        _ = try await arena.start()
+        try await world.runs(1, of: "Chain")
+        try await arena.expectNothingLeft()
+        let length = world.notedLines("links").count
+        try await Task.sleep(for: .milliseconds(300))
+        let isOver = world.notedLines("links").count == length
+        _ = try world.write("", to: "notes/stop")
+        #expect(isOver)
+    }
+
+    @Test("printing without end fills nobody's memory", arguments: Containment.available)
+    func endlessOutput(containment: Containment) async throws {
+        let world = try World(timeout: "1s", more: "output-max = \"64KiB\"")
+        try world.module("Yes", check: "exec yes")
+        try world.module("Good", check: "exit 1", manifest: "interval = \"100ms\"")
+        let arena = try Arena(containment, world)
+        let daemon = try await arena.start()
+        let before = Processes.residentKiB(daemon.pid)
+        #expect(try await world.runs(1, of: "Yes").last?.check == "timeout")
+        #expect(try world.listed("Good").runs >= 3)
+        #expect(Processes.residentKiB(daemon.pid) - before < 16 << 10)
+        #expect(world.lines.contains { $0.contains("Yes: check printed") })
+        try await arena.expectNothingLeft()
+    }
+
+    @Test("closing its descriptors keeps the daemon asleep")
+    func closedDescriptors() async throws {
+        let world = try World(timeout: "3s")
+        try world.module("Closed", check: "exec 0<&- 1>&- 2>&- 3>&-; exec \(world.forever)")
+        let daemon = try await world.start()
+        try await eventually("the check runs") { !world.sleepers().isEmpty }
+        let before = Processes.processorSeconds(daemon.pid)
+        #expect(try await world.runs(1, of: "Closed").last?.check == "timeout")
+        // What spins uses all of the time there is.
+        #expect(Processes.processorSeconds(daemon.pid) - before < 0.5)
+    }
+
+    @Test(
+        "what a response leaves behind gets SIGTERM, then SIGKILL",
+        arguments: Containment.available)
+    func leftovers(containment: Containment) async throws {
+        let world = try World(grace: "500ms")
+        try world.module(
+            "Leave", check: "exit 0",
+            response: """
+                setsid sh -c 'trap "echo TERM >\(world.notes)/asked" TERM; : >\(world.notes)/ready
+                    while :; do \(world.forever) & wait; done' &
+                until [ -e '\(world.notes)/ready' ]; do sleep 0.01; done
+                """)
+        let arena = try Arena(containment, world)
+        _ = try await arena.start()
+        let module = try await world.runs(1, of: "Leave")
+        #expect(module.last?.response == "exit code 0")
+        #expect(world.notedLines("asked") == ["TERM"])
+        try await arena.expectNothingLeft()
+    }
+
+    @Test("leftovers = \"keep\" lets a response's processes be", arguments: Containment.available)
+    func keptLeftovers(containment: Containment) async throws {
+        let world = try World(interval: "100ms")
+        try world.module(
+            "Keep", check: "mkdir '\(world.notes)/once'", response: "setsid \(world.forever) &",
+            manifest: "leftovers = \"keep\"")
+        let arena = try Arena(containment, world)
+        _ = try await arena.start()
+        try await world.runs(5, of: "Keep")
+        #expect(world.sleepers().count == 1)
+        try await world.stop()
+        #expect(world.sleepers().count == 1)
+        if containment == .subreaper {
+            // Where a service manager keeps house, it decides what survives a restart.
+            _ = try await arena.start()
+            try await world.runs(2, of: "Keep")
+            #expect(world.sleepers().count == 1)
+        }
+    }
+
+    @Test(
+        "hundreds of runs leave no zombie, no descriptor and no memory behind",
+        arguments: Containment.available)
+    func noLeaks(containment: Containment) async throws {
+        let world = try World(interval: "10ms", more: "slots = 4")
+        for index in 0..<5 {
+            try world.module(
+                "M\(index)",
+                check: "echo out; echo err >&2; (setsid sleep 100 &); exit \(index % 2)",
+                response: "cat >/dev/null; (setsid sleep 100 &)")
+        }
+        try world.module("Broken", check: "#!/nowhere/interpreter")
+        let arena = try Arena(containment, world)
+        let daemon = try await arena.start()
+        // Between two runs the daemon's own descriptors are all there are; some have runs always.
+        func fewestDescriptors() async throws -> Int {
+            var fewest = Int.max
+            for _ in 0..<200 {
+                fewest = min(fewest, Processes.descriptors(of: daemon.pid).count)
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            return fewest
+        }
+        func runs() throws -> Int { try world.list().modules.map(\.runs).reduce(0, +) }
+        try await eventually("100 runs have ended") { try runs() >= 100 }
+        let descriptors = try await fewestDescriptors()
+        let memory = Processes.residentKiB(daemon.pid)
+        let first = try runs()
+        try await eventually("300 more runs have ended") { try runs() >= first + 300 }
+        #expect(try await fewestDescriptors() <= descriptors + 8)
+        #expect(Processes.residentKiB(daemon.pid) - memory < 2 << 10)
+        try await world.stop()
+        #expect(Processes.mentioning(world.directory).isEmpty)
+    }
+
+    @Test(
+        "nothing outlives a daemon that was killed, once there is a new one",
+        arguments: Containment.available)
+    func killedDaemon(containment: Containment) async throws {
+        let world = try World()
+        try world.module(
+            "Orphans",
+            check: """
+                setsid \(world.forever) &
+                echo $$ >'\(world.notes)/check'
+                \(world.forever)
+                """)
+        let arena = try Arena(containment, world)
+        let daemon = try await arena.start()
+        try await eventually("all of them run") { world.sleepers().count == 2 }
+        let check = try #require(world.notedLines("check").first.flatMap { pid_t($0) })
+        let orphans = world.sleepers()
+        daemon.send(SIGKILL)
+        try await daemon.end()
+        try await eventually("the check dies with its parent") { !Processes.exists(check) }
+        #expect(world.sleepers() == orphans)
+
+        try world.script("exit 1", at: "modules/Orphans/check")
+        _ = try await arena.start()
+        #expect(world.sleepers().isEmpty)
+        if containment == .subreaper {
+            #expect(
+                world.lines.contains { $0.contains("processes that a former crd's runs had left") })
+        }
+        #expect(try await world.runs(1, of: "Orphans").last?.check == "exit code 1")
+    }
+}
