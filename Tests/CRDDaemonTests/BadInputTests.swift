@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+/// Something wrong with a module, and what is said about it.
+struct BadModule: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    /// Where in the modules' directory the complaint points to.
+    var file: String
+    /// What it contains: what is wrong, or what to do.
+    var says: String
+    /// Whether it is found when the module is read, so that check-config complains too.
+    var isSeenAtOnce = true
+    /// Makes the module.
+    var make: @Sendable (World) throws -> Void
+
+    static let all = [
+        BadModule(testDescription: "no check", file: "Bad/check", says: "needs an executable") {
+            try $0.module("Bad", check: "")
+            unlink("\($0.directory)/modules/Bad/check")
+        },
+        BadModule(testDescription: "no response", file: "Bad/response", says: "needs an executable")
+        {
+            try $0.module("Bad", check: "")
+            unlink("\($0.directory)/modules/Bad/response")
+        },
+        BadModule(testDescription: "not executable", file: "Bad/check", says: "run: chmod +x") {
+            try $0.module("Bad", check: "")
+            chmod("\($0.directory)/modules/Bad/check", 0o644)
+        },
+        BadModule(
+            testDescription: "no #! line", file: "Bad/check",
+            says: "make '#!/bin/sh' or the like its first line", isSeenAtOnce: false
+        ) {
+            try $0.module("Bad", check: "")
+            try $0.write("exit 0\n", to: "modules/Bad/check", mode: 0o755)
+        },
+        BadModule(
+            testDescription: "no interpreter", file: "Bad/check",
+            says: "interpreter its #! line names",
+            isSeenAtOnce: false
+        ) {
+            try $0.module("Bad", check: "#!/nowhere/sh\n")
+        },
+        BadModule(
+            testDescription: "a response with a carriage return", file: "Bad/response",
+            says: "carriage return", isSeenAtOnce: false
+        ) {
+            try $0.module("Bad", check: "exit 0", response: "#!/bin/sh\r\nexit 0\r\n")
+        },
+        BadModule(
+            testDescription: "an unknown key", file: "Bad/module.toml:2:1", says: "timeout"
+        ) {
+            try $0.module("Bad", check: "exit 0", manifest: "enabled = true\ntimeuot = \"20s\"")
+        },
+        BadModule(testDescription: "no TOML", file: "Bad/module.toml:1:", says: "value") {
+            try $0.module("Bad", check: "exit 0", manifest: "interval = = 5")
+        },
+        BadModule(testDescription: "an unknown user", file: "Bad/module.toml:2:8", says: "no user")
+        {
+            try $0.module("Bad", check: "exit 0", manifest: "\nuser = \"nobody-of-this-name\"")
+        },
+        BadModule(testDescription: "a bad name", file: "Bäd", says: "is not a module's name") {
+            try $0.module("Bäd", check: "exit 0")
+        },
+        BadModule(testDescription: "a dangling link", file: "Bad", says: "leads nowhere") {
+            symlink("/nowhere", "\($0.directory)/modules/Bad")
+        },
+        BadModule(testDescription: "a dangling check", file: "Bad/check", says: "leads nowhere") {
+            try $0.module("Bad", check: "")
+            unlink("\($0.directory)/modules/Bad/check")
+            symlink("/nowhere", "\($0.directory)/modules/Bad/check")
+        },
+        BadModule(testDescription: "a directory as check", file: "Bad/check", says: "regular file")
+        {
+            try $0.module("Bad", check: "")
+            unlink("\($0.directory)/modules/Bad/check")
+            try $0.makeDirectory("modules/Bad/check")
+        },
+        BadModule(testDescription: "a directory others write", file: "Bad", says: "chmod go-w") {
+            chmod(try $0.module("Bad", check: "exit 0"), 0o777)
+        },
+        BadModule(testDescription: "a manifest others write", file: "Bad/module.toml", says: "o-w")
+        {
+            let path = try $0.module("Bad", check: "exit 0", manifest: "enabled = true")
+            chmod("\(path)/module.toml", 0o646)
+        },
+        BadModule(testDescription: "the name of a support module", file: "Bad", says: "rename one")
+        {
+            try $0.module("Bad", check: "exit 0")
+            try $0.makeDirectory("support/Bad")
+            try $0.script("exit 0", at: "support/Bad/Bad")
+        },
+    ]
+}
+
+@Suite("Bad input", .takesTurns)
+struct BadInputTests {
+    @Test("in a module is named with its remedy, and the others run on", arguments: BadModule.all)
+    func badModule(bad: BadModule) async throws {
+        let world = try World(interval: "100ms")
+        try bad.make(world)
+        try world.module("Good", check: "exit 1")
+        let place = "\(world.directory)/modules/\(bad.file)"
+        func isTold(_ text: String) -> Bool { text.contains(place) && text.contains(bad.says) }
+
+        try await world.start()
+        try await world.runs(3, of: "Good")
+        try await eventually("the log tells") { world.lines.contains(where: isTold) }
+        if let module = try world.list().modules.first(where: {
+            $0.name == "Bad" && $0.kind == "user"
+        }) {
+            #expect(module.state == "failed")
+            #expect(isTold(module.reason ?? ""), "\(module.reason ?? "no reason")")
+        } else {
+            #expect(bad.file == "Bäd")
+        }
+        // When it was read and when it was tried, not with every attempt.
+        try await Task.sleep(for: .milliseconds(300))
+        let told = world.lines.filter { isTold($0) && !$0.contains("condition held") }
+        #expect(told.count <= 2, "\(told)")
+
+        let outcome = try await world.crd(["check-config"])
+        let lines = outcome.output.split(separator: "\n").map(String.init)
+        if bad.isSeenAtOnce {
+            #expect(outcome.code == 1)
+            #expect(lines.contains(where: isTold), "\(lines)")
+            #expect(lines.allSatisfy { $0.contains(#/^\/[^:]+:\d+:\d+: /#) }, "\(lines)")
+        } else {
+            #expect(outcome.code == 0 && lines.isEmpty)
+        }
+    }
+
+    @Test("check-config is silent where all is well")
+    func allWell() async throws {
+        let world = try World()
+        try world.module("Good", check: "exit 1", manifest: "timeout = \"5s\"")
+        for name in [".hidden", "old~", "Good.bak", "Good.dpkg-new"] {
+            try world.makeDirectory("modules/\(name)")
+        }
+        try world.write("a file is no module", to: "modules/README")
+        let outcome = try await world.crd(["check-config"])
+        #expect(outcome.code == 0)
+        #expect(outcome.output.isEmpty && outcome.errors.isEmpty)
+        try await world.start()
+        #expect(try world.list().modules.map(\.name) == ["Good"])
+    }
+
+    @Test("a module's directory that vanishes while it runs harms nobody else")
+    func vanishing() async throws {
+        let world = try World(interval: "100ms")
+        let path = try world.module(
+            "Gone", check: "rm -rf '\(world.directory)/modules/Gone'; exit 0")
+        try world.module("Good", check: "exit 1")
+        try await world.start()
+        try await eventually("it has failed") { try world.listed("Gone").state == "failed" }
+        #expect(try world.listed("Gone").reason?.contains(path) == true)
+        let runs = try world.listed("Good").runs
+        try await world.runs(runs + 3, of: "Good")
+        try world.module("Gone", check: "exit 1")
+        try await eventually("it is back") { try world.listed("Gone").state != "failed" }
+    }
+
+    @Test("in crd.conf ends the daemon with 78 and every complaint")
+    func badConfiguration() async throws {
+        let world = try World(more: "slots = 0\nouput-max = 5")
+        for command in ["daemon", "list"] {
+            let outcome = try await world.crd([command])
+            #expect(outcome.code == 78)
+            #expect(outcome.errors.contains("crd: \(world.configuration):8:9: 'slots'"))
+            #expect(outcome.errors.contains("crd: \(world.configuration):9:1: "))
+            #expect(outcome.errors.contains("output-max"))
+        }
+        let check = try await world.crd(["check-config"])
+        #expect(check.code == 1)
+        #expect(check.output.split(separator: "\n").count == 2)
+    }
+
+    @Test("a configuration that is named and is not there, or no file, ends with 78")
+    func noConfiguration() async throws {
+        let world = try World()
+        for (file, says) in [("nowhere.conf", "is not there"), ("modules", "not a regular file")] {
+            let path = "\(world.directory)/\(file)"
+            let outcome = try await world.crd(["daemon", "--config", path])
+            #expect(outcome.code == 78)
+            #expect(outcome.errors.hasPrefix("crd: \(path):1:1: "))
+            #expect(outcome.errors.contains(says))
+            let check = try await world.crd(["--config", path, "check-config"])
+            #expect(check.code == 1)
+            #expect(check.output.hasPrefix("\(path):1:1: "))
+        }
+    }
+
+    @Test("G13: a configuration that others can write is not believed")
+    func writableConfiguration() async throws {
+        let world = try World()
+        chmod(world.configuration, 0o666)
+        let outcome = try await world.crd(["daemon"])
+        #expect(outcome.code == 78)
+        #expect(outcome.errors.contains("chmod go-w '\(world.configuration)'"))
+    }
+
+    @Test("a directory of modules that is not there is complained about, and waited for by nobody")
+    func noModules() async throws {
+        let world = try World()
+        rmdir("\(world.directory)/modules")
+        try await world.start()
+        #expect(
+            world.lines.contains {
+                $0.contains("\(world.directory)/modules") && $0.contains("make the directory")
+            })
+        #expect(try world.list().modules.isEmpty)
+    }
+
+    @Test(
+        "what a user may not read or make is named, with what to do",
+        .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"))
+    func unprivileged() async throws {
+        let world = try World()
+        let state = try await world.crd(["daemon"], prefix: Surroundings.asNobody)
+        #expect(state.code == 1)
+        #expect(state.errors.contains("mkdir '\(world.directory)/state'"))
+        #expect(state.errors.contains("name other directories with 'state' and 'runtime'"))
+
+        chmod(world.configuration, 0o600)
+        let configuration = try await world.crd(["daemon"], prefix: Surroundings.asNobody)
+        #expect(configuration.code == 78)
+        #expect(configuration.errors.hasPrefix("crd: \(world.configuration):1:1: "))
+        #expect(configuration.errors.lowercased().contains("permission denied"))
+    }
+
+    @Test(
+        "a daemon that is not root refuses roles of other users, and runs the rest",
+        .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"))
+    func unprivilegedDaemon() async throws {
+        let world = try World()
+        for name in ["state", "run"] { chown(try world.makeDirectory(name), 65534, 65534) }
+        try world.module("Plain", check: "id -u >'\(world.notes)/uid'")
+        try world.module("Switch", check: "exit 0", manifest: "user = \"daemon\"")
+        try world.module("Same", check: "exit 1", manifest: "user = \"nobody\"")
+        try await world.start(Surroundings.asNobody)
+        try await world.runs(1, of: "Plain")
+        try await world.runs(1, of: "Same")
+        #expect(world.notedLines("uid") == ["65534"])
+        let reason = try world.listed("Switch").reason ?? ""
+        #expect(reason.contains("module.toml:1:8: 'user'") && reason.contains("run crd as root"))
+        #expect(try await world.crd(["check-config"], prefix: Surroundings.asNobody).code == 0)
+    }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+@Suite("The control socket", .takesTurns)
+struct ControlTests {
+    /// A daemon with one module that rests.
+    private func world() async throws -> World {
+        let world = try World()
+        try world.module("One", check: "exit 1", manifest: "description = \"The first\"")
+        try await world.start()
+        try await world.runs(1, of: "One")
+        return world
+    }
+
+    private func error(_ reply: [String: Any]?) -> String? { reply?["error"] as? String }
+
+    @Test("answers crd list, as a table and as JSON")
+    func list() async throws {
+        let world = try await world()
+        try world.makeDirectory("support/Tool")
+        let table = try await world.crd(["list"])
+        #expect(table.code == 0)
+        #expect(table.errors.isEmpty)
+        let rows = table.output.split(separator: "\n").map {
+            $0.split(separator: " ").map(String.init)
+        }
+        #expect(rows.first == ["MODULE", "STATE", "RUNS", "RESPONSES", "LAST", "RUN"])
+        #expect(rows.last?.prefix(4) == ["One", "idle", "1", "0"])
+        #expect(table.output.contains("by start: check exit code 1"))
+
+        let json = try await world.crd(["list", "--json"])
+        let listing = try JSONDecoder().decode(Listing.self, from: Data(json.output.utf8))
+        #expect(listing.daemon?.pid == world.daemon.map { Int($0.pid) })
+        #expect(listing.modules.map(\.name) == ["One"])
+        #expect(listing.modules.first?.last?.check == "exit code 1")
+    }
+
+    @Test("is not needed: without a daemon the disk is read, and that is said")
+    func withoutDaemon() async throws {
+        let world = try World()
+        try world.module("One", check: "exit 1")
+        try world.module("Off", check: "exit 1", manifest: "enabled = false")
+        try world.module("Bad", check: "exit 1", manifest: "nonsense = 1")
+        try world.makeDirectory("support/Tool")
+        try world.script("exit 0", at: "support/Tool/Tool")
+        let outcome = try await world.crd(["list", "--json"])
+        #expect(outcome.code == 0)
+        #expect(outcome.errors.contains("no daemon answers at \(world.socket)"))
+        #expect(outcome.errors.contains("crd daemon"))
+        let listing = try JSONDecoder().decode(Listing.self, from: Data(outcome.output.utf8))
+        #expect(listing.daemon == nil)
+        #expect(
+            listing.modules.map { "\($0.name) \($0.kind) \($0.state)" } == [
+                "Bad user failed", "Off user disabled", "One user stopped",
+                "Tool support installed",
+            ])
+
+        // The same where a daemon was killed, and its socket is still there.
+        let daemon = try await world.start()
+        daemon.send(SIGKILL)
+        try await daemon.end()
+        #expect(try await world.crd(["list"]).errors.contains("no daemon answers"))
+    }
+
+    @Test("describes itself")
+    func introspection() async throws {
+        let world = try await world()
+        let client = try VarlinkClient(world.socket)
+        let info = try client.call("org.varlink.service.GetInfo")?["parameters"] as? [String: Any]
+        #expect(info?["product"] as? String == "crd")
+        #expect(info?["interfaces"] as? [String] == ["org.crd.Reactor", "org.varlink.service"])
+        for name in ["org.crd.Reactor", "org.varlink.service"] {
+            let reply = try client.call(
+                "org.varlink.service.GetInterfaceDescription", "{\"interface\":\"\(name)\"}")
+            let text = (reply?["parameters"] as? [String: Any])?["description"] as? String
+            #expect(text?.contains("interface \(name)\n") == true)
+            #expect(text?.contains("method ") == true)
+        }
+    }
+
+    @Test("refuses what it does not know by name")
+    func unknown() async throws {
+        let world = try await world()
+        let client = try VarlinkClient(world.socket)
+        let service = "org.varlink.service"
+        func parameter(_ reply: [String: Any]?, _ name: String) -> String? {
+            (reply?["parameters"] as? [String: Any])?[name] as? String
+        }
+        let method = try client.call("org.crd.Reactor.Explode")
+        #expect(error(method) == "\(service).MethodNotFound")
+        #expect(parameter(method, "method") == "org.crd.Reactor.Explode")
+        let interface = try client.call("com.example.Other.List")
+        #expect(error(interface) == "\(service).InterfaceNotFound")
+        #expect(parameter(interface, "interface") == "com.example.Other")
+        for odd in ["", ".", "List", "org.crd.Reactor."] {
+            #expect(error(try client.call(odd))?.hasSuffix("NotFound") == true, "\(odd)")
+        }
+        let missing = try client.call("\(service).GetInterfaceDescription")
+        #expect(error(missing) == "\(service).InvalidParameter")
+        let nowhere = try client.call(
+            "\(service).GetInterfaceDescription", "{\"interface\":\"a.b\"}")
+        #expect(error(nowhere) == "\(service).InterfaceNotFound")
+    }
+
+    @Test("takes calls in pieces and in heaps")
+    func framing() async throws {
+        let world = try await world()
+        let client = try VarlinkClient(world.socket)
+        let call = "{\"method\":\"org.varlink.service.GetInfo\"}\0"
+        client.send(call + call)
+        #expect(try client.receive()?["parameters"] != nil)
+        #expect(try client.receive()?["parameters"] != nil)
+        for piece in [call.prefix(10), call.dropFirst(10)] {
+            client.send(String(piece))
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        #expect(try client.receive()?["parameters"] != nil)
+        // A call that wants no answer gets none: what follows is answered next.
+        client.send("{\"method\":\"org.crd.Reactor.List\",\"oneway\":true}\0" + call)
+        let info = try client.receive()?["parameters"] as? [String: Any]
+        #expect(info?["product"] != nil)
+    }
+
+    @Test(
+        "hangs up on what is no call, and serves on",
+        arguments: ["\0", "nonsense\0", "[]\0", "{\"method\":1}\0", "{}\0", "\u{0}\u{0}"])
+    func garbage(text: String) async throws {
+        let world = try await world()
+        let client = try VarlinkClient(world.socket)
+        client.send(text)
+        #expect(try client.receive() == nil)
+        #expect(try world.list().modules.count == 1)
+    }
+
+    @Test("hangs up on a message longer than 64 KiB, on half a message, on nobody who waits")
+    func tooLong() async throws {
+        let world = try await world()
+        let waiting = try VarlinkClient(world.socket)
+        waiting.send("{\"method\":\"org.varl")
+        let long = try VarlinkClient(world.socket)
+        long.send("{\"method\":\"org.varlink.service.GetInfo\",\"x\":\"")
+        for _ in 0..<70 where !long.send(String(repeating: "x", count: 1024)) { break }
+        #expect(try long.receive() == nil)
+        do {
+            let half = try VarlinkClient(world.socket)
+            half.send("{\"method\":")
+        }
+        waiting.send("ink.service.GetInfo\"}\0")
+        #expect(try waiting.receive()?["parameters"] != nil)
+    }
+
+    @Test("serves so many at once, and more when those have gone")
+    func crowd() async throws {
+        let world = try await world()
+        let daemon = try #require(world.daemon)
+        let before = Processes.descriptors(of: daemon.pid).count
+        var clients = try (0..<100).map { _ in try VarlinkClient(world.socket) }
+        let answers = try clients.map { try $0.call("org.varlink.service.GetInfo") }
+        #expect(answers.prefix(64).allSatisfy { $0 != nil })
+        #expect(answers.contains { $0 == nil })
+        clients = []
+        try await eventually("the descriptors are closed") {
+            Processes.descriptors(of: daemon.pid).count <= before
+        }
+        #expect(try world.list().modules.count == 1)
+    }
+
+    @Test("a client that never reads its answers makes nothing grow")
+    func deaf() async throws {
+        let world = try World()
+        for index in 0..<200 { try world.module("M\(index)", check: "exit 1") }
+        let daemon = try await world.start()
+        try await world.runs(1, of: "M199")
+        let before = Processes.residentKiB(daemon.pid)
+        let client = try VarlinkClient(world.socket)
+        let call = "{\"method\":\"org.crd.Reactor.List\"}\0"
+        client.send(String(repeating: call, count: 450))
+        try await Task.sleep(for: .milliseconds(500))
+        _ = try world.list()
+        #expect(Processes.residentKiB(daemon.pid) - before < 8 << 10)
+    }
+
+    @Test(
+        "G13: is closed to other users, even where its file is not",
+        .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"))
+    func otherUsers() async throws {
+        let world = try await world()
+        let closed = try await world.crd(["list"], prefix: Surroundings.asNobody)
+        #expect(closed.code == 1)
+        #expect(closed.output.isEmpty)
+        #expect(
+            closed.errors.contains(world.socket) && closed.errors.contains("join the group crd"))
+
+        chmod(world.socket, 0o666)
+        let refused = try await world.crd(["list"], prefix: Surroundings.asNobody)
+        #expect(refused.code == 1)
+        #expect(refused.output.isEmpty)
+        #expect(refused.errors.contains("org.crd.Reactor.PermissionDenied"))
+    }
+
+    @Test(
+        "G13: is open for reading to the members of the group crd",
+        .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"))
+    func members() async throws {
+        let world = try World()
+        try world.module("One", check: "exit 1")
+        let groups = try String(contentsOfFile: "/etc/group", encoding: .utf8)
+            .split(separator: "\n").filter { !$0.hasPrefix("crd:") }.joined(separator: "\n")
+        let file = try world.write(groups + "\ncrd:x:54322:\n", to: "group")
+        try await world.start([
+            "/usr/bin/unshare", "--mount", "/bin/sh", "-c",
+            "mount --bind '\(file)' /etc/group && exec \"$@\"", "sh",
+        ])
+        let setpriv = Surroundings.asNobody[0]
+        let member = [setpriv, "--reuid=65534", "--regid=65534", "--groups=54322"]
+        #expect(try await world.crd(["list"], prefix: member).output.contains("One"))
+        let other = try await world.crd(["list"], prefix: Surroundings.asNobody)
+        #expect(other.code == 1)
+    }
+}
