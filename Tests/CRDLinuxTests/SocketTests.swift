@@ -120,9 +120,9 @@ struct SocketTests {
     @Test(
         "is its owner's, or also its group's", .enabled(if: geteuid() == 0),
         arguments: [
-            (GID?.none, FileMode(0o600)), (7, 0o660),
+            (GID?.none, ModeBits(0o600)), (7, 0o660),
         ])
-    func mode(group: GID?, mode: CRDLinux.FileMode) async {
+    func mode(group: GID?, mode: ModeBits) async {
         await #expect(processExitsWith: .success) {
             [path = socket as String, group = group as GID?, mode = mode as UInt32] in
             umask(0)

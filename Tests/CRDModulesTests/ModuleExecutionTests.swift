@@ -22,7 +22,7 @@ struct ModuleExecutionTests {
     }
 
     private func support(
-        _ name: String, _ script: String, mode: CRDLinux.FileMode = 0o755
+        _ name: String, _ script: String, mode: ModeBits = 0o755
     ) throws {
         try directory.write("support/\(name)/\(name)", script, mode: mode)
     }
