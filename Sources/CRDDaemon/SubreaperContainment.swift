@@ -36,7 +36,7 @@ final class SubreaperContainment: Containment {
         switch signal {
         case .terminate:
             for process in ProcessTable().tree(below: roots) {
-                ProcessTable.send(SIGTERM, to: process)
+                ProcessTable.terminate(process)
             }
         case .kill: killAll { self.roots(of: run) }
         }
