@@ -20,6 +20,8 @@ final class ActiveRun {
     var tokens: [Reactor.Token] = []
     /// What the check prints.
     let captured: CapturedOutput
+    /// Whether SIGKILL was sent to all there was of it, so that what turns up later gets it too.
+    var isCondemned = false
     /// Whether `.emptied` is owed.
     var awaitsEmptiness = false
 

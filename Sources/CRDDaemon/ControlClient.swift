@@ -23,8 +23,11 @@ public enum ControlClient {
     }
 
     private struct Reply<Parameters: Decodable>: Decodable {
+        var parameters: Parameters
+    }
+
+    private struct Failure: Decodable {
         var error: String?
-        var parameters: Parameters?
     }
 
     /// - Throws: `SystemCallError` where nobody answers at `socket`; `Refused`.
@@ -50,10 +53,12 @@ public enum ControlClient {
                 throw Refused(description: "the daemon at \(path) hung up without an answer")
             }
             guard let message = try framing.feed(buffer[..<count]).first else { continue }
-            let reply = try JSONDecoder().decode(Reply<Parameters>.self, from: Data(message))
-            if let parameters = reply.parameters, reply.error == nil { return parameters }
-            throw Refused(
-                description: "the daemon at \(path) answered: \(reply.error ?? "nothing")")
+            // An error's parameters are its own, so it is looked for first.
+            let failure = try JSONDecoder().decode(Failure.self, from: Data(message))
+            if let error = failure.error {
+                throw Refused(description: "the daemon at \(path) answered: \(error)")
+            }
+            return try JSONDecoder().decode(Reply<Parameters>.self, from: Data(message)).parameters
         }
     }
 }

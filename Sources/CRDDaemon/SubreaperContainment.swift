@@ -28,6 +28,7 @@ final class SubreaperContainment: Containment {
 
     func admit(_ run: ActiveRun) {
         runs[run.id] = run
+        run.isCondemned = false
     }
 
     func send(_ signal: TreeSignal, to run: ActiveRun) {
@@ -35,10 +36,12 @@ final class SubreaperContainment: Containment {
         guard !roots.isEmpty else { return }
         switch signal {
         case .terminate:
-            for process in ProcessTable().tree(below: roots) {
+            for process in ProcessTable.currentTree(below: roots) {
                 ProcessTable.terminate(process)
             }
-        case .kill: killAll { self.roots(of: run) }
+        case .kill:
+            run.isCondemned = true
+            killAll { self.roots(of: run) }
         }
     }
 
@@ -51,12 +54,20 @@ final class SubreaperContainment: Containment {
     func release(_ run: ActiveRun) {
         runs[run.id] = nil
         // The look at whether the run was empty has shown whether there is anybody.
-        guard runs.isEmpty, hasAdopted else { return }
+        if hasAdopted { killNobodys() }
+    }
+
+    private func killNobodys() {
+        guard runs.isEmpty else { return }
         killAll { self.adopted().filter { self.owner(of: $0) == .nobody } }
     }
 
     func reapAdopted(into events: inout [Event]) {
-        _ = adopted()
+        if !adopted().isEmpty {
+            // Who was born while its parents were being killed turns up when they are dead.
+            for run in runs.values where run.isCondemned { killAll { self.roots(of: run) } }
+            killNobodys()
+        }
         for run in runs.values.filter(\.awaitsEmptiness).sorted(by: { $0.id < $1.id })
         where isEmpty(run) {
             events.append(.emptied(run.module))
@@ -102,7 +113,7 @@ final class SubreaperContainment: Containment {
     private func killAll(below roots: () -> [PID]) {
         var killed = Set<ProcessTable.Entry>()
         for _ in 0..<Self.roundsMax {
-            let found = Set(ProcessTable().tree(below: roots())).subtracting(killed)
+            let found = Set(ProcessTable.currentTree(below: roots())).subtracting(killed)
             if found.isEmpty { return }
             for process in found { ProcessTable.send(SIGKILL, to: process) }
             killed.formUnion(found)

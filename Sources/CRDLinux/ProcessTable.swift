@@ -38,6 +38,34 @@ public struct ProcessTable {
         return found.filter { !$0.isZombie }
     }
 
+    /// The same at this moment and without a look at all of /proc: what forks without end is
+    /// caught up with only by who is faster.
+    public static func currentTree(below roots: [PID]) -> [Entry] {
+        // Without CONFIG_PROC_CHILDREN there is no other way.
+        guard access("/proc/thread-self/children", F_OK) == 0 else {
+            return ProcessTable().tree(below: roots)
+        }
+        var found = roots
+        var known = Set(roots)
+        var next = 0
+        while next < found.count {
+            found.append(contentsOf: children(of: found[next]).filter { known.insert($0).inserted })
+            next += 1
+        }
+        return found.compactMap(entry).filter { !$0.isZombie }
+    }
+
+    /// The children of all threads of a process; none once it is gone.
+    private static func children(of pid: PID) -> [PID] {
+        let tasks = FilePath("/proc/\(pid)/task")
+        return Directory.entries(of: tasks).flatMap { thread in
+            let bytes = contents(of: "\(tasks)/\(thread)/children") ?? []
+            return bytes.split(separator: UInt8(ascii: " ")).compactMap {
+                PID(String(decoding: $0, as: UTF8.self))
+            }
+        }
+    }
+
     /// The values of some variables in the environment that a process was started with
     /// (`/proc/PID/environ`); nil where it may not be read or the process is gone.
     public static func environment(of pid: PID, _ names: [String]) -> [String: String]? {

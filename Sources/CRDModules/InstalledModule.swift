@@ -71,6 +71,8 @@ public struct InstalledModule: Sendable {
             status = try rule.verify(name, in: directory, ownedAlsoBy: owner)
         } catch let error where error.isMissing && error.path == path {
             throw Refusal(path, "is not there; a module needs an executable of that name")
+        } catch {
+            throw error.told(of: path)
         }
         guard status.kind == .regular else {
             throw Refusal(path, "is not a regular file; put an executable there")

@@ -225,13 +225,8 @@ public struct ModuleShelf: Sendable {
     }
 
     private static func complaint(about path: FilePath, _ refusal: Refusal) -> Diagnostic {
-        if refusal.path == path { return complaint(path, refusal.reason) }
-        let isLink = FileStatus(of: path, followingLinks: false)?.kind == .symbolicLink
-        if isLink && FileStatus(of: path) == nil {
-            return complaint(
-                path, "is a symbolic link that leads nowhere (\(refusal)); mend or remove it")
-        }
-        return complaint(path, refusal.description)
+        let told = refusal.told(of: path)
+        return complaint(path, told.path == path ? told.reason : told.description)
     }
 
     private static func complaint(_ path: FilePath, _ message: String) -> Diagnostic {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import CRDCore
+import CRDLinux
 public import SystemPackage
 
 /// Why a file is not used: which, what is wrong with it, and what to do.
@@ -18,4 +19,13 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     public var description: String { "\(path) \(reason)" }
+
+    /// The same, told of `path` where that is a link that leads nowhere: what it should lead to
+    /// says nothing to a reader.
+    func told(of path: FilePath) -> Refusal {
+        guard self.path != path, FileStatus(of: path) == nil,
+            FileStatus(of: path, followingLinks: false)?.kind == .symbolicLink
+        else { return self }
+        return Refusal(path, "is a symbolic link that leads nowhere (\(self)); mend or remove it")
+    }
 }
