@@ -49,7 +49,17 @@ struct ModuleState {
         return execution
     }
 
-    var isRunning: Bool { execution != nil }
+    var isRunning: Bool {
+        if case .running = stage { true } else { false }
+    }
+
+    /// Whether the stage of the run under way has taken too long.
+    func isOverdue(at now: Instant) -> Bool {
+        guard case .running(let execution) = stage, let end = execution.stageEnd else {
+            return false
+        }
+        return end <= now
+    }
 
     // MARK: When a run may start
 

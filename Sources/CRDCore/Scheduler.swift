@@ -117,20 +117,22 @@ public struct Scheduler: Sendable {
     private mutating func advance(
         _ module: ModuleID, at now: Instant, _ commands: inout [Command]
     ) {
-        let state = modules[module.index]
-        if let execution = state.execution, execution.stage != .stuck, execution.deadline <= now {
-            overrun(module, at: now, &commands)
+        // Field by field: a copy of the whole state would cost more than all that is done here.
+        let index = module.index
+        if modules[index].isOverdue(at: now) { overrun(module, at: now, &commands) }
+        let isRetryPending = modules[index].retryAt != nil
+        if let retryAt = modules[index].retryAt, retryAt <= now {
+            modules[index].retryAt = nil
+            want(modules[index].retryCause, of: module, at: now)
         }
-        if let retryAt = state.retryAt, retryAt <= now {
-            modules[module.index].retryAt = nil
-            want(state.retryCause, of: module, at: now)
-        }
-        if let due = state.nextInterval, due <= now {
-            modules[module.index].skipElapsedIntervals(at: now)
+        if let due = modules[index].nextInterval, due <= now {
+            modules[index].skipElapsedIntervals(at: now)
             // A run under way looks already, and a check that cannot start has its own retry.
-            if !state.isRunning && state.retryAt == nil { want(.interval, of: module, at: now) }
+            if !modules[index].isRunning && !isRetryPending {
+                want(.interval, of: module, at: now)
+            }
         }
-        if let pausedUntil = state.pausedUntil, pausedUntil <= now { resume(module, at: now) }
+        if let end = modules[index].pausedUntil, end <= now { resume(module, at: now) }
         consider(module, at: now)
     }
 
@@ -176,9 +178,10 @@ public struct Scheduler: Sendable {
     }
 
     private mutating func renewDeadline(of module: ModuleID) {
-        let state = modules[module.index]
         // While the daemon ends, only what runs has a deadline.
-        let deadline = ending == .none ? state.nextDeadline : state.execution?.stageEnd
+        let deadline =
+            ending == .none
+            ? modules[module.index].nextDeadline : modules[module.index].execution?.stageEnd
         deadlines.set(deadline, for: module)
     }
 

@@ -64,13 +64,12 @@ final class CgroupContainment: Containment {
     func send(_ signal: TreeSignal, to run: ActiveRun) {
         for cgroup in run.cgroups where (try? cgroup.isPopulated()) != false {
             switch signal {
-            case .terminate: cgroup.send(SIGTERM)
+            case .terminate: cgroup.terminate()
             case .kill:
                 do throws(SystemCallError) {
                     try cgroup.kill()
                 } catch {
-                    logger.error("\(error); its processes are killed one by one")
-                    cgroup.send(SIGKILL)
+                    logger.error("\(error); the run's processes may live on")
                 }
             }
         }

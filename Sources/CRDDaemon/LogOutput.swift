@@ -2,7 +2,6 @@
 
 public import CRDCore
 import CRDLinux
-import Glibc
 
 /// Where all lines go: the journal with fields where standard error leads there, else standard
 /// error as text.
@@ -19,6 +18,7 @@ public struct LogOutput: Sendable {
     }
 
     private let isJournal: Bool
+    private let standardError = StandardErrorStream()
 
     /// Looks where standard error leads.
     public init() {
@@ -37,7 +37,7 @@ public struct LogOutput: Sendable {
             case .notice, .info: ""
             case .debug: "debug: "
             }
-        writeToStandardError(Array("crd: \(label)\(text)\n".utf8))
+        standardError.write(Array("crd: \(label)\(text)\n".utf8))
     }
 
     /// Writes one line that a module printed, with the priority it begins with, if it does.
@@ -47,7 +47,7 @@ public struct LogOutput: Sendable {
         guard !isJournal else {
             return sendToJournal("crd.\(module)", text, priority, fields)
         }
-        writeToStandardError(Array("\(module): ".utf8) + text + [UInt8(ascii: "\n")])
+        standardError.write(Array("\(module): ".utf8) + text + [UInt8(ascii: "\n")])
     }
 
     private func sendToJournal(
@@ -60,22 +60,5 @@ public struct LogOutput: Sendable {
         for field in fields { entry.append(Array("\(field.name)=\(field.value)".utf8)) }
         // A journal that takes nothing cannot be told so; what it must not do is stop the daemon.
         try? Journal.send(entry)
-    }
-
-    /// In one write(2), so that lines of several writers do not mix.
-    private func writeToStandardError(_ bytes: [UInt8]) {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.write(STDERR_FILENO, $0.baseAddress! + done, bytes.count - done)
-            }
-            if count >= 0 {
-                done += count
-                continue
-            }
-            // A full terminal or pipe that somebody made non-blocking gets a moment, no more.
-            var wait = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-            guard errno == EINTR || (errno == EAGAIN && poll(&wait, 1, 100) > 0) else { return }
-        }
     }
 }

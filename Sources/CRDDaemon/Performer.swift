@@ -22,6 +22,7 @@ final class Performer {
     /// What a check reads, and the event file of a run without events; both empty for ever.
     private let nothing: Descriptor
     private let noEvents: MemoryFile
+    private let scratch = PipeSource.Scratch()
     /// The limit of open files that modules get, where the daemon's own was raised.
     private let openFiles = ChildProcess.raiseOpenFiles()
 
@@ -98,9 +99,10 @@ final class Performer {
             ForwardedOutput(
                 self.output, module: module.name, fields: self.fields(module.name, role, active))
         }
-        let printed = try PipeSource.make(into: role == .check ? active.captured : forwarded())
+        let printed = try PipeSource.make(
+            into: role == .check ? active.captured : forwarded(), scratch: scratch)
         defer { close(printed.childEnd) }
-        let told = try PipeSource.make(into: forwarded())
+        let told = try PipeSource.make(into: forwarded(), scratch: scratch)
         defer { close(told.childEnd) }
         let input = try input(of: role, active)
         let events = try events(of: active.run)

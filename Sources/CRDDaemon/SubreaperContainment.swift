@@ -37,7 +37,7 @@ final class SubreaperContainment: Containment {
         switch signal {
         case .terminate:
             for process in ProcessTable.currentTree(below: roots) {
-                ProcessTable.send(SIGTERM, to: process)
+                ProcessTable.terminate(process)
             }
         case .kill:
             run.isCondemned = true

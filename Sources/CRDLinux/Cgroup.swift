@@ -66,9 +66,9 @@ public final class Cgroup: EventSource {
         }
     }
 
-    /// A signal to each process in it and below it.
-    public func send(_ signal: CInt) {
-        for member in Self.members(below: path) { ProcessTable.send(signal, to: member) }
+    /// SIGTERM to each process in it and below it.
+    public func terminate() {
+        for member in Self.members(below: path) { ProcessTable.terminate(member) }
     }
 
     /// Removes the directory, which fails while a process lives in it.

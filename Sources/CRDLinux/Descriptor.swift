@@ -23,7 +23,7 @@ public struct Descriptor: ~Copyable {
 
     /// Opens a file close-on-exec (open(2)).
     public static func open(
-        _ path: FilePath, _ flags: CInt, mode: FileMode = 0
+        _ path: FilePath, _ flags: CInt, mode: ModeBits = 0
     ) throws(SystemCallError) -> Descriptor {
         let fd = try systemCall("open", on: path.string) {
             path.withPlatformString { Glibc.open($0, flags | O_CLOEXEC, mode) }

@@ -31,12 +31,12 @@ public enum Directory {
     }
 
     /// Makes a directory that is not there yet (mkdir(2)).
-    public static func makeNew(_ path: FilePath, mode: FileMode) throws(SystemCallError) {
+    public static func makeNew(_ path: FilePath, mode: ModeBits) throws(SystemCallError) {
         try systemCall("mkdir", on: path.string) { path.withPlatformString { mkdir($0, mode) } }
     }
 
     /// Makes a directory and those above it that are missing (mkdir(2)).
-    public static func make(_ path: FilePath, mode: FileMode) throws(SystemCallError) {
+    public static func make(_ path: FilePath, mode: ModeBits) throws(SystemCallError) {
         let result = path.withPlatformString { mkdir($0, mode) }
         if result == 0 { return }
         let code = Errno(rawValue: errno)
@@ -50,7 +50,7 @@ public enum Directory {
 
     /// Makes a directory that is one user's alone, or gives one that is there to that user.
     public static func makePrivate(
-        _ path: FilePath, owner: UserAccount, mode: FileMode = 0o700
+        _ path: FilePath, owner: UserAccount, mode: ModeBits = 0o700
     ) throws(SystemCallError) {
         try make(path, mode: mode)
         // Not through a link: whoever owned the directory before could point it elsewhere.

@@ -10,7 +10,7 @@ public struct FileStatus: Sendable {
     public let kind: Kind
     public let owner: UID
     /// The permission bits with set-user-ID, set-group-ID and sticky.
-    public let mode: FileMode
+    public let mode: ModeBits
     public let device: UInt64
     public let inode: UInt64
 

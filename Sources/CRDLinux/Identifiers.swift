@@ -10,4 +10,4 @@ public typealias GID = UInt32
 /// `pid_t`.
 public typealias PID = Int32
 /// `mode_t`: permission bits.
-public typealias FileMode = UInt32
+public typealias ModeBits = UInt32

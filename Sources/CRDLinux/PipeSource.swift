@@ -17,7 +17,18 @@ public final class PipeSource: EventSource {
     /// How much is read in one turn, so that a child that prints without end holds up nobody.
     private static let share = 1 << 16
 
+    /// Memory to read into, shared by all pipes of a thread: what is read is handed on at once.
+    public final class Scratch {
+        fileprivate let bytes = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: share, alignment: 16)
+
+        public init() {}
+
+        deinit { bytes.deallocate() }
+    }
+
     private let pipe: Descriptor
+    private let scratch: Scratch
     private let sink: any OutputSink
     /// The child's end has been closed by all who had it.
     public private(set) var isFinished = false
@@ -25,7 +36,7 @@ public final class PipeSource: EventSource {
     /// A pipe, and the blocking end for the child, which the caller closes after the spawn
     /// (pipe2(2)).
     public static func make(
-        into sink: any OutputSink
+        into sink: any OutputSink, scratch: Scratch = Scratch()
     ) throws(SystemCallError) -> (source: PipeSource, childEnd: CInt) {
         var ends: (CInt, CInt) = (-1, -1)
         try systemCall("pipe2") {
@@ -33,11 +44,12 @@ public final class PipeSource: EventSource {
                 crd_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress!)
             }
         }
-        return (PipeSource(Descriptor(adopting: ends.0), sink: sink), ends.1)
+        return (PipeSource(Descriptor(adopting: ends.0), sink: sink, scratch: scratch), ends.1)
     }
 
-    private init(_ pipe: consuming Descriptor, sink: any OutputSink) {
+    private init(_ pipe: consuming Descriptor, sink: any OutputSink, scratch: Scratch) {
         self.pipe = pipe
+        self.scratch = scratch
         self.sink = sink
     }
 
@@ -61,18 +73,15 @@ public final class PipeSource: EventSource {
     }
 
     private func read(upTo limit: Int) throws(SystemCallError) -> Int {
-        try withUnsafeTemporaryAllocation(byteCount: limit, alignment: 1) {
-            buffer throws(SystemCallError) in
-            do throws(SystemCallError) {
-                let count = try systemCall("read", on: "a module's output") {
-                    Glibc.read(pipe.rawValue, buffer.baseAddress!, limit)
-                }
-                if count == 0 { isFinished = true }
-                sink.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-                return count
-            } catch let error where error.errno == .wouldBlock {
-                return 0
+        do throws(SystemCallError) {
+            let count = try systemCall("read", on: "a module's output") {
+                Glibc.read(pipe.rawValue, scratch.bytes.baseAddress!, limit)
             }
+            if count == 0 { isFinished = true }
+            sink.receive(UnsafeRawBufferPointer(rebasing: scratch.bytes[..<count]))
+            return count
+        } catch let error where error.errno == .wouldBlock {
+            return 0
         }
     }
 }

@@ -103,6 +103,12 @@ public struct ProcessTable {
         _ = crd_pidfd_send_signal(pidfd, signal)
     }
 
+    /// SIGTERM, and SIGCONT, without which a stopped process would not hear it.
+    public static func terminate(_ seen: Entry) {
+        send(SIGTERM, to: seen)
+        send(SIGCONT, to: seen)
+    }
+
     /// Collects a child that has ended; whether it had.
     public static func reap(_ pid: PID) -> Bool {
         crd_reap(pid) == 1

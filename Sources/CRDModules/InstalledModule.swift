@@ -13,7 +13,8 @@ public struct InstalledModule: Sendable {
 
     public let name: ModuleName
     public let kind: Kind
-    public let directory: FilePath
+    public var directory: FilePath { way.path }
+    let way: OwnershipRule.Way
     public let manifest: Manifest
     /// Who each role runs as.
     public let accounts: [Role: UserAccount]
@@ -24,7 +25,7 @@ public struct InstalledModule: Sendable {
 
     /// The file that is executed for a role.
     public func executable(_ role: Role) -> FilePath {
-        directory.appending(role.rawValue)
+        directory.appending(role.fileName)
     }
 
     /// Looks again at all that decides what a run executes: the directory and those above it, the
@@ -32,7 +33,7 @@ public struct InstalledModule: Sendable {
     ///
     /// - Throws: `Refusal` for the first thing that is wrong.
     public func verify(under rule: OwnershipRule) throws(Refusal) {
-        try rule.verify(directory)
+        try rule.verify(way)
         do throws(Refusal) {
             try rule.verify(Self.manifestName, in: directory)
         } catch let error where refusalIsOfMissing(error, Self.manifestName) {
@@ -43,14 +44,13 @@ public struct InstalledModule: Sendable {
 
     /// Looks again at what the next step of a run executes, and at the directories above it.
     public func verify(_ role: Role, under rule: OwnershipRule) throws(Refusal) {
-        try rule.verify(directory)
+        try rule.verify(way)
         try verifyExecutable(role, under: rule)
     }
 
     private func verifyExecutable(_ role: Role, under rule: OwnershipRule) throws(Refusal) {
         try Self.verifyExecutable(
-            FilePath.Component(role.rawValue)!, in: directory, under: rule,
-            ownedAlsoBy: accounts[role]?.uid)
+            role.fileName, in: directory, under: rule, ownedAlsoBy: accounts[role]?.uid)
     }
 
     private func refusalIsOfMissing(_ refusal: Refusal, _ name: FilePath.Component) -> Bool {
@@ -79,6 +79,16 @@ public struct InstalledModule: Sendable {
         }
         guard status.mode & 0o111 != 0 else {
             throw Refusal(path, "is not executable; run: chmod +x '\(path)'")
+        }
+    }
+}
+
+extension Role {
+    /// The name of its executable.
+    var fileName: FilePath.Component {
+        switch self {
+        case .check: "check"
+        case .response: "response"
         }
     }
 }

@@ -113,7 +113,7 @@ public struct ModuleShelf: Sendable {
             }
             for role in Role.allCases {
                 complainAbout(
-                    FilePath.Component(role.rawValue)!, in: directory,
+                    role.fileName, in: directory,
                     ownedAlsoBy: accounts[role]?.uid, &executableComplaints)
             }
             let twin = support.appending(name.description)
@@ -126,7 +126,8 @@ public struct ModuleShelf: Sendable {
             }
         }
         return InstalledModule(
-            name: name, kind: .user, directory: directory, manifest: manifest, accounts: accounts,
+            name: name, kind: .user, way: .init(to: directory), manifest: manifest,
+            accounts: accounts,
             complaints: complaints, executableComplaints: executableComplaints)
     }
 
@@ -138,16 +139,17 @@ public struct ModuleShelf: Sendable {
                 FilePath.Component(name.description)!, in: directory, ownedAlsoBy: nil,
                 &complaints)
             for role in Role.allCases
-            where FileStatus(of: directory.appending(role.rawValue)) != nil {
+            where FileStatus(of: directory.appending(role.fileName)) != nil {
                 complaints.append(
                     Self.complaint(
-                        directory.appending(role.rawValue),
+                        directory.appending(role.fileName),
                         "makes this a user module; move the "
                             + "directory to \(modules), or remove the file"))
             }
         }
         return InstalledModule(
-            name: name, kind: .support, directory: directory, manifest: Manifest(), accounts: [:],
+            name: name, kind: .support, way: .init(to: directory), manifest: Manifest(),
+            accounts: [:],
             complaints: complaints, executableComplaints: [])
     }
 

@@ -30,6 +30,35 @@ public struct OwnershipRule: Sendable {
         return try follow(path, owner: nil)
     }
 
+    /// The way to a path, worked out once for many looks at it.
+    struct Way: Sendable {
+        let path: FilePath
+        /// From the root down to the path itself.
+        fileprivate let prefixes: [FilePath]
+
+        init(to path: FilePath) {
+            precondition(path.isAbsolute)
+            self.path = path
+            var prefixes = [path]
+            while let last = prefixes.last, last != "/" {
+                prefixes.append(last.removingLastComponent())
+            }
+            self.prefixes = prefixes.reversed()
+        }
+    }
+
+    /// Follows a path from the root to its end.
+    func verify(_ way: Way) throws(Refusal) {
+        for (index, path) in way.prefixes.enumerated() {
+            let status = try look(at: path)
+            if status.kind == .symbolicLink {
+                try verify(way.path)
+                return
+            }
+            try judge(path, status, isLast: index == way.prefixes.count - 1, owner: nil)
+        }
+    }
+
     /// Follows one name in a directory that was verified just now.
     ///
     /// - Parameter owner: who may own the file at the end beside the trusted; never a directory.

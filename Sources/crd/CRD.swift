@@ -29,26 +29,32 @@ struct CRD: ParsableCommand {
 
     static func main() {
         var arguments = CommandLine.arguments.dropFirst()
-        takeConfiguration(from: &arguments)
-        if arguments.first == "-x" { execute(arguments.dropFirst()) }
-        main(Array(arguments))
-    }
-
-    /// `--config FILE` may stand before the command, as it must before `-x`.
-    private static func takeConfiguration(from arguments: inout ArraySlice<String>) {
-        let option = "--config"
-        guard let first = arguments.first else { return }
-        if first == option, let file = arguments.dropFirst().first {
-            arguments = arguments.dropFirst(2)
-            setenv("CRD_CONFIG", file, 1)
-        } else if first.hasPrefix("\(option)=") {
-            arguments = arguments.dropFirst()
-            setenv("CRD_CONFIG", String(first.dropFirst(option.count + 1)), 1)
+        let file = takeConfiguration(from: &arguments)
+        if arguments.first == "-x" { execute(arguments.dropFirst(), file) }
+        // The parser knows the option behind the command.
+        if let file, let command = arguments.popFirst() {
+            main([command, configurationOption, file] + arguments)
+        } else {
+            main(Array(arguments))
         }
     }
 
+    private static let configurationOption = "--config"
+
+    /// `--config FILE` may stand before the command, as it must before `-x`.
+    private static func takeConfiguration(from arguments: inout ArraySlice<String>) -> String? {
+        guard let first = arguments.first else { return nil }
+        if first == configurationOption, let file = arguments.dropFirst().first {
+            arguments = arguments.dropFirst(2)
+            return file
+        }
+        guard first.hasPrefix("\(configurationOption)=") else { return nil }
+        arguments = arguments.dropFirst()
+        return String(first.dropFirst(configurationOption.count + 1))
+    }
+
     /// Done without the parser: no argument of the module's may be taken for one of ours.
-    private static func execute(_ arguments: ArraySlice<String>) -> Never {
+    private static func execute(_ arguments: ArraySlice<String>, _ file: String?) -> Never {
         guard let name = arguments.first else {
             StandardError.say("-x needs the name of a module: crd -x NAME [ARGUMENT...]")
             Glibc.exit(64)
@@ -56,7 +62,7 @@ struct CRD: ParsableCommand {
         let place = Int(CommandLine.argc) - arguments.count
         let failure = ModuleExecution.become(
             name, argv: CommandLine.unsafeArgv + place,
-            configuration: ConfigurationOption.load(nil).configuration)
+            configuration: ConfigurationOption.load(file).configuration)
         StandardError.say(failure.description)
         Glibc.exit(failure.exitCode)
     }

@@ -64,14 +64,15 @@ struct CgroupTests {
         try cgroup.kill()
     }
 
-    @Test("signals those in it and below it") func send() throws {
+    @Test("terminates those in it and below it, stopped ones too") func terminate() throws {
         let processes = [
             try Box(start("exec sleep 100", in: cgroup)),
             try Box(start("sleep 100", in: scratch.below)),
+            try Box(start("kill -STOP $$; sleep 100", in: cgroup)),
         ]
-        cgroup.send(SIGUSR1)
-        for process in processes { #expect(try process.value.wait() == .signaled(SIGUSR1)) }
-        cgroup.send(SIGUSR1)
+        cgroup.terminate()
+        for process in processes { #expect(try process.value.wait() == .signaled(SIGTERM)) }
+        cgroup.terminate()
     }
 
     private final class Box {

@@ -261,9 +261,14 @@ struct ChildProcessTests {
                 start("/bin/true", in: "/", descriptor: 999)
                 start("/bin/true", in: "/")
             }
-            #expect(open() == before)
-            #expect(waitpid(-1, nil, WNOHANG | 0x4000_0000) == -1 && errno == ECHILD)
-            #expect(ChildList().read() == [])
+            // Other threads may open one for a moment; a leak would be hundreds.
+            let after = open()
+            #expect(abs(after - before) < 10, "\(before) descriptors, then \(after)")
+            let allChildren: CInt = 0x4000_0000  // __WALL
+            let result = waitpid(-1, nil, WNOHANG | allChildren)
+            let code = errno
+            #expect(result == -1 && code == ECHILD, "waitpid: \(result), \(code)")
+            #expect(ChildList().read() == [], "children of this thread")
         }
     }
 }

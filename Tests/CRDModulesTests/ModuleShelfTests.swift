@@ -178,7 +178,7 @@ struct ModuleShelfTests {
             ("modules/m", 0o775, ""), ("modules/m/check", 0o775, "/check"),
             ("modules/m/module.toml", 0o664, "/module.toml"),
         ])
-    func writable(name: String, mode: CRDLinux.FileMode, below: String) throws {
+    func writable(name: String, mode: ModeBits, below: String) throws {
         let found = try complaints(manifest: "") { try $0.setMode(name, mode) }
         #expect(
             found == [

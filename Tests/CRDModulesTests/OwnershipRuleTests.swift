@@ -13,8 +13,8 @@ import Testing
 @Suite("G13: OwnershipRule", .enabled(if: geteuid() == 0))
 struct OwnershipRuleTests {
     enum Step: Sendable {
-        case file(String, mode: CRDLinux.FileMode = 0o644)
-        case directory(String, mode: CRDLinux.FileMode = 0o755)
+        case file(String, mode: ModeBits = 0o644)
+        case directory(String, mode: ModeBits = 0o755)
         case link(String, to: String)
         case owner(String, UID)
     }

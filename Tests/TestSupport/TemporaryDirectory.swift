@@ -36,7 +36,7 @@ public final class TemporaryDirectory {
 
     /// Makes a directory and those above it.
     @discardableResult
-    public func make(_ name: String, mode: CRDLinux.FileMode = 0o755) throws(SystemCallError)
+    public func make(_ name: String, mode: ModeBits = 0o755) throws(SystemCallError)
         -> FilePath
     {
         try Directory.make(self[name], mode: 0o755)
@@ -47,7 +47,7 @@ public final class TemporaryDirectory {
     /// Writes a file, in directories that are made if they are missing.
     @discardableResult
     public func write(
-        _ name: String, _ text: String, mode: CRDLinux.FileMode = 0o644
+        _ name: String, _ text: String, mode: ModeBits = 0o644
     ) throws(SystemCallError) -> FilePath {
         let file = self[name]
         try Directory.make(file.removingLastComponent(), mode: 0o755)
@@ -69,7 +69,7 @@ public final class TemporaryDirectory {
         return self[name]
     }
 
-    public func setMode(_ name: String, _ mode: CRDLinux.FileMode) throws(SystemCallError) {
+    public func setMode(_ name: String, _ mode: ModeBits) throws(SystemCallError) {
         try systemCall("chmod", on: name) { self[name].withPlatformString { chmod($0, mode) } }
     }
 

@@ -87,13 +87,14 @@ struct SchedulerSimulation {
 
     private mutating func step() throws(Violation) {
         passTime()
+        if let module = world.unanswered, world.random.percent(3) { try burst(module) }
         if world.random.percent(60), try handleWhatIsDue() { return }
         switch world.random.below(1_000) {
         case ..<pressure: try send(.triggered(world.drawTarget(), world.drawTrigger()))
         case ..<700:
-            if let next = nextThing, !world.isAnswerDue { now = max(now, next) }
+            if let next = nextThing, world.unanswered == nil { now = max(now, next) }
             if try !handleWhatIsDue() { try elapse() }
-        case ..<703: try burst()
+        case ..<703: try burst(world.drawTarget())
         case ..<800: try send(.requested(world.drawTarget()))
         case ..<850: try send(.paused(world.drawTarget(), until: drawPauseEnd()))
         case ..<960: try send(.resumed(world.drawModule()))
@@ -117,7 +118,7 @@ struct SchedulerSimulation {
     /// Stands still, goes on a little, or jumps to where something is due; if the world is not
     /// punctual, also beyond.
     private mutating func passTime() {
-        guard !world.isAnswerDue else { return }
+        guard world.unanswered == nil else { return }
         let next = nextThing
         var target = now
         switch world.random.below(10) {
@@ -149,8 +150,7 @@ struct SchedulerSimulation {
         return isElapsed
     }
 
-    private mutating func burst() throws(Violation) {
-        let module = world.drawTarget()
+    private mutating func burst(_ module: ModuleID) throws(Violation) {
         let isHuge = world.random.percent(50)
         for _ in 0..<(isHuge ? 6 : 1_100) {
             let size = isHuge ? world.random.pick([100_000, 300_000, 700_000, 1_100_000]) : nil
@@ -246,6 +246,7 @@ struct SchedulerSimulation {
                 started.duration(to: now) <= graces + Scheduler.killPatience, "exit",
                 "the end takes longer than twice the grace and the patience after a kill")
         }
+        try send(.stopped)
         for _ in 0..<5 where try !handleWhatIsDue() { try send(.requested(world.drawModule())) }
     }
 }

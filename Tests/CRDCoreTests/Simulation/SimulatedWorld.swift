@@ -185,8 +185,8 @@ struct SimulatedWorld {
     /// When the next process ends, or the next answer is there.
     var nextOccurrence: Instant? { trees.compactMap { $0.next?.time }.min() }
 
-    /// Whether something must be told before time can pass.
-    var isAnswerDue: Bool { trees.contains(where: \.isAnswerDue) }
+    /// A module that could not be started, which must be told before time can pass.
+    var unanswered: ModuleID? { trees.firstIndex(where: \.isAnswerDue).map { ModuleID($0) } }
 
     /// One of the things that have happened to processes by now; any of them, unless punctual.
     mutating func takeOccurrence(at now: Instant) -> Event? {
