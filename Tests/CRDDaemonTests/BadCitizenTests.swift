@@ -241,6 +241,9 @@ struct BadCitizenTests {
         try await eventually("300 more runs have ended") { try runs() >= first + 300 }
         #expect(try await fewestDescriptors() <= descriptors + 8)
         #expect(Processes.residentKiB(daemon.pid) - memory < 2 << 10)
+        // Each of them had its own end, and not that of what it had left behind.
+        let troubled = try world.list().modules.filter { $0.reason != nil }
+        #expect(troubled.map(\.name) == ["Broken"])
         try await world.stop()
         #expect(Processes.mentioning(world.directory).isEmpty)
     }
