@@ -19,6 +19,16 @@ public struct Conclusion: Sendable {
     public let response: ResponseOutcome?
 }
 
+extension Conclusion {
+    /// Whether there was a response, and it ended by itself.
+    public var isResponded: Bool {
+        switch response {
+        case .ended(.exited, _), .ended(.signaled, _): true
+        default: false
+        }
+    }
+}
+
 public enum ResponseOutcome: Hashable, Sendable {
     case ended(Termination, after: Duration)
     /// It could not be started.

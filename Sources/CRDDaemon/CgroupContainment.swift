@@ -89,13 +89,20 @@ final class CgroupContainment: Containment {
         }
     }
 
-    func release(_ run: ActiveRun) {
+    func release(_ run: ActiveRun, keepingLeftovers: Bool) {
         for cgroup in run.cgroups {
             if let (_, token) = awaited.removeValue(forKey: cgroup.path) { reactor.remove(token) }
             putAway(cgroup)
         }
         run.cgroup = nil
         run.spentCgroups = []
+    }
+
+    /// What may stay is the service manager's from now on, and what may not was seen to be gone.
+    func finish() -> Bool {
+        reclaim()
+        for cgroup in free { cgroup.remove() }
+        return true
     }
 
     private func emptied(_ path: FilePath, _ events: inout [Event]) {

@@ -17,8 +17,14 @@ protocol Containment: AnyObject {
     func isEmpty(_ run: ActiveRun) -> Bool
     /// From now on `.emptied` is appended to the events as soon as none is left.
     func awaitEmptiness(of run: ActiveRun)
-    /// The run is over. What its response may leave behind is let be.
-    func release(_ run: ActiveRun)
+    /// The run is over.
+    ///
+    /// - Parameter keepingLeftovers: what it left behind may stay.
+    func release(_ run: ActiveRun, keepingLeftovers: Bool)
+    /// All runs are over and the daemon ends: kills what is left that may not stay.
+    ///
+    /// - Returns: whether nothing is.
+    func finish() -> Bool
     /// SIGCHLD came: a child has ended that no pidfd stands for.
     func reapAdopted(into events: inout [Event])
 }

@@ -58,8 +58,10 @@ public final class Daemon {
             output: output, reporter: RunReporter(logger: logger, names: users.map(\.name)))
         scheduler = Scheduler(policies, slots: slots, at: Clock.now)
         _ = try reactor.add(timer)
-        // SIGPIPE is blocked and let be: a reader of standard error that goes away ends nobody.
-        var signals = [SIGTERM, SIGINT, SIGHUP, SIGPIPE]
+        // What nobody asked for ends nobody either: SIGPIPE, when the reader of standard error
+        // goes away, or a SIGUSR1 that is meant for a trigger to come.
+        let others = [SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO]
+        var signals = [SIGTERM, SIGINT] + others + SignalSource.realTime
         if containment.adopts { signals.append(SIGCHLD) }
         _ = try reactor.add(SignalSource(signals, into: inbox))
     }
@@ -82,6 +84,7 @@ public final class Daemon {
             process(events)
             if let fatal { throw fatal }
         }
+        performer.finish()
         logger.notice("stopped")
     }
 
@@ -108,7 +111,8 @@ public final class Daemon {
                 events.append(.stopped)
             case SIGHUP:
                 logger.warning("SIGHUP does nothing yet; restart crd to read the files again")
-            default: break
+            case SIGPIPE: break
+            case let other: logger.info("signal \(other) from process \(signal.pid) is ignored")
             }
         }
     }

@@ -33,7 +33,8 @@ extension ReactorInterface.Module {
         switch status.health {
         case .well: nil
         case .erring(let termination): "the check ended with \(termination)"
-        case .failed(let reason): text(of: complaints) ?? reason
+        case .failed(let reason):
+            text(of: complaints).map { "\($0); then restart crd" } ?? reason
         case .stuck: "a process of its last run survives SIGKILL"
         }
     }

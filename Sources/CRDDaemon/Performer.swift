@@ -65,6 +65,12 @@ final class Performer {
         modules[module.index]?.name ?? reporter.names[module.index].description
     }
 
+    /// The scheduler has said that all is over.
+    func finish() {
+        guard !containment.finish() else { return }
+        reporter.logger.error("a module's process could not be ended and may live on")
+    }
+
     // MARK: Starting
 
     private func spawn(_ id: ModuleID, _ role: Role, _ run: Run) -> [Event] {
@@ -82,7 +88,7 @@ final class Performer {
             return []
         } catch {
             unregister(active)
-            if role == .check { forget(active) }
+            if role == .check { forget(active, keepingLeftovers: false) }
             return [.unable(id, reason: "\(error)")]
         }
     }
@@ -109,6 +115,12 @@ final class Performer {
         // Registered before there is a process, so that a failure leaves none behind.
         active.tokens.append(try reactor.add(printed.source))
         active.tokens.append(try reactor.add(told.source))
+        let user = module.user(role)
+        if let user {
+            // Or it could not open its own /dev/stdout and /dev/stderr.
+            try systemCall("fchown") { fchown(printed.childEnd, user.uid, user.gid) }
+            try systemCall("fchown") { fchown(told.childEnd, user.uid, user.gid) }
+        }
         let request = ChildProcess.Request(
             path: module.installed.executable(role).string,
             environment: module.environment(role, of: active.run, id: active.id),
@@ -117,7 +129,7 @@ final class Performer {
                 input?.descriptor ?? nothing.rawValue, printed.childEnd, told.childEnd,
                 (events ?? noEvents).descriptor
             ),
-            user: module.user(role), cgroup: active.cgroup?.directoryDescriptor,
+            user: user, cgroup: active.cgroup?.directoryDescriptor,
             openFiles: openFiles)
         let process = try withExtendedLifetime((input, events)) {
             try ChildProcess.spawn(request)
@@ -181,11 +193,12 @@ final class Performer {
         if active.captured.dropped > 0 {
             reporter.reportDropped(active.captured.dropped, of: name(of: id), limit: outputMax)
         }
-        forget(active)
+        let isKeeper = modules[id.index]?.installed.manifest.leftovers == .keep
+        forget(active, keepingLeftovers: isKeeper && conclusion.isResponded)
     }
 
-    private func forget(_ run: ActiveRun) {
-        containment.release(run)
+    private func forget(_ run: ActiveRun, keepingLeftovers: Bool) {
+        containment.release(run, keepingLeftovers: keepingLeftovers)
         active[run.module] = nil
     }
 }

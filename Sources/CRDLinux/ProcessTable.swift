@@ -127,7 +127,8 @@ public struct ProcessTable {
         return ids
     }
 
-    static func entry(_ pid: PID) -> Entry? {
+    /// Nil where there is no such process.
+    public static func entry(_ pid: PID) -> Entry? {
         // The name, in parentheses, may hold anything; what follows the last one counts.
         guard let bytes = contents(of: "/proc/\(pid)/stat"),
             let end = bytes.lastIndex(of: UInt8(ascii: ")"))

@@ -14,6 +14,9 @@ public final class SignalSource: EventSource {
         public let uid: UID
     }
 
+    /// `SIGRTMIN` to `SIGRTMAX`, which glibc decides at run time.
+    public static let realTime = __libc_current_sigrtmin()...__libc_current_sigrtmax()
+
     private let signals: Descriptor
     private let receive: (Received) -> Void
 

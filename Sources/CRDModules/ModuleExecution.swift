@@ -22,7 +22,7 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         _ name: String, argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
         configuration: Configuration
     ) -> ModuleExecution {
-        guard let module = ModuleName(name) else {
+        guard let module = ModuleName(name), !ModuleName.isSkipped(name) else {
             return ModuleExecution(
                 exitCode: 127, description: "'\(name)' cannot be a module's name")
         }

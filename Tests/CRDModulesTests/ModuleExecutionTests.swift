@@ -164,7 +164,11 @@ struct ModuleExecutionTests {
         }
         #expect(
             try execute("dangling")
-                == says(126, "\(directory["support/dangling/nowhere"]) is not there"))
+                == says(
+                    126,
+                    "\(file("dangling")) is a symbolic link that leads nowhere "
+                        + "(\(directory["support/dangling/nowhere"]) is not there); "
+                        + "mend or remove it"))
         #expect(
             try execute("text")
                 == says(
