@@ -121,7 +121,9 @@ extension Cgroup {
             // Fails while its processes are dying; an empty directory left is no harm.
             _ = stale.withPlatformString { rmdir($0) }
         }
+        // A new one, for the same reason that no run's is used after a kill.
         let leaf = path.appending("daemon")
+        _ = leaf.withPlatformString { rmdir($0) }
         try Directory.make(leaf, mode: 0o755)
         let members = try Descriptor.open(leaf.appending("cgroup.procs"), O_WRONLY)
         try members.writeAll(Array("\(getpid())\n".utf8), subject: leaf.string)

@@ -44,6 +44,7 @@ final class VarlinkClient {
             }
             var buffer = [UInt8](repeating: 0, count: 1 << 16)
             let count = recv(socket, &buffer, buffer.count, 0)
+            if count == -1 && errno == EINTR { continue }
             if count == -1 && errno == EAGAIN { throw Trouble("the daemon does not answer") }
             guard count > 0 else { return nil }
             rest += buffer[..<count]
