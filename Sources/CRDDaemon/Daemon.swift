@@ -80,8 +80,14 @@ public final class Daemon {
             try timer.arm(scheduler.nextDeadline)
             var events: [Event] = []
             for failure in try reactor.wait(into: &events) { note(failure) }
-            takeSignals(into: &events)
+            let childHasEnded = takeSignals(into: &events)
             process(events)
+            if childHasEnded {
+                // After what waits to be started, since it is mostly one that a pidfd has told of.
+                var orphans: [Event] = []
+                performer.reapAdopted(into: &orphans)
+                process(orphans)
+            }
             if let fatal { throw fatal }
         }
         performer.finish()
@@ -100,10 +106,12 @@ public final class Daemon {
         }
     }
 
-    private func takeSignals(into events: inout [Event]) {
+    /// - Returns: whether SIGCHLD was among them.
+    private func takeSignals(into events: inout [Event]) -> Bool {
+        var childHasEnded = false
         for signal in inbox.take() {
             switch signal.number {
-            case SIGCHLD: performer.reapAdopted(into: &events)
+            case SIGCHLD: childHasEnded = true
             case SIGTERM, SIGINT:
                 logger.notice(
                     "stopping on signal \(signal.number) from process \(signal.pid); responses get \(TimeSpan(configuration.configuration.grace)) to finish"
@@ -115,6 +123,7 @@ public final class Daemon {
             case let other: logger.info("signal \(other) from process \(signal.pid) is ignored")
             }
         }
+        return childHasEnded
     }
 
     private func note(_ failure: Reactor.Failure) {

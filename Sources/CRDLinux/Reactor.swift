@@ -41,6 +41,8 @@ public final class Reactor {
     private let epoll: Descriptor
     private var slots: [Slot] = []
     private var free: [UInt32] = []
+    /// Removed, and to be let go before the next wait: what waits to be started goes before that.
+    private var retired: [any EventSource] = []
     private var ready = Array(repeating: epoll_event(), count: batch)
 
     /// Calls epoll_create1(2).
@@ -57,6 +59,7 @@ public final class Reactor {
         }
         let slot = free.removeLast()
         let token = Token(slot: slot, generation: slots[Int(slot)].generation)
+        if retired.contains(where: { $0 === source }) { letGoOfRetired() }
         do throws(SystemCallError) {
             try control(EPOLL_CTL_ADD, source.descriptor, source.interest, token)
         } catch {
@@ -73,11 +76,10 @@ public final class Reactor {
         try control(EPOLL_CTL_MOD, source.descriptor, source.interest, token)
     }
 
-    /// Stops waiting for the source; its descriptor must still be open.
+    /// Stops waiting for the source, from now on; it is kept alive until the next wait.
     public func remove(_ token: Token) {
         guard let source = source(of: token) else { return }
-        // It fails only for a descriptor that is not registered, and that is what we want.
-        _ = epoll_ctl(epoll.rawValue, EPOLL_CTL_DEL, source.descriptor, nil)
+        retired.append(source)
         slots[Int(token.slot)].source = nil
         slots[Int(token.slot)].generation &+= 1
         free.append(token.slot)
@@ -85,6 +87,7 @@ public final class Reactor {
 
     /// Sleeps until something is ready, then drains all that is (epoll_wait(2)).
     public func wait(into events: inout [Event]) throws(SystemCallError) -> [Failure] {
+        letGoOfRetired()
         var failures: [Failure] = []
         let count = try ready.withUnsafeMutableBufferPointer { buffer throws(SystemCallError) in
             try systemCall("epoll_wait") {
@@ -104,6 +107,15 @@ public final class Reactor {
             }
         }
         return failures
+    }
+
+    private func letGoOfRetired() {
+        for source in retired {
+            // Not left to close(2): a child between vfork and exec may still hold a copy, and then
+            // the descriptor would go on reporting. It fails only where it is not registered.
+            _ = epoll_ctl(epoll.rawValue, EPOLL_CTL_DEL, source.descriptor, nil)
+        }
+        retired.removeAll(keepingCapacity: true)
     }
 
     private func source(of token: Token) -> (any EventSource)? {

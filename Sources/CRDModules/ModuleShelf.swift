@@ -12,6 +12,7 @@ public struct ModuleShelf: Sendable {
     private let rule: OwnershipRule
     /// Whether a role may run as somebody else: only root can become another user.
     private let switchesUsers: Bool
+    private let ownAccount = UserAccount.current()
 
     /// All that was found.
     public struct Contents: Sendable {
@@ -169,7 +170,7 @@ public struct ModuleShelf: Sendable {
         _ name: String?, _ file: FilePath, _ position: SourcePosition,
         _ complaints: inout [Diagnostic]
     ) -> UserAccount? {
-        let own = UserAccount.current()
+        let own = ownAccount
         guard let name else { return own }
         func complain(_ message: String) -> UserAccount? {
             complaints.append(
