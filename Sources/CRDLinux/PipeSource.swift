@@ -63,7 +63,7 @@ public final class PipeSource: EventSource {
     /// whoever still holds the other end may write on for ever (ioctl_tty(2), `FIONREAD`).
     public func finish() {
         var waiting: CInt = 0
-        _ = ioctl(pipe.rawValue, UInt(FIONREAD), &waiting)
+        if !isFinished { _ = ioctl(pipe.rawValue, UInt(FIONREAD), &waiting) }
         var rest = Int(waiting)
         while rest > 0 {
             guard let count = try? read(upTo: min(rest, Self.share)), count > 0 else { break }

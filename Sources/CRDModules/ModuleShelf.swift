@@ -112,6 +112,10 @@ public struct ModuleShelf: Sendable {
                 accounts[role] = account(
                     manifest.roles[role]?.user, file, position, &complaints)
             }
+            // Both roles may have it from the same line.
+            if complaints.count > 1, complaints.last == complaints.dropLast().last {
+                complaints.removeLast()
+            }
             for role in Role.allCases {
                 complainAbout(
                     role.fileName, in: directory,
@@ -156,10 +160,9 @@ public struct ModuleShelf: Sendable {
 
     /// Nil where there is no manifest, or none that can be read.
     private func root(of directory: FilePath, _ complaints: inout [Diagnostic]) -> TOMLTable? {
-        let file = directory.appending(InstalledModule.manifestName)
-        guard FileStatus(of: file, followingLinks: false) != nil else { return nil }
         do throws(Diagnostic) {
-            return try TOMLFile.read(file, under: rule)
+            return try TOMLFile.readIfThere(
+                InstalledModule.manifestName, in: directory, under: rule)
         } catch {
             complaints.append(error)
             return nil

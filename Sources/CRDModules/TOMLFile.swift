@@ -11,20 +11,52 @@ enum TOMLFile {
     static func read(
         _ path: FilePath, under rule: OwnershipRule
     ) throws(Diagnostic) -> TOMLTable {
+        let status: FileStatus
+        do throws(Refusal) {
+            status = try rule.verify(path)
+        } catch {
+            let remedy = error.isMissing ? "; make it, or name another" : ""
+            throw complaint(about: path, error, remedy)
+        }
+        return try parse(path, status)
+    }
+
+    /// The same for a file in a directory that was verified just now; nil where there is none.
+    static func readIfThere(
+        _ name: FilePath.Component, in directory: FilePath, under rule: OwnershipRule
+    ) throws(Diagnostic) -> TOMLTable? {
+        let path = directory.appending(name)
+        let status: FileStatus
+        do throws(Refusal) {
+            status = try rule.verify(name, in: directory)
+        } catch {
+            if error.isMissing && error.path == path { return nil }
+            throw complaint(about: path, error)
+        }
+        return try parse(path, status)
+    }
+
+    private static func parse(
+        _ path: FilePath, _ status: FileStatus
+    ) throws(Diagnostic) -> TOMLTable {
+        guard status.kind == .regular else {
+            throw complaint(about: path, Refusal(path, "is not a regular file"))
+        }
         let bytes: [UInt8]
-        do {
-            let status = try rule.verify(path)
-            guard status.kind == .regular else { throw Refusal(path, "is not a regular file") }
+        do throws(SystemCallError) {
             bytes = try Descriptor.open(path, O_RDONLY)
                 .readAll(limit: TOMLDocument.sizeMax + 1, subject: path.string)
-        } catch let refusal as Refusal {
-            // The complaint begins with the file's own name, unless another is to blame.
-            let message = refusal.path == path ? refusal.reason : refusal.description
-            let remedy = refusal.isMissing ? "; make it, or name another" : ""
-            throw Diagnostic(file: path.string, position: .start, message: message + remedy)
         } catch {
             throw Diagnostic(file: path.string, position: .start, message: "\(error)")
         }
         return try TOMLDocument.parse(bytes, file: path.string)
+    }
+
+    /// The complaint begins with the file's own name, unless another is to blame.
+    private static func complaint(
+        about path: FilePath, _ refusal: Refusal, _ remedy: String = ""
+    ) -> Diagnostic {
+        let message = refusal.path == path ? refusal.reason : refusal.description
+        return Diagnostic(file: path.string, position: .start, message: message + remedy)
     }
 }

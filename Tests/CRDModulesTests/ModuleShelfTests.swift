@@ -219,7 +219,7 @@ struct ModuleShelfTests {
     @Test(
         "says where an unknown user is named",
         arguments: [
-            ("user = \"no-such\"", ["1:8", "1:8"]),
+            ("user = \"no-such\"", ["1:8"]),
             ("description = \"x\"\n[response]\n  user = \"no-such\"", ["3:10"]),
             ("user = \"root\"\n[check]\nuser = \"no-such\"", ["3:8"]),
         ])
