@@ -211,6 +211,22 @@ struct BadCitizenTests {
     }
 
     @Test(
+        "leftovers = \"keep\" holds for processes with an environment of their own too",
+        arguments: Containment.available)
+    func keptStrangers(containment: Containment) async throws {
+        let world = try World(interval: "100ms")
+        try world.module(
+            "Keep", check: "mkdir '\(world.notes)/once'",
+            response: "env -i setsid \(world.forever) &", manifest: "leftovers = \"keep\"")
+        let arena = try Arena(containment, world)
+        _ = try await arena.start()
+        try await world.runs(5, of: "Keep")
+        #expect(world.sleepers().count == 1)
+        try await world.stop()
+        #expect(world.sleepers().count == 1)
+    }
+
+    @Test(
         "hundreds of runs leave no zombie, no descriptor and no memory behind",
         arguments: Containment.available)
     func noLeaks(containment: Containment) async throws {

@@ -89,6 +89,34 @@ struct StoppingTests {
         #expect(try world.list().daemon?.pid == Int(second.pid))
     }
 
+    @Test("survives signals that nobody asked for")
+    func ignores() async throws {
+        let world = try World(interval: "50ms")
+        try world.module("Steady", check: "exit 1")
+        let daemon = try await world.start()
+        for signal in [SIGUSR1, SIGUSR2, SIGALRM, SIGIO, SIGPIPE, 37] {
+            kill(daemon.pid, signal)
+            let before = try world.list().modules[0].runs
+            try await world.runs(before + 2, of: "Steady")
+        }
+        try await world.stop()
+    }
+
+    @Test("goes on when nobody reads its standard error, and stops when it is asked to")
+    func unreadStandardError() async throws {
+        let world = try World(interval: "100ms")
+        try world.module("Loud", check: "seq 20000 >&2; exit 1")
+        try world.module("Steady", check: "exit 1")
+        let daemon = try await world.start([
+            "/bin/sh", "-c", "mkfifo \"$0\" && exec 9<>\"$0\" && exec \"$@\" 2>\"$0\"",
+            "\(world.notes)/fifo",
+        ])
+        let before = try await world.runs(5, of: "Loud").runs
+        try await world.runs(before + 5, of: "Steady")
+        kill(daemon.pid, SIGTERM)
+        try await daemon.end()
+    }
+
     @Test("survives SIGHUP, and a reader of its standard error that goes away")
     func survives() async throws {
         let world = try World(interval: "50ms")
