@@ -69,20 +69,10 @@ extension TOMLFormat where Value == Int {
     /// A number of bytes: plain, or a string with a unit.
     static func size(upTo max: ByteSize) -> TOMLFormat {
         TOMLFormat(expected: "a size up to \(max), such as \"1MiB\"") { value, complaints in
-            let bytes: Int
-            switch value.content {
-            case .integer(let number): bytes = Int(number)
-            case .string(let text):
-                do throws(QuantityScanner.Malformed) {
-                    bytes = try ByteSize(parsing: text).bytes
-                } catch {
-                    complaints.refuse(value, because: error.reason)
-                    return nil
-                }
-            default:
-                complaints.refuse(value)
-                return nil
+            let quantity = complaints.quantity(value, plain: { Int($0) }) {
+                text throws(QuantityScanner.Malformed) in try ByteSize(parsing: text).bytes
             }
+            guard let bytes = quantity else { return nil }
             if (0...max.bytes).contains(bytes) { return bytes }
             complaints.refuse(value, because: bytes < 0 ? "is negative" : "is too large")
             return nil
@@ -97,20 +87,10 @@ extension TOMLFormat where Value == Duration {
             expected: "a time span from \(TimeSpan(range.lowerBound)) to "
                 + "\(TimeSpan(range.upperBound)), such as \"30s\""
         ) { value, complaints in
-            let span: Duration
-            switch value.content {
-            case .integer(let seconds): span = .seconds(seconds)
-            case .string(let text):
-                do throws(QuantityScanner.Malformed) {
-                    span = try TimeSpan(parsing: text).duration
-                } catch {
-                    complaints.refuse(value, because: error.reason)
-                    return nil
-                }
-            default:
-                complaints.refuse(value)
-                return nil
+            let quantity = complaints.quantity(value, plain: { Duration.seconds($0) }) {
+                text throws(QuantityScanner.Malformed) in try TimeSpan(parsing: text).duration
             }
+            guard let span = quantity else { return nil }
             if range.contains(span) { return span }
             let reason =
                 span < .zero ? "negative" : span < range.lowerBound ? "too short" : "too long"
@@ -163,5 +143,25 @@ extension TOMLFormat where Value == String {
             let end = text.lastIndex { $0 != "/" }
             return end.map { String(text[...$0]) } ?? "/"
         }
+    }
+}
+
+extension TOMLComplaints {
+    /// A quantity: a plain number, or text with units. Nil if it is neither, which is said.
+    fileprivate mutating func quantity<Quantity>(
+        _ value: TOMLValue, plain: (Int64) -> Quantity,
+        parsing: (String) throws(QuantityScanner.Malformed) -> Quantity
+    ) -> Quantity? {
+        switch value.content {
+        case .integer(let number): return plain(number)
+        case .string(let text):
+            do throws(QuantityScanner.Malformed) {
+                return try parsing(text)
+            } catch {
+                refuse(value, because: error.reason)
+            }
+        default: refuse(value)
+        }
+        return nil
     }
 }

@@ -25,6 +25,13 @@ final class ActiveRun {
     /// Whether `.emptied` is owed.
     var awaitsEmptiness = false
 
+    /// Tells once that no process of the run is left, however many signs of it there are.
+    func tellEmptied(into events: inout [Event]) {
+        guard awaitsEmptiness else { return }
+        awaitsEmptiness = false
+        events.append(.emptied(module))
+    }
+
     init(_ run: Run, of module: ModuleID, id: String, outputMax: Int) {
         self.run = run
         self.module = module

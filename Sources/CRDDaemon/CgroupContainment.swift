@@ -108,7 +108,7 @@ final class CgroupContainment: Containment {
     private func emptied(_ path: FilePath, _ events: inout [Event]) {
         guard let (run, token) = awaited.removeValue(forKey: path) else { return }
         reactor.remove(token)
-        if isEmpty(run) { events.append(.emptied(run.module)) }
+        if isEmpty(run) { run.tellEmptied(into: &events) }
     }
 
     /// For another run if it is empty and nothing was killed in it.

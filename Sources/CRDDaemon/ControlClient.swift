@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import CLinux
 import CRDCore
 import CRDLinux
 import FoundationEssentials
@@ -38,10 +37,7 @@ public enum ControlClient {
     private static func call<Parameters: Decodable>(
         _ method: String, at path: FilePath
     ) throws -> Parameters {
-        let socket = Descriptor(
-            adopting: try systemCall("connect", on: path.string) {
-                crd_unix_connect(path.string)
-            })
+        let socket = try Descriptor.connected(to: path)
         try socket.writeAll(try Array(JSONEncoder().encode(Call(method: method))) + [0])
         var framing = VarlinkFraming(lengthMax: replyMax)
         var buffer = [UInt8](repeating: 0, count: 1 << 16)

@@ -180,7 +180,10 @@ final class Performer {
 
     private func clear(_ id: ModuleID, _ signal: TreeSignal?) -> [Event] {
         guard let active = active[id] else { return [] }
-        if containment.isEmpty(active) { return [.emptied(id)] }
+        if containment.isEmpty(active) {
+            active.awaitsEmptiness = false
+            return [.emptied(id)]
+        }
         if let signal { containment.send(signal, to: active) }
         active.awaitsEmptiness = true
         containment.awaitEmptiness(of: active)

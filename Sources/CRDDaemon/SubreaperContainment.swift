@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import CLinux
 import CRDCore
 import CRDLinux
 import Glibc
@@ -25,7 +24,7 @@ final class SubreaperContainment: Containment {
 
     init(keepsLeftovers: @escaping (String) -> Bool) throws(SystemCallError) {
         self.keepsLeftovers = keepsLeftovers
-        try systemCall("prctl") { crd_become_subreaper() }
+        try ChildProcess.adoptOrphans()
     }
 
     func admit(_ run: ActiveRun) {
@@ -81,7 +80,7 @@ final class SubreaperContainment: Containment {
         }
         for run in runs.values.filter(\.awaitsEmptiness).sorted(by: { $0.id < $1.id })
         where isEmpty(run) {
-            events.append(.emptied(run.module))
+            run.tellEmptied(into: &events)
         }
     }
 

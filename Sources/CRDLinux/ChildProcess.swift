@@ -52,6 +52,12 @@ public struct ChildProcess: ~Copyable {
         return former == 0 ? nil : former
     }
 
+    /// From now on descendants that lose their parent become children of this process (prctl(2),
+    /// `PR_SET_CHILD_SUBREAPER`).
+    public static func adoptOrphans() throws(SystemCallError) {
+        try systemCall("prctl") { crd_become_subreaper() }
+    }
+
     /// Starts a process in a session of its own; see `crd_spawn` for all that is set in it.
     ///
     /// - Throws: what failed in the child too, execve(2) included, with its errno.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CLinux
 import Glibc
 public import SystemPackage
 
@@ -29,6 +30,12 @@ public struct Descriptor: ~Copyable {
             path.withPlatformString { Glibc.open($0, flags | O_CLOEXEC, mode) }
         }
         return Descriptor(adopting: fd)
+    }
+
+    /// A blocking stream to whoever listens at a Unix socket (connect(2), unix(7)).
+    public static func connected(to path: FilePath) throws(SystemCallError) -> Descriptor {
+        Descriptor(
+            adopting: try systemCall("connect", on: path.string) { crd_unix_connect(path.string) })
     }
 
     /// Reads to the end of the file, or to `limit` bytes (read(2)).

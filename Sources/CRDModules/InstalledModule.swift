@@ -36,7 +36,7 @@ public struct InstalledModule: Sendable {
         try rule.verify(way)
         do throws(Refusal) {
             try rule.verify(Self.manifestName, in: directory)
-        } catch let error where refusalIsOfMissing(error, Self.manifestName) {
+        } catch let error where error.isMissing(directory.appending(Self.manifestName)) {
             // A module need not have one.
         }
         for role in Role.allCases { try verifyExecutable(role, under: rule) }
@@ -53,10 +53,6 @@ public struct InstalledModule: Sendable {
             role.fileName, in: directory, under: rule, ownedAlsoBy: accounts[role]?.uid)
     }
 
-    private func refusalIsOfMissing(_ refusal: Refusal, _ name: FilePath.Component) -> Bool {
-        refusal.isMissing && refusal.path == directory.appending(name)
-    }
-
     static let manifestName: FilePath.Component = "module.toml"
 
     /// Whether the file is there, is nobody else's, and may be executed. The directory was verified
@@ -69,7 +65,7 @@ public struct InstalledModule: Sendable {
         let status: FileStatus
         do throws(Refusal) {
             status = try rule.verify(name, in: directory, ownedAlsoBy: owner)
-        } catch let error where error.isMissing && error.path == path {
+        } catch let error where error.isMissing(path) {
             throw Refusal(path, "is not there; a module needs an executable of that name")
         } catch {
             throw error.told(of: path)

@@ -18,6 +18,9 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         self.isMissing = isMissing
     }
 
+    /// Whether it is this file itself that is not there, and not what it leads to or lies in.
+    func isMissing(_ path: FilePath) -> Bool { isMissing && self.path == path }
+
     public var description: String { "\(path) \(reason)" }
 
     /// The same, told of `path` where that is a link that leads nowhere: what it should lead to

@@ -30,7 +30,7 @@ enum TOMLFile {
         do throws(Refusal) {
             status = try rule.verify(name, in: directory)
         } catch {
-            if error.isMissing && error.path == path { return nil }
+            if error.isMissing(path) { return nil }
             throw complaint(about: path, error)
         }
         return try parse(path, status)
