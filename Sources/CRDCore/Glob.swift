@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A pattern for names as in glob(7), known to be well-formed; fnmatch(3) does the matching.
+public struct Glob: Hashable, Sendable {
+    public let pattern: String
+
+    /// What is wrong with a pattern, completing "the pattern …".
+    struct Malformed: Error {
+        let reason: String
+    }
+
+    init(parsing pattern: String) throws(Malformed) {
+        if let reason = Self.objection(to: pattern) { throw Malformed(reason: reason) }
+        self.pattern = pattern
+    }
+
+    /// fnmatch(3) takes everything, and what it does not understand then matches nothing.
+    private static func objection(to pattern: String) -> String? {
+        if pattern.isEmpty { return "is empty" }
+        var rest = Substring(pattern).utf8
+        while let byte = rest.popFirst() {
+            switch byte {
+            case 0: return "has a NUL byte"
+            case UInt8(ascii: "/"): return "has a slash, but is compared with names, not paths"
+            case UInt8(ascii: "\\") where rest.popFirst() == nil: return "ends in a backslash"
+            case UInt8(ascii: "["):
+                guard let end = bracketEnd(in: rest) else { return "has a '[' without its ']'" }
+                rest = rest[end...].dropFirst()
+            default: break
+            }
+        }
+        return nil
+    }
+
+    /// Where the bracket expression ends whose inside begins `rest`.
+    private static func bracketEnd(in rest: Substring.UTF8View) -> Substring.UTF8View.Index? {
+        var inside = rest
+        if let first = inside.first, first == UInt8(ascii: "!") || first == UInt8(ascii: "^") {
+            inside.removeFirst()
+        }
+        // A ']' that comes first stands for itself.
+        if inside.first == UInt8(ascii: "]") { inside.removeFirst() }
+        while let byte = inside.first {
+            if byte == UInt8(ascii: "]") { return inside.startIndex }
+            inside.removeFirst()
+            if byte == UInt8(ascii: "\\") { _ = inside.popFirst() }
+            guard byte == UInt8(ascii: "["), let kind = inside.first,
+                [UInt8(ascii: ":"), UInt8(ascii: "."), UInt8(ascii: "=")].contains(kind)
+            else { continue }
+            // A class such as [:digit:] ends in its own ":]".
+            inside.removeFirst()
+            while let inner = inside.popFirst() {
+                if inner == kind && inside.first == UInt8(ascii: "]") { break }
+            }
+            guard inside.popFirst() != nil else { return nil }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Writes one JSON object without a line feed: a line of a `CRD_EVENTS` file.
+///
+/// Not Codable: a name or a log line need not be UTF-8, and there may be thousands a second.
+struct JSONObject {
+    private var bytes: [UInt8] = [UInt8(ascii: "{")]
+
+    /// The whole object.
+    consuming func finish() -> [UInt8] {
+        bytes.append(UInt8(ascii: "}"))
+        return bytes
+    }
+
+    mutating func add(_ key: String, _ text: String) {
+        add(key: key)
+        quote(text.utf8)
+    }
+
+    /// Text where it is UTF-8, else an array of the bytes, as journalctl(1) shows it.
+    mutating func add(_ key: String, text: [UInt8]) {
+        add(key: key)
+        if String(validating: text, as: UTF8.self) != nil {
+            quote(text)
+        } else {
+            list(text) { $1.append(contentsOf: "\($0)".utf8) }
+        }
+    }
+
+    mutating func add(_ key: String, _ texts: [String]) {
+        add(key: key)
+        list(texts) { $1.quote($0.utf8) }
+    }
+
+    mutating func add(_ key: String, _ flag: Bool) {
+        add(key: key)
+        append(contentsOf: flag ? "true".utf8 : "false".utf8)
+    }
+
+    private mutating func add(key: String) {
+        if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
+        quote(key.utf8)
+        bytes.append(UInt8(ascii: ":"))
+    }
+
+    private mutating func append(contentsOf text: some Sequence<UInt8>) {
+        bytes.append(contentsOf: text)
+    }
+
+    private mutating func list<Item>(_ items: [Item], _ add: (Item, inout JSONObject) -> Void) {
+        bytes.append(UInt8(ascii: "["))
+        for (index, item) in items.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            add(item, &self)
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    private mutating func quote(_ text: some Sequence<UInt8>) {
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                bytes.append(UInt8(ascii: "\\"))
+                bytes.append(byte)
+            case UInt8(ascii: "\n"): append(contentsOf: "\\n".utf8)
+            case UInt8(ascii: "\t"): append(contentsOf: "\\t".utf8)
+            case 0..<0x20, 0x7F:
+                let digits = String(byte, radix: 16)
+                append(contentsOf: "\\u00\(byte < 0x10 ? "0" : "")\(digits)".utf8)
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+}

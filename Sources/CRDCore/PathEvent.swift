@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// What happened to a path, as a module gets to know it.
+public struct PathEvent: Hashable, Sendable {
+    /// Bytes, since a name need not be UTF-8.
+    public var path: [UInt8]
+    public var events: PathEvents
+    public var isDirectory = false
+    /// Where it was before, if it was moved and that was seen.
+    public var from: [UInt8]?
+    /// The kernel's queue was full, so anything may have happened.
+    public var isOverflow = false
+
+    public init(path: [UInt8], _ events: PathEvents, isDirectory: Bool = false) {
+        self.path = path
+        self.events = events
+        self.isDirectory = isDirectory
+    }
+
+    /// - Parameter time: RFC 3339, in UTC.
+    public func triggerEvent(at time: String) -> TriggerEvent {
+        var object = JSONObject()
+        object.add("trigger", "path")
+        object.add("time", time)
+        object.add("path", text: path)
+        object.add("events", events.names)
+        object.add("directory", isDirectory)
+        if let from { object.add("from", text: from) }
+        if isOverflow { object.add("overflow", true) }
+        return TriggerEvent(
+            cause: .path, line: object.finish(),
+            variables: [TriggerEvent.Variable(name: "CRD_PATH", value: path)])
+    }
+}
