@@ -59,6 +59,7 @@ public struct Manifest: Equatable, Sendable {
     public var environment: [String: String] = [:]
     public var leftovers: Leftovers = .kill
     public var enabled = true
+    public var paths: [PathTrigger] = []
     /// For every role; what the module says for all of them is folded in already.
     public var roles: [Role: RoleSettings] = settingsForAll(RoleSettings())
 
@@ -73,8 +74,8 @@ public struct Manifest: Equatable, Sendable {
         decoder.read("settle", .span(.zero ... .seconds(86_400)), into: &manifest.settle)
         decoder.read("cooldown", .cooldown, into: &manifest.cooldown)
         decoder.read("limit", .limit, into: &manifest.limit)
-        decoder.read("condition", .exitCodes(atLeast: 1), into: &manifest.condition)
-        decoder.read("clear", .exitCodes(atLeast: 0), into: &manifest.clear)
+        decoder.read("condition", .exitCodes.nonEmpty(), into: &manifest.condition)
+        decoder.read("clear", .exitCodes, into: &manifest.clear)
         decoder.read("environment", .environment, into: &manifest.environment)
         decoder.read("leftovers", .word(["kill": .kill, "keep": .keep]), into: &manifest.leftovers)
         decoder.read("enabled", .boolean, into: &manifest.enabled)
@@ -86,6 +87,12 @@ public struct Manifest: Equatable, Sendable {
         for role in Role.allCases {
             decoder.readTable(role.rawValue) {
                 manifest.roles[role, default: common].read(from: &$0)
+            }
+        }
+
+        decoder.readTable("trigger") {
+            $0.readTables("path") {
+                if let trigger = PathTrigger(from: &$0) { manifest.paths.append(trigger) }
             }
         }
 
@@ -117,6 +124,22 @@ public struct Manifest: Equatable, Sendable {
     private static func settingsForAll(_ settings: RoleSettings) -> [Role: RoleSettings] {
         Dictionary(uniqueKeysWithValues: Role.allCases.map { ($0, settings) })
     }
+}
+
+extension PathTrigger {
+    /// Nil where it cannot be known what to watch.
+    fileprivate init?(from decoder: inout TOMLDecoder) {
+        let path = decoder.require("path", .absolutePath(lengthMax: Self.pathMax))
+        self.init(path: path ?? "")
+        decoder.read("events", .pathEvents, into: &events)
+        decoder.read("recursive", .boolean, into: &isRecursive)
+        decoder.read("include", .globs, into: &include)
+        decoder.read("exclude", .globs, into: &exclude)
+        if path == nil { return nil }
+    }
+
+    /// PATH_MAX of limits.h, which counts the NUL byte.
+    private static let pathMax = 4_095
 }
 
 extension Manifest.RoleSettings {

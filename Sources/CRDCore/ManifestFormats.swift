@@ -48,29 +48,16 @@ extension TOMLFormat where Value == Manifest.Limit? {
 }
 
 extension TOMLFormat where Value == Set<UInt8> {
-    static func exitCodes(atLeast least: Int) -> TOMLFormat {
-        TOMLFormat(expected: "a list of exit codes from 0 to 255, such as [0, 3]") {
-            value, complaints in
-            guard case .array(let items) = value.content else {
-                complaints.refuse(value)
-                return nil
-            }
-            var codes: Set<UInt8> = []
-            var isSound = true
-            for item in items {
-                if case .integer(let number) = item.content, let code = UInt8(exactly: number) {
-                    codes.insert(code)
-                } else {
-                    complaints.refuse(item, because: "is no exit code")
-                    isSound = false
-                }
-            }
-            guard isSound else { return nil }
-            if codes.count >= least { return codes }
-            complaints.refuse(value, because: "is empty")
-            return nil
+    /// As many as there are, which may be none.
+    static let exitCodes = TOMLFormat<[UInt8]>.list(
+        "a list of exit codes from 0 to 255, such as [0, 3]"
+    ) { item, complaints in
+        if case .integer(let number) = item.content, let code = UInt8(exactly: number) {
+            return code
         }
-    }
+        complaints.refuse(item, because: "is no exit code")
+        return nil
+    }.map { Set($0) }
 }
 
 extension TOMLFormat where Value == [String: String] {

@@ -53,7 +53,8 @@ public struct Policy: Sendable {
         conditionCodes = manifest.condition
         clearCodes = manifest.clear
         leftovers = manifest.leftovers
-        isCheckedAtStart = interval != nil
+        // What happened to a path before nobody knows.
+        isCheckedAtStart = interval != nil || !manifest.paths.isEmpty
         if !manifest.enabled { standing = .disabled }
     }
 

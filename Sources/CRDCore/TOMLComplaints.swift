@@ -30,14 +30,28 @@ struct TOMLComplaints {
 
     /// The value is of the right kind, but `reason`.
     mutating func refuse(_ value: TOMLValue, because reason: String) {
-        let shown =
-            switch value.content {
-            case .string(let text): QuotedText.double(text)
-            case .integer(let number): "\(number)"
-            default: value.kind
-            }
         add(
-            "\(QuotedText.single(key)): \(shown) \(reason); it must be \(expected())",
+            "\(QuotedText.single(key)): \(shown(value)) \(reason); it must be \(expected())",
             at: value.position)
+    }
+
+    /// The value is a word, but none of those `known`.
+    mutating func refuse(_ value: TOMLValue, known: [String]) {
+        let nearest: String? =
+            if case .string(let word) = value.content {
+                Spelling.nearest(to: word, among: known)
+            } else { nil }
+        let advice =
+            nearest.map { "did you mean \"\($0)\"?" }
+            ?? "known here: \(known.joined(separator: ", "))"
+        add("\(QuotedText.single(key)): \(shown(value)) is unknown; \(advice)", at: value.position)
+    }
+
+    private func shown(_ value: TOMLValue) -> String {
+        switch value.content {
+        case .string(let text): QuotedText.double(text)
+        case .integer(let number): "\(number)"
+        default: value.kind
+        }
     }
 }

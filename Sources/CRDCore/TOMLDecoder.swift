@@ -7,16 +7,21 @@ struct TOMLDecoder {
     private let table: TOMLTable
     /// Of the table, with a dot at its end; empty for the root.
     private let path: String
+    /// Where the table begins.
+    private let start: SourcePosition
     private var known: [String] = []
     private var complaints: TOMLComplaints
 
     init(_ root: TOMLTable, file: String) {
-        self.init(root, path: "", complaints: TOMLComplaints(file: file))
+        self.init(root, path: "", start: .start, complaints: TOMLComplaints(file: file))
     }
 
-    private init(_ table: TOMLTable, path: String, complaints: TOMLComplaints) {
+    private init(
+        _ table: TOMLTable, path: String, start: SourcePosition, complaints: TOMLComplaints
+    ) {
         self.table = table
         self.path = path
+        self.start = start
         self.complaints = complaints
     }
 
@@ -33,20 +38,57 @@ struct TOMLDecoder {
         if let value = read(key, format) { target = value }
     }
 
+    /// A key that must be there.
+    mutating func require<Value>(_ key: String, _ format: TOMLFormat<Value>) -> Value? {
+        if table[key] == nil {
+            complaints.add(
+                "\(QuotedText.single(path + key)) is missing; it must be \(format.expected())",
+                at: start)
+        }
+        return read(key, format)
+    }
+
     /// A table in this one.
     mutating func readTable(_ key: String, _ body: (inout TOMLDecoder) -> Void) {
         known.append(key)
         guard let value = table[key]?.value else { return }
         guard case .table(let inner) = value.content else {
-            complaints.key = path + key
-            complaints.expected = { [path] in "a table, as begun by [\(path)\(key)]" }
-            complaints.refuse(value)
-            return
+            return refuse(value, of: key, expecting: "a table, as begun by [\(path)\(key)]")
         }
-        var decoder = TOMLDecoder(inner, path: "\(path)\(key).", complaints: complaints)
+        read(inner, of: key, at: value.position, body)
+    }
+
+    /// Any number of tables, each begun by the key in double brackets; `body` is called for each.
+    mutating func readTables(_ key: String, _ body: (inout TOMLDecoder) -> Void) {
+        known.append(key)
+        guard let value = table[key]?.value else { return }
+        guard case .array(let items) = value.content else {
+            return refuse(value, of: key, expecting: "tables, each begun by [[\(path)\(key)]]")
+        }
+        for item in items {
+            if case .table(let inner) = item.content {
+                read(inner, of: key, at: item.position, body)
+            } else {
+                refuse(item, of: key, expecting: "a table, as begun by [[\(path)\(key)]]")
+            }
+        }
+    }
+
+    private mutating func read(
+        _ inner: TOMLTable, of key: String, at start: SourcePosition,
+        _ body: (inout TOMLDecoder) -> Void
+    ) {
+        var decoder = TOMLDecoder(
+            inner, path: "\(path)\(key).", start: start, complaints: complaints)
         body(&decoder)
         decoder.complainAboutUnknownKeys()
         complaints = decoder.complaints
+    }
+
+    private mutating func refuse(_ value: TOMLValue, of key: String, expecting expected: String) {
+        complaints.key = path + key
+        complaints.expected = { expected }
+        complaints.refuse(value)
     }
 
     /// For what concerns several keys: where the value of `key` stands, if it is there.

@@ -42,6 +42,33 @@ struct TOMLFormat<Value: Sendable>: Sendable {
     }
 }
 
+extension TOMLFormat {
+    /// A list. Each item that is not accepted gets a complaint of its own, and then there is no
+    /// list.
+    static func list<Item: Sendable>(
+        _ expected: String, item: @escaping @Sendable (TOMLValue, inout TOMLComplaints) -> Item?
+    ) -> TOMLFormat where Value == [Item] {
+        TOMLFormat(expected: expected) { value, complaints in
+            guard case .array(let items) = value.content else {
+                complaints.refuse(value)
+                return nil
+            }
+            let accepted = items.compactMap { item($0, &complaints) }
+            return accepted.count == items.count ? accepted : nil
+        }
+    }
+
+    /// The same, with something in it.
+    func nonEmpty() -> TOMLFormat where Value: Collection {
+        TOMLFormat(expected: expected()) { value, complaints in
+            guard let list = read(value, &complaints) else { return nil }
+            if !list.isEmpty { return list }
+            complaints.refuse(value, because: "is empty")
+            return nil
+        }
+    }
+}
+
 extension TOMLFormat where Value == Bool {
     static let boolean = TOMLFormat(expected: "true or false") { value, complaints in
         if case .boolean(let flag) = value.content { return flag }
@@ -132,17 +159,27 @@ extension TOMLFormat where Value == String {
         return text.utf8.count > 256 ? "is too long" : nil
     }
 
-    /// Returned without slashes at its end, so that names can be appended.
+    /// Returned without empty components and `.`, so that names can be appended and paths compared.
     static func absolutePath(lengthMax: Int) -> TOMLFormat {
         text("an absolute path of at most \(lengthMax) bytes") { text in
-            if !text.hasPrefix("/") { return "is not absolute" }
+            if text.utf8.first != UInt8(ascii: "/") { return "is not absolute" }
             if text.utf8.contains(0) { return "has a NUL byte" }
-            if text.split(separator: "/").contains("..") { return "has a component \"..\"" }
+            if components(of: text).contains("..") { return "has a component \"..\"" }
+            if components(of: text).contains(where: { $0.utf8.count > nameMax }) {
+                return "has a component of more than \(nameMax) bytes"
+            }
             return text.utf8.count > lengthMax ? "is too long" : nil
         }.map { text in
-            let end = text.lastIndex { $0 != "/" }
-            return end.map { String(text[...$0]) } ?? "/"
+            "/" + components(of: text).filter { $0 != "." }.joined(separator: "/")
         }
+    }
+
+    /// NAME_MAX of limits.h.
+    private static let nameMax = 255
+
+    /// By bytes: to a `Character`, a slash with an accent behind it is none.
+    private static func components(of path: String) -> [Substring] {
+        path.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }
     }
 }
 

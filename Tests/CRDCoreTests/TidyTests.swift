@@ -97,7 +97,10 @@ struct TidyTests {
     @Test("a file has the name of a type in it", arguments: product)
     func fileNames(_ source: Source) {
         let name = URL(filePath: source.path).deletingPathExtension().lastPathComponent
-        let extensions = ["SystemCall", "Identifiers", "TOMLFormat", "ManifestFormats", "Listing"]
+        let extensions = [
+            "SystemCall", "Identifiers", "TOMLFormat", "ManifestFormats", "TriggerFormats",
+            "Listing",
+        ]
         guard !extensions.contains(name) else { return }
         let kinds = ["struct", "class", "enum", "protocol", "actor", "typealias"]
         #expect(kinds.contains { source.text.contains("\($0) \(name)") })
