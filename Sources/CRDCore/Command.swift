@@ -13,6 +13,11 @@ public enum Command: Sendable {
     case conclude(ModuleID, Conclusion)
     /// The module's health has changed.
     case report(ModuleID, Health)
+    /// Try again to watch what could not be watched. Answered by `Event.rearmed` where that works,
+    /// perhaps later; else by nothing, or by `Event.deafened` if there is another reason now.
+    case rearm(ModuleID)
+    /// The module has become deaf, or hears again (nil).
+    case reportDeafness(ModuleID, Deafness?)
     /// All has ended after `Event.stopped`.
     case exit
 }

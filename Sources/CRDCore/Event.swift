@@ -15,6 +15,10 @@ public enum Event: Sendable {
     case emptied(ModuleID)
     /// The answer to a `Command.spawn` that could not be performed.
     case unable(ModuleID, reason: String)
+    /// A trigger of the module cannot be watched. The reason says what to do about it.
+    case deafened(ModuleID, reason: String)
+    /// All triggers of the module are watched again.
+    case rearmed(ModuleID)
     /// No run starts until `.resumed`, or until the deadline.
     case paused(ModuleID, until: Instant?)
     case resumed(ModuleID)

@@ -31,6 +31,10 @@ struct ModuleState {
     var retryAt: Instant?
     var retryCause = Cause.interval
     var health = Health.well
+    /// Nil while all triggers are watched.
+    var deafness: Deafness?
+    /// While deaf: when to try again to watch, and to look meanwhile.
+    var rearmAt: Instant?
     var runs = 0
     var responses = 0
     var last: Conclusion?
@@ -93,6 +97,12 @@ struct ModuleState {
         return wanted == nil ? nil : .interval
     }
 
+    /// When the timer comes for a check: while the module is deaf, sooner than its interval.
+    var nextTimedCheck: Instant? {
+        guard let deafness else { return nextInterval }
+        return deafness.isPolled ? rearmAt : nil
+    }
+
     /// When the module must be looked at again if nothing else happens.
     var nextDeadline: Instant? {
         let stageEnds: Instant? =
@@ -104,7 +114,8 @@ struct ModuleState {
             default: nil
             }
         return Self.earlier(
-            Self.earlier(nextInterval, pausedUntil), Self.earlier(retryAt, stageEnds))
+            Self.earlier(deafness == nil ? nextInterval : rearmAt, pausedUntil),
+            Self.earlier(retryAt, stageEnds))
     }
 
     private static func earlier(_ first: Instant?, _ second: Instant?) -> Instant? {
@@ -112,12 +123,48 @@ struct ModuleState {
         return min(first, second)
     }
 
-    /// Moves the interval's deadline past `now`; periods that were missed are not made up.
+    /// Moves the interval's deadline past `now`.
     mutating func skipElapsedIntervals(at now: Instant) {
-        guard let due = nextInterval, let interval = policy.interval else { return }
-        let late = due.duration(to: now).nanoseconds
-        let periods = late / interval.nanoseconds + 1
-        nextInterval = Instant(nanoseconds: due.nanoseconds + periods * interval.nanoseconds)
+        guard let due = nextInterval, due <= now, let interval = policy.interval else { return }
+        nextInterval = Self.next(after: due, every: interval, at: now)
+    }
+
+    /// Periods that were missed are not made up.
+    private static func next(
+        after due: Instant, every period: Duration, at now: Instant
+    ) -> Instant {
+        let periods = due.duration(to: now).nanoseconds / period.nanoseconds + 1
+        return Instant(nanoseconds: due.nanoseconds + periods * period.nanoseconds)
+    }
+
+    // MARK: Deafness
+
+    private var rearmPeriod: Duration {
+        min(policy.interval ?? Scheduler.pollPeriod, Scheduler.pollPeriod)
+    }
+
+    /// - Returns: whether it heard until now.
+    mutating func deafen(_ reason: String, at now: Instant) -> Bool {
+        let heard = deafness == nil
+        deafness = Deafness(reason: reason, isPolled: policy.interval != nil)
+        if heard { rearmAt = now + rearmPeriod }
+        return heard
+    }
+
+    /// - Returns: whether it was deaf until now.
+    mutating func hearAgain(at now: Instant) -> Bool {
+        guard deafness != nil else { return false }
+        deafness = nil
+        rearmAt = nil
+        skipElapsedIntervals(at: now)
+        return true
+    }
+
+    /// - Returns: whether it is time to try again to watch.
+    mutating func passRearm(at now: Instant) -> Bool {
+        guard let due = rearmAt, due <= now else { return false }
+        rearmAt = Self.next(after: due, every: rearmPeriod, at: now)
+        return true
     }
 
     // MARK: A run
@@ -180,6 +227,7 @@ struct ModuleState {
         case .resting:
             if isPaused { return .paused }
             if case .failed = health { return .failed }
+            if deafness != nil { return .degraded }
             if pending.isEmpty { return .idle }
             return (settledAt ?? now) > now ? .settling : .cooling
         }

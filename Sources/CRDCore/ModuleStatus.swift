@@ -5,6 +5,8 @@ public struct ModuleStatus: Sendable {
     public let name: ModuleName
     public let phase: Phase
     public let health: Health
+    /// Nil while all triggers are watched.
+    public let deafness: Deafness?
     /// When the timer comes for it next.
     public let nextInterval: Instant?
     /// Events that wait for the next run, those that found no room included.

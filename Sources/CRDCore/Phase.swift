@@ -12,6 +12,8 @@ public enum Phase: Hashable, Sendable {
     case checking
     case responding
     case paused
+    /// A trigger cannot be watched; `Deafness` says why.
+    case degraded
     /// It could not be run; `Health` says why.
     case failed
     case disabled

@@ -13,6 +13,9 @@ public struct Scheduler: Sendable {
     /// How long a process may outlive SIGKILL before its slot is given to others.
     public static let killPatience = Duration.seconds(5)
 
+    /// How often, at the least, a module is checked that has a trigger which cannot be watched.
+    public static let pollPeriod = Duration.seconds(5)
+
     private enum Ending { case none, asked, announced }
 
     private var modules: [ModuleState]
@@ -58,6 +61,8 @@ public struct Scheduler: Sendable {
         case .exited(let module, let termination): finish(module, termination, at: now, &commands)
         case .emptied(let module): conclude(module, at: now, &commands)
         case .unable(let module, let reason): giveUp(module, reason, at: now, &commands)
+        case .deafened(let module, let reason): deafen(module, reason, at: now, &commands)
+        case .rearmed(let module): hearAgain(module, at: now, &commands)
         case .paused(let module, let until): pause(module, until: until)
         case .resumed(let module): resume(module, at: now)
         case .stopped: stop(at: now, &commands)
@@ -106,6 +111,28 @@ public struct Scheduler: Sendable {
         want(.request, of: module, at: now)
     }
 
+    // MARK: Deafness (G9)
+
+    private mutating func deafen(
+        _ module: ModuleID, _ reason: String, at now: Instant, _ commands: inout [Command]
+    ) {
+        guard ending == .none, modules[module.index].policy.standing == .enabled,
+            modules[module.index].deafen(reason, at: now)
+        else { return }
+        commands.append(.reportDeafness(module, modules[module.index].deafness))
+        renewDeadline(of: module)
+    }
+
+    /// What happened since the last check is unknown: a run under way may have looked before.
+    private mutating func hearAgain(
+        _ module: ModuleID, at now: Instant, _ commands: inout [Command]
+    ) {
+        guard ending == .none, modules[module.index].hearAgain(at: now) else { return }
+        commands.append(.reportDeafness(module, nil))
+        want(.start, of: module, at: now)
+        renewDeadline(of: module)
+    }
+
     // MARK: Time
 
     private mutating func advanceAllElapsed(at now: Instant, _ commands: inout [Command]) {
@@ -125,13 +152,14 @@ public struct Scheduler: Sendable {
             modules[index].retryAt = nil
             want(modules[index].retryCause, of: module, at: now)
         }
-        if let due = modules[index].nextInterval, due <= now {
-            modules[index].skipElapsedIntervals(at: now)
+        if let due = modules[index].nextTimedCheck, due <= now {
             // A run under way looks already, and a check that cannot start has its own retry.
             if !modules[index].isRunning && !isRetryPending {
                 want(.interval, of: module, at: now)
             }
         }
+        if ending == .none, modules[index].passRearm(at: now) { commands.append(.rearm(module)) }
+        modules[index].skipElapsedIntervals(at: now)
         if let end = modules[index].pausedUntil, end <= now { resume(module, at: now) }
         consider(module, at: now)
     }
@@ -392,7 +420,7 @@ public struct Scheduler: Sendable {
         let state = modules[module.index]
         return ModuleStatus(
             name: state.policy.name, phase: state.phase(at: now), health: state.health,
-            nextInterval: state.nextInterval,
+            deafness: state.deafness, nextInterval: state.nextTimedCheck,
             pendingCount: state.pending.lines.count + state.pending.dropped,
             runs: state.runs, responses: state.responses, last: state.last,
             lastEnded: state.lastEnded)

@@ -51,7 +51,9 @@ final class Performer {
         case .clear(let module, let signal): return clear(module, signal)
         case .conclude(let module, let conclusion): conclude(module, conclusion)
         case .report(let module, let health): reporter.report(health, of: name(of: module))
-        case .exit: break
+        case .reportDeafness(let module, let deafness):
+            reporter.report(deafness, of: name(of: module))
+        case .rearm, .exit: break
         }
         return []
     }

@@ -63,6 +63,25 @@ struct RunReporter {
                 metadata: metadata)
         }
     }
+
+    /// - Parameter deafness: nil: it hears again.
+    func report(_ deafness: Deafness?, of module: String) {
+        let metadata: Logger.Metadata = ["module": "\(module)"]
+        guard let deafness else {
+            logger.notice("\(module): all its triggers are watched again", metadata: metadata)
+            return
+        }
+        let period = TimeSpan(Scheduler.pollPeriod)
+        if deafness.isPolled {
+            logger.warning(
+                "\(module): \(deafness.reason); until that works, it is checked at least every \(period)",
+                metadata: metadata)
+        } else {
+            logger.error(
+                "\(module): deaf: \(deafness.reason); its interval is \"off\", so nothing makes up for what it misses until that works, which is tried every \(period)",
+                metadata: metadata)
+        }
+    }
 }
 
 extension Duration {

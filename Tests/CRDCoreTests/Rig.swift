@@ -57,6 +57,10 @@ struct Rig {
         case .conclude(let module, let conclusion):
             return "conclude \(names[module.index]) \(conclusion.check)"
         case .report(let module, let health): return "report \(names[module.index]) \(health.text)"
+        case .rearm(let module): return "rearm \(names[module.index])"
+        case .reportDeafness(let module, nil): return "\(names[module.index]) hears again"
+        case .reportDeafness(let module, let deafness?):
+            return "\(names[module.index]) is deaf\(deafness.isPolled ? ", polled" : "")"
         case .exit: return "exit"
         }
     }

@@ -53,6 +53,8 @@ struct ContractModel {
         case .triggered(let module, let trigger):
             if modules[module.index].isEnabled { modules[module.index].note(trigger, at: now) }
         case .requested(let module): modules[module.index].owe(.request, at: now)
+        case .deafened(let module, let reason): noteDeafness(module, reason, at: now)
+        case .rearmed(let module): noteHearing(module, at: now)
         case .paused(let module, let until): modules[module.index].pause(until: until)
         case .resumed(let module): modules[module.index].resume(at: now)
         case .exited(let module, let termination): try noteExit(module, termination, at: now)
@@ -121,11 +123,27 @@ struct ContractModel {
         modules[module.index].retryBy = now + modules[module.index].period
     }
 
+    private mutating func noteDeafness(_ module: ModuleID, _ reason: String, at now: Instant) {
+        guard stops == 0 else { return }
+        modules[module.index].deafen(reason, at: now)
+        guard modules[module.index].mustTellDeafness else { return }
+        let isPolled = modules[module.index].policy.interval != nil
+        coverage.reach(isPolled ? .deaf : .deafWithoutPoll)
+    }
+
+    private mutating func noteHearing(_ module: ModuleID, at now: Instant) {
+        guard stops == 0 else { return }
+        modules[module.index].hearAgain(at: now)
+        guard modules[module.index].mustTellDeafness else { return }
+        coverage.reach(modules[module.index].run == nil ? .healed : .healedWhileRunning)
+    }
+
     private mutating func noteStop(at now: Instant) {
         stops += 1
         if slotsInUse > 0 { coverage.reach(.stoppedWhileRunning) }
         guard stops == 1 else { return }
         for index in modules.indices {
+            modules[index].rearmBy = nil
             guard let run = modules[index].run, run.role == .response, run.force == .none else {
                 continue
             }
@@ -143,6 +161,8 @@ struct ContractModel {
         case .conclude(let module, let conclusion):
             try judgeConclusion(module, conclusion, at: now)
         case .report(let module, let health): try judgeReport(module, health, at: now)
+        case .rearm(let module): try judgeRearm(module)
+        case .reportDeafness(let module, let deafness): try judgeDeafness(module, deafness)
         case .exit:
             try Violation.unless(
                 stops > 0 && !hasExited && slotsInUse == 0, "exit",
@@ -163,6 +183,7 @@ struct ContractModel {
         try Violation.unless(slotsInUse <= slots, "G4", "\(slotsInUse) runs in \(slots) slots")
         try Violation.unless(facts.isEnabled, "standing", "\(name) is not enabled")
         try Violation.unless(!facts.isPaused, "G2", "\(name) is paused")
+        try Violation.unless(!facts.mustRearm, "G9", "\(name) looks before it is rearmed")
         try Violation.unless(stops == 0, "stop", "\(name) starts after the daemon was told to end")
         try Violation.unless(run.number > lastNumber, "run", "the number \(run.number) came before")
         lastNumber = run.number
@@ -176,6 +197,7 @@ struct ContractModel {
         try judgeOrder(module, facts)
         try judgeCause(run, facts)
         noteDeferral(facts, at: now)
+        if facts.deafness != nil && facts.owed == [.interval] { coverage.reach(.polled) }
         let due = now + (facts.policy.timeouts[.check] ?? .zero)
         let served = modules[module.index].begin(ObservedRun(run, due: due, at: now))
         taken[module.index] = served
@@ -385,6 +407,26 @@ struct ContractModel {
         coverage.reach(.stuck)
     }
 
+    // MARK: Deafness (G9)
+
+    private mutating func judgeRearm(_ module: ModuleID) throws(Violation) {
+        try Violation.unless(
+            modules[module.index].mustRearm, "G9", "\(name(module)) is rearmed out of time")
+        modules[module.index].mustRearm = false
+        if modules[module.index].isPaused { coverage.reach(.rearmedWhilePaused) }
+    }
+
+    private mutating func judgeDeafness(
+        _ module: ModuleID, _ deafness: Deafness?
+    ) throws(Violation) {
+        let facts = modules[module.index]
+        try Violation.unless(
+            facts.mustTellDeafness, "G9", "\(name(module))'s deafness is told again")
+        try Violation.unless(
+            facts.deafness == deafness, "G9", "\(name(module))'s deafness is told wrongly")
+        modules[module.index].mustTellDeafness = false
+    }
+
     // MARK: What must not be left undone
 
     private mutating func judgeDuties(after event: Event, at now: Instant) throws(Violation) {
@@ -394,6 +436,8 @@ struct ContractModel {
             if let run = facts.run {
                 try judgeDuty(run, facts, after: event, at: now)
             }
+            try Violation.unless(!facts.mustRearm, "G9", "\(name) is not rearmed")
+            try Violation.unless(!facts.mustTellDeafness, "G9", "\(name)'s deafness is not told")
             let mustStart = stops == 0 && facts.mustStart
             try Violation.unless(
                 !mustStart || slotsInUse == slots, "G10", "\(name) waits without need")
@@ -462,6 +506,12 @@ struct ContractModel {
         try Violation.unless(
             status.health == facts.health, "health", "\(name) is shown as \(status.health)")
         try Violation.unless(
+            status.deafness == facts.deafness, "G9",
+            "\(name) is shown as \(status.deafness.map { "\($0)" } ?? "hearing")")
+        try Violation.unless(
+            facts.deafness?.isPolled != true || stops > 0 || status.nextInterval == facts.rearmBy,
+            "G9", "\(name)'s next poll is shown wrongly")
+        try Violation.unless(
             !facts.isEnabled || isTrue(status.phase, facts, at: now), "phase",
             "\(name) is shown as \(status.phase)")
     }
@@ -473,14 +523,17 @@ struct ContractModel {
 
     private func isTrue(_ phase: Phase, _ facts: ModuleFacts, at now: Instant) -> Bool {
         switch phase {
-        case .idle: facts.run == nil && facts.unserved.isEmpty && (facts.owed.isEmpty || stops > 0)
+        case .idle:
+            facts.run == nil && facts.deafness == nil && facts.unserved.isEmpty
+                && (facts.owed.isEmpty || stops > 0)
         case .settling, .cooling:
-            facts.run == nil && !facts.unserved.isEmpty && !facts.isPaused
+            facts.run == nil && facts.deafness == nil && !facts.unserved.isEmpty && !facts.isPaused
                 && (phase == .settling) == (facts.settledAt.map { $0 > now } ?? false)
         case .queued: facts.run == nil && !facts.isPaused
         case .checking: facts.run?.role == .check && facts.run?.isStuck == false
         case .responding: facts.run?.role == .response && facts.run?.isStuck == false
         case .paused: facts.run == nil && (facts.isPaused || stops > 0)
+        case .degraded: facts.run == nil && facts.deafness != nil && !facts.isPaused
         case .stuck: facts.run?.isStuck == true
         case .failed, .disabled: facts.run == nil && hasFailed(facts)
         }

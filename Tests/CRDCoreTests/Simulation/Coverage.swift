@@ -7,6 +7,7 @@ struct Coverage {
         case response, error, timeout, kill, stuck, unable, droppedEvents
         case settled, settledByBound, cooled, limited, deferredButTakenAlong
         case timerBeforeUrgent, stoppedWhileRunning
+        case deaf, deafWithoutPoll, polled, rearmedWhilePaused, healed, healedWhileRunning
     }
 
     private var counts: [Corner: Int] = [:]

@@ -26,6 +26,13 @@ struct ModuleFacts {
     var answered: [Instant] = []
     var run: ObservedRun?
     var health: Health = .well
+    /// Nil while all its triggers are watched.
+    var deafness: Deafness?
+    /// While it is deaf: when it must be tried again to watch (G9).
+    var rearmBy: Instant?
+    /// What must be said before the scheduler takes in anything else.
+    var mustRearm = false
+    var mustTellDeafness = false
     /// When the scheduler last had reason to ask whether a run is due.
     var heardAt: Instant
     /// When it was last told that time has passed.
@@ -85,9 +92,19 @@ struct ModuleFacts {
     /// When the scheduler must be woken for this module's sake.
     func wakeNeeded(hasFreeSlot: Bool) -> Instant? {
         guard isEnabled else { return nil }
-        if let run { return run.isStuck ? nil : run.due }
-        if isPaused { return pausedUntil }
-        var needs = [nextInterval].compactMap { $0 }
+        var needs = [rearmBy].compactMap { $0 }
+        if let run {
+            if !run.isStuck { needs.append(run.due) }
+        } else if isPaused {
+            if let pausedUntil { needs.append(pausedUntil) }
+        } else {
+            needs += needsAtRest(hasFreeSlot: hasFreeSlot)
+        }
+        return needs.min()
+    }
+
+    private func needsAtRest(hasFreeSlot: Bool) -> [Instant] {
+        var needs = [deafness == nil ? nextInterval : nil].compactMap { $0 }
         if owed.isEmpty && hasFreeSlot {
             if let retryBy {
                 needs.append(retryBy)
@@ -95,7 +112,7 @@ struct ModuleFacts {
                 needs.append(forbiddenUntil)
             }
         }
-        return needs.min()
+        return needs
     }
 
     // MARK: What happens
@@ -130,11 +147,42 @@ struct ModuleFacts {
         owe(.request, at: now)
     }
 
+    /// What the design's section 5 says of G9: looked at "at least every 5 s".
+    private var pollPeriod: Duration { min(policy.interval ?? .seconds(5), .seconds(5)) }
+
+    mutating func deafen(_ reason: String, at now: Instant) {
+        guard isEnabled else { return }
+        let heard = deafness == nil
+        deafness = Deafness(reason: reason, isPolled: policy.interval != nil)
+        guard heard else { return }
+        mustTellDeafness = true
+        rearmBy = now + pollPeriod
+    }
+
+    mutating func hearAgain(at now: Instant) {
+        guard deafness != nil else { return }
+        deafness = nil
+        rearmBy = nil
+        mustTellDeafness = true
+        while let due = nextInterval, due <= now { nextInterval = due + period }
+        owe(.start, at: now)
+    }
+
     mutating func noteTime(_ now: Instant) {
         heardAt = now
         elapsedAt = now
+        if let due = rearmBy, due <= now { passRearm(due, at: now) }
         if let due = nextInterval, due <= now { passInterval(due, at: now) }
         if let pausedUntil, pausedUntil <= now { resume(at: now) }
+    }
+
+    /// While a module is deaf, this is what its interval is otherwise.
+    private mutating func passRearm(_ due: Instant, at now: Instant) {
+        var next = due
+        while next <= now { next = next + pollPeriod }
+        rearmBy = next
+        mustRearm = true
+        if policy.interval != nil, run == nil, retryBy == nil { owe(.interval, at: now) }
     }
 
     /// Periods that were missed are skipped, and a run under way looks already.
@@ -142,7 +190,7 @@ struct ModuleFacts {
         var next = due
         while next <= now { next = next + period }
         nextInterval = next
-        guard run == nil, retryBy == nil else { return }
+        guard deafness == nil, run == nil, retryBy == nil else { return }
         let isAlone = isAtRest && !isPaused
         owe(.interval, at: now)
         dueTogether = isAlone ? due : nil

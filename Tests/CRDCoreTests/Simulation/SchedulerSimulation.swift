@@ -97,7 +97,8 @@ struct SchedulerSimulation {
         case ..<703: try burst(world.drawTarget())
         case ..<800: try send(.requested(world.drawTarget()))
         case ..<850: try send(.paused(world.drawTarget(), until: drawPauseEnd()))
-        case ..<960: try send(.resumed(world.drawModule()))
+        case ..<940: try send(.resumed(world.drawModule()))
+        case ..<960 where world.isHardOfHearing: try send(world.drawHearing())
         default: try elapse()
         }
     }
@@ -178,18 +179,22 @@ struct SchedulerSimulation {
         world.calm(true, at: now)
         for index in world.policies.indices { try send(.resumed(ModuleID(index))) }
         let end = now + patience
-        var awaited = world.policies.indices.filter { !contract.modules[$0].isAtRest }
+        var awaited = world.policies.indices.filter { isAwaited($0) }
         while !(awaited.isEmpty && contract.slotsInUse == 0) {
             guard let next = nextThing, next <= end else {
                 throw Violation(message: "liveness: \(waiting(awaited)) never came to rest")
             }
             now = max(now, next)
             _ = try handleWhatIsDue()
-            awaited = awaited.filter { !contract.modules[$0].isAtRest }
+            awaited = awaited.filter { isAwaited($0) }
         }
     }
 
-    /// What still has to end; then settling, cooldown, limit and retries, once for what is pending
+    private func isAwaited(_ index: Int) -> Bool {
+        !contract.modules[index].isAtRest || contract.modules[index].deafness != nil
+    }
+
+    /// What still has to end, or to be watched again; then settling, cooldown, limit and retries, once for what is pending
     /// and once for what the last response touches; and the queue.
     private var patience: Duration {
         let ending = world.policies.map { $0.grace * 2 + Scheduler.killPatience }.max() ?? .zero
@@ -199,7 +204,7 @@ struct SchedulerSimulation {
             if case .fixed(let span) = policy.cooldown { cooldown = span }
             return period + policy.settle * 10 + cooldown + (policy.limit?.window ?? .zero)
         }
-        return .seconds(10) + ending + (waiting.max() ?? .zero) * 2 + .seconds(10)
+        return .seconds(10) + Scheduler.pollPeriod * 2 + ending + (waiting.max() ?? .zero) * 2 + .seconds(10)
     }
 
     private func waiting(_ modules: [Int]) -> String {
@@ -240,6 +245,7 @@ struct SchedulerSimulation {
                 try send(.triggered(world.drawModule(), world.drawTrigger()))
             }
             if world.random.percent(5) { try send(.requested(world.drawModule())) }
+            if world.random.percent(5) { try send(world.drawHearing()) }
             if isImpatient && contract.stops == 1 && world.random.percent(30) { try send(.stopped) }
             _ = try handleWhatIsDue()
             try Violation.unless(
@@ -256,8 +262,8 @@ extension Event {
         switch self {
         case .started, .elapsed, .stopped: nil
         case .triggered(let module, _), .requested(let module), .exited(let module, _),
-            .emptied(let module), .unable(let module, _), .paused(let module, _),
-            .resumed(let module):
+            .emptied(let module), .unable(let module, _), .deafened(let module, _),
+            .rearmed(let module), .paused(let module, _), .resumed(let module):
             module
         }
     }
@@ -269,6 +275,8 @@ extension Event {
         case .emptied(let module): "emptied \(module.index)"
         case .unable(let module, _): "unable \(module.index)"
         case .requested(let module): "requested \(module.index)"
+        case .deafened(let module, let reason): "deafened \(module.index): \(reason)"
+        case .rearmed(let module): "rearmed \(module.index)"
         case .paused(let module, let until):
             "paused \(module.index) until \(until.map { "\($0.nanoseconds)" } ?? "resumed")"
         case .resumed(let module): "resumed \(module.index)"
@@ -287,6 +295,9 @@ extension Command {
             "clear \(module.index) \(signal.map { "\($0)" } ?? "")"
         case .conclude(let module, _): "conclude \(module.index)"
         case .report(let module, let health): "report \(module.index) \(health)"
+        case .rearm(let module): "rearm \(module.index)"
+        case .reportDeafness(let module, let deafness):
+            "report \(module.index) \(deafness == nil ? "hears" : "deaf")"
         case .exit: "exit"
         }
     }

@@ -27,6 +27,9 @@ struct SimulatedWorld {
     private var isCalm = false
     private var holds: [Bool]
     private var linesMade: UInt64 = 0
+    /// Whether triggers get lost to watch, and what the shell answers when told to rearm them.
+    let isHardOfHearing: Bool
+    private var answers: [(time: Instant, event: Event)] = []
 
     init(seed: UInt64) {
         // Neighbouring seeds must not share their first draws.
@@ -46,6 +49,7 @@ struct SimulatedWorld {
         roughness = random.pick([0, 5, 15, 30])
         trees = Array(repeating: ProcessTree(), count: count)
         holds = Array(repeating: true, count: count)
+        isHardOfHearing = random.percent(60)
     }
 
     // MARK: What is drawn once
@@ -113,6 +117,13 @@ struct SimulatedWorld {
             variables: [.init(name: "CRD_PATH", value: mark)])
     }
 
+    /// Something about what can be watched; often what the scheduler knows already.
+    mutating func drawHearing() -> Event {
+        let module = drawModule()
+        if random.percent(40) { return .rearmed(module) }
+        return .deafened(module, reason: random.pick(["no watch left", "not readable"]))
+    }
+
     private mutating func drawProcess(_ role: Role, _ policy: Policy, at now: Instant)
         -> ProcessTree.Process
     {
@@ -159,7 +170,17 @@ struct SimulatedWorld {
         case .signal(let module, let signal): trees[module.index].signal(signal, at: now)
         case .clear(let module, let signal): trees[module.index].clear(signal, at: now)
         case .conclude(let module, _): trees[module.index] = ProcessTree()
-        case .report, .exit: break
+        case .rearm(let module): rearm(module, at: now)
+        case .report, .reportDeafness, .exit: break
+        }
+    }
+
+    private mutating func rearm(_ module: ModuleID, at now: Instant) {
+        let time = now + random.pick([.zero, .zero, random.upTo(.seconds(7))])
+        if isCalm || random.percent(30) {
+            answers.append((time, .rearmed(module)))
+        } else if random.percent(30) {
+            answers.append((time, .deafened(module, reason: "still no watch left")))
         }
     }
 
@@ -183,13 +204,25 @@ struct SimulatedWorld {
     // MARK: What happens next
 
     /// When the next process ends, or the next answer is there.
-    var nextOccurrence: Instant? { trees.compactMap { $0.next?.time }.min() }
+    var nextOccurrence: Instant? {
+        (trees.compactMap { $0.next?.time } + answers.map(\.time)).min()
+    }
 
     /// A module that could not be started, which must be told before time can pass.
     var unanswered: ModuleID? { trees.firstIndex(where: \.isAnswerDue).map { ModuleID($0) } }
 
-    /// One of the things that have happened to processes by now; any of them, unless punctual.
+    /// One of the things that have happened by now; any of them, unless punctual.
     mutating func takeOccurrence(at now: Instant) -> Event? {
+        if random.percent(50), let answer = takeAnswer(at: now) { return answer }
+        return takeEnd(at: now) ?? takeAnswer(at: now)
+    }
+
+    private mutating func takeAnswer(at now: Instant) -> Event? {
+        guard let index = answers.firstIndex(where: { $0.time <= now }) else { return nil }
+        return answers.remove(at: index).event
+    }
+
+    private mutating func takeEnd(at now: Instant) -> Event? {
         var due = trees.indices.filter { (trees[$0].next?.time).map { $0 <= now } ?? false }
         if isPunctual {
             let first = due.compactMap { trees[$0].next?.time }.min()
