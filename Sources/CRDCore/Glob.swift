@@ -24,36 +24,44 @@ public struct Glob: Hashable, Sendable {
             case UInt8(ascii: "/"): return "has a slash, but is compared with names, not paths"
             case UInt8(ascii: "\\") where rest.popFirst() == nil: return "ends in a backslash"
             case UInt8(ascii: "["):
-                guard let end = bracketEnd(in: rest) else { return "has a '[' without its ']'" }
-                rest = rest[end...].dropFirst()
+                if let reason = objectionToBracket(&rest) { return reason }
             default: break
             }
         }
         return nil
     }
 
-    /// Where the bracket expression ends whose inside begins `rest`.
-    private static func bracketEnd(in rest: Substring.UTF8View) -> Substring.UTF8View.Index? {
-        var inside = rest
+    /// Takes the inside of a bracket expression and its end off the front of `inside`.
+    private static func objectionToBracket(_ inside: inout Substring.UTF8View) -> String? {
         if let first = inside.first, first == UInt8(ascii: "!") || first == UInt8(ascii: "^") {
             inside.removeFirst()
         }
         // A ']' that comes first stands for itself.
         if inside.first == UInt8(ascii: "]") { inside.removeFirst() }
-        while let byte = inside.first {
-            if byte == UInt8(ascii: "]") { return inside.startIndex }
-            inside.removeFirst()
+        while let byte = inside.popFirst() {
+            if byte == UInt8(ascii: "]") { return nil }
             if byte == UInt8(ascii: "\\") { _ = inside.popFirst() }
             guard byte == UInt8(ascii: "["), let kind = inside.first,
                 [UInt8(ascii: ":"), UInt8(ascii: "."), UInt8(ascii: "=")].contains(kind)
             else { continue }
             // A class such as [:digit:] ends in its own ":]".
             inside.removeFirst()
+            let name = inside
             while let inner = inside.popFirst() {
                 if inner == kind && inside.first == UInt8(ascii: "]") { break }
             }
-            guard inside.popFirst() != nil else { return nil }
+            let length = name.count - inside.count - 1
+            guard inside.popFirst() != nil else { break }
+            guard kind == UInt8(ascii: ":") else { continue }
+            let named = String(Substring(name.prefix(length)))
+            if !classes.contains(named) { return "has the unknown class [:\(named):]" }
         }
-        return nil
+        return "has a '[' without its ']'"
     }
+
+    /// Those of wctype(3).
+    private static let classes: Set<String> = [
+        "alnum", "alpha", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+        "upper", "xdigit",
+    ]
 }
