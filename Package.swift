@@ -90,7 +90,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "CRDDaemonTests", dependencies: ["CRDDaemon", "crd"], swiftSettings: strict),
+            name: "CRDDaemonTests",
+            dependencies: [
+                "CRDCore", "CRDDaemon", "crd", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17,

@@ -5,10 +5,16 @@ public import CRDModules
 
 extension ReactorInterface.Module {
     /// A module of a running daemon.
-    init(_ module: InstalledModule, _ status: ModuleStatus, calendar: (Instant) -> String) {
+    ///
+    /// - Parameter waitingFor: a path of a trigger that is not there yet.
+    init(
+        _ module: InstalledModule, _ status: ModuleStatus, waitingFor: String? = nil,
+        calendar: (Instant) -> String
+    ) {
         self.init(
             name: module.name.description, kind: module.kind.rawValue,
-            state: "\(status.phase)", reason: Self.reason(of: status, module.complaints),
+            state: Self.state(of: status, waitingFor: waitingFor),
+            reason: Self.reason(of: status, module.complaints),
             description: module.manifest.description, next: status.nextInterval.map(calendar),
             pending: status.pendingCount, runs: status.runs, responses: status.responses)
         guard let conclusion = status.last, let ended = status.lastEnded else { return }
@@ -29,7 +35,19 @@ extension ReactorInterface.Module {
             reason: Self.text(of: complaints), description: module.manifest.description)
     }
 
-    private static func reason(of status: ModuleStatus, _ complaints: [Diagnostic]) -> String? {
+    static func state(of status: ModuleStatus, waitingFor: String?) -> String {
+        if status.phase == .idle, let waitingFor { return "waiting for \(waitingFor)" }
+        return "\(status.phase)"
+    }
+
+    /// The worse first.
+    static func reason(of status: ModuleStatus, _ complaints: [Diagnostic]) -> String? {
+        let reasons = [trouble(of: status, complaints), status.deafness?.reason]
+        let told = reasons.compactMap(\.self)
+        return told.isEmpty ? nil : told.joined(separator: "; ")
+    }
+
+    private static func trouble(of status: ModuleStatus, _ complaints: [Diagnostic]) -> String? {
         switch status.health {
         case .well: nil
         case .erring(let termination): "the check ended with \(termination)"

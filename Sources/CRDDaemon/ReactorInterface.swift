@@ -10,6 +10,7 @@ public enum ReactorInterface {
         interface org.crd.Reactor
 
         # containment: "cgroup" or "subreaper", how a run's processes are found.
+        # overflows: how often the kernel's queue of path events was full.
         type Daemon (
           pid: int,
           version: string,
@@ -17,7 +18,8 @@ public enum ReactorInterface {
           slots: int,
           running: int,
           containment: string,
-          started: string
+          started: string,
+          overflows: int
         )
 
         # trigger: start, interval, path, journal, signal, request or verify.
@@ -31,8 +33,9 @@ public enum ReactorInterface {
           ended: string
         )
 
-        # state: idle, settling, cooling, queued, checking, responding, paused, failed, disabled
-        # or stuck; of a support module: installed or failed; without a daemon: stopped.
+        # state: idle, settling, cooling, queued, checking, responding, paused, failed, disabled,
+        # stuck, degraded (a trigger cannot be watched) or "waiting for PATH" (idle, and the path
+        # is not there yet); of a support module: installed or failed; without a daemon: stopped.
         # reason: what is wrong, and what to do.
         # next: when the timer comes for it. pending: events that wait for its next run.
         type Module (
@@ -64,6 +67,7 @@ public enum ReactorInterface {
         public var running: Int
         public var containment: String
         public var started: String
+        public var overflows = 0
     }
 
     public struct Run: Codable, Sendable {

@@ -59,19 +59,25 @@ struct ListCommand: ParsableCommand {
 
     // MARK: The table
 
+    /// A longer state, such as one with a path in it, must not push every row's rest aside.
+    private static let stateMax = 24
+
     private static func table(_ modules: [ReactorInterface.Module]) -> [String] {
         var rows = [["MODULE", "STATE", "RUNS", "RESPONSES", "LAST RUN"]]
         for module in modules {
             rows.append([
-                module.name, module.state, "\(module.runs)", "\(module.responses)",
+                module.name, harmless(module.state), "\(module.runs)", "\(module.responses)",
                 last(module.last),
             ])
         }
-        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        let widths = rows[0].indices.map { column in
+            let counts = rows.map { $0[column].count }
+            return (column == 1 ? counts.filter { $0 <= stateMax } : counts).max() ?? 0
+        }
         var lines: [String] = []
         for (index, row) in rows.enumerated() {
             let cells = zip(row, widths).map { cell, width in
-                cell + String(repeating: " ", count: width - cell.count)
+                cell + String(repeating: " ", count: max(0, width - cell.count))
             }
             let line = cells.joined(separator: "  ")
             lines.append(
@@ -83,6 +89,13 @@ struct ListCommand: ParsableCommand {
             if index > 0, let reason = modules[index - 1].reason { lines.append("    \(reason)") }
         }
         return lines
+    }
+
+    /// As ls(1) shows it: a path may have anything in it, also what would command the terminal.
+    private static func harmless(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
     }
 
     private static func last(_ run: ReactorInterface.Run?) -> String {

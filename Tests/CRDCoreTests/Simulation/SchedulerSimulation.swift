@@ -204,7 +204,8 @@ struct SchedulerSimulation {
             if case .fixed(let span) = policy.cooldown { cooldown = span }
             return period + policy.settle * 10 + cooldown + (policy.limit?.window ?? .zero)
         }
-        return .seconds(10) + Scheduler.pollPeriod * 2 + ending + (waiting.max() ?? .zero) * 2 + .seconds(10)
+        return .seconds(10) + Scheduler.pollPeriod * 2 + ending + (waiting.max() ?? .zero) * 2
+            + .seconds(10)
     }
 
     private func waiting(_ modules: [Int]) -> String {

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import Logging
+import Synchronization
+import Testing
+
+@testable import CRDDaemon
+
+/// What is told of a module that cannot hear.
+@Suite("Deafness, as it is told")
+struct DeafnessTests {
+    private static let reason = "no watch left for /srv; raise fs.inotify.max_user_watches"
+    private let module = ModuleID(0)
+
+    private func scheduler(_ change: (inout Policy) -> Void = { _ in }) throws -> Scheduler {
+        let name = try #require(ModuleName("Log"))
+        var policy = Policy(name: name, configuration: Configuration())
+        change(&policy)
+        return Scheduler([policy], slots: 1, at: Instant(nanoseconds: 0))
+    }
+
+    private func shown(_ scheduler: Scheduler, waitingFor: String? = nil) -> (String, String?) {
+        let status = scheduler.status(of: module, at: Instant(nanoseconds: 1))
+        return (
+            ReactorInterface.Module.state(of: status, waitingFor: waitingFor),
+            ReactorInterface.Module.reason(of: status, [])
+        )
+    }
+
+    @Test("G9: a deaf module is listed as degraded, with the reason") func degraded() throws {
+        var scheduler = try scheduler()
+        _ = scheduler.receive(.deafened(module, reason: Self.reason), at: .init(nanoseconds: 0))
+        #expect(shown(scheduler, waitingFor: "/srv") == ("degraded", Self.reason))
+        _ = scheduler.receive(.started, at: .init(nanoseconds: 0))
+        #expect(shown(scheduler) == ("checking", Self.reason))
+        _ = scheduler.receive(.unable(module, reason: "no exec"), at: .init(nanoseconds: 0))
+        #expect(shown(scheduler) == ("failed", "no exec; \(Self.reason)"))
+    }
+
+    @Test("G9: an idle module is listed as waiting for a path that is not there")
+    func waiting() throws {
+        var scheduler = try scheduler()
+        #expect(shown(scheduler) == ("idle", nil))
+        #expect(shown(scheduler, waitingFor: "/srv") == ("waiting for /srv", nil))
+        _ = scheduler.receive(.started, at: .init(nanoseconds: 0))
+        #expect(shown(scheduler, waitingFor: "/srv") == ("checking", nil))
+    }
+
+    @Test("G9: the log says what is wrong, how bad it is, and when it is over")
+    func log() throws {
+        let lines = Lines()
+        let reporter = RunReporter(logger: Logger(label: "test") { _ in lines }, names: [])
+        reporter.report(Deafness(reason: Self.reason, isPolled: true), of: "Log")
+        reporter.report(Deafness(reason: Self.reason, isPolled: false), of: "Log")
+        reporter.report(nil as Deafness?, of: "Log")
+        #expect(
+            lines.all == [
+                "warning Log: \(Self.reason); until that works, it is checked at least every 5s",
+                "error Log: deaf: \(Self.reason); its interval is \"off\", so nothing makes up "
+                    + "for what it misses until that works, which is tried every 5s",
+                "notice Log: all its triggers are watched again",
+            ])
+    }
+
+    /// A handler whose lines can be read.
+    private final class Lines: LogHandler {
+        private let told = Mutex<[String]>([])
+        var all: [String] { told.withLock { $0 } }
+        var metadata: Logger.Metadata {
+            get { [:] }
+            set {}
+        }
+        var logLevel: Logger.Level {
+            get { .trace }
+            set {}
+        }
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { nil }
+            set {}
+        }
+
+        func log(event: LogEvent) {
+            told.withLock { $0.append("\(event.level) \(event.message)") }
+        }
+    }
+}
