@@ -81,7 +81,7 @@ let package = Package(
                 "CLinux", "CRDLinux", "CTestSupport", "TestSupport",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
-            swiftSettings: strict),
+            exclude: ["PathScripts"], swiftSettings: strict),
         .testTarget(
             name: "CRDModulesTests",
             dependencies: [

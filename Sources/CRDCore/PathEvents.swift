@@ -22,17 +22,31 @@ public struct PathEvents: OptionSet, Hashable, Sendable {
     public static let moveSelf = PathEvents(rawValue: 1 << 11)
     public static let unmount = PathEvents(rawValue: 1 << 13)
 
+    /// All that inotify(7) can be asked for.
+    public static let all = PathEvents(rawValue: 1 << 12 - 1)
     /// What a trigger waits for that names no events.
     public static let usual: PathEvents = [
         .create, .modify, .closeWrite, .movedTo, .movedFrom, .delete,
     ]
     /// What happens to a name in its directory.
     public static let ofNames: PathEvents = [.create, .delete, .movedFrom, .movedTo]
+    /// What happens to a file whatever its name is.
+    public static let ofContent: PathEvents = [
+        .access, .modify, .attrib, .closeWrite, .closeNoWrite, .open, .deleteSelf, .moveSelf,
+    ]
     /// What says that something is no longer there. All others say that something is, so they
     /// would have been seen of a file that was found without its own events.
     public static let departures: PathEvents = [
         .delete, .deleteSelf, .movedFrom, .moveSelf, .unmount,
     ]
+
+    /// What a directory would tell of itself when these are what its own directory tells of it.
+    public var ofThemselves: PathEvents {
+        var own: PathEvents = []
+        if contains(.movedFrom) { own.insert(.moveSelf) }
+        if contains(.delete) { own.insert(.deleteSelf) }
+        return own
+    }
 
     /// Each single event under the name that inotifywait(1) gives it, in the order of the bits.
     static let names: [(name: String, event: PathEvents)] = [

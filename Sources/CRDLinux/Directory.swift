@@ -18,16 +18,50 @@ public enum Directory {
         }
         defer { closedir(directory) }
         var names: [FilePath.Component] = []
-        while let record = readdir(directory) {
-            let name = withUnsafePointer(to: &record.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) {
-                    FilePath.Component(platformString: $0)
-                }
-            }
-            guard let name, name.kind == .regular else { continue }
-            names.append(name)
+        visit(directory) { name, _ in
+            FilePath.Component(platformString: name).map { names.append($0) }
         }
         return names
+    }
+
+    /// What readdir(3) says of an entry.
+    enum EntryKind { case directory, other, unknown }
+
+    /// Goes through a directory, without `.` and `..`, in no order (fdopendir(3), readdir(3)).
+    /// A symbolic link at the end of the path is not followed.
+    static func visit(
+        _ path: [UInt8], _ body: (UnsafePointer<CChar>, EntryKind) -> Void
+    ) throws(SystemCallError) {
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        let descriptor = try systemCall("open", on: String(decoding: path, as: UTF8.self)) {
+            withPath(path) { open($0, flags) }
+        }
+        guard let directory = fdopendir(descriptor) else {
+            let code = Errno(rawValue: errno)
+            close(descriptor)
+            throw SystemCallError(
+                function: "fdopendir", errno: code, subject: String(decoding: path, as: UTF8.self))
+        }
+        defer { closedir(directory) }
+        visit(directory, body)
+    }
+
+    private static func visit(
+        _ directory: OpaquePointer, _ body: (UnsafePointer<CChar>, EntryKind) -> Void
+    ) {
+        while let record = readdir(directory) {
+            let kind: EntryKind =
+                switch CInt(record.pointee.d_type) {
+                case CInt(DT_DIR): .directory
+                case CInt(DT_UNKNOWN): .unknown
+                default: .other
+                }
+            withUnsafePointer(to: &record.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { name in
+                    if strcmp(name, ".") != 0 && strcmp(name, "..") != 0 { body(name, kind) }
+                }
+            }
+        }
     }
 
     /// Makes a directory that is not there yet (mkdir(2)).

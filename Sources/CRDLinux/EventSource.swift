@@ -19,6 +19,12 @@ extension EventSource {
     public var isFinished: Bool { false }
 }
 
+/// A source that may have more to do than it did in its turn, whatever its descriptor says.
+public protocol BackloggedSource: EventSource {
+    /// It must be drained again in the next turn.
+    var hasBacklog: Bool { get }
+}
+
 /// The conditions of epoll_ctl(2) that a source waits for.
 public struct Interest: OptionSet, Sendable {
     public let rawValue: UInt8

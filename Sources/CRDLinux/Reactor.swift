@@ -43,6 +43,8 @@ public final class Reactor {
     private var free: [UInt32] = []
     /// Removed, and to be let go before the next wait: what waits to be started goes before that.
     private var retired: [any EventSource] = []
+    /// Those among the sources that may have a backlog: few.
+    private var backlogged: [(token: Token, source: any BackloggedSource)] = []
     private var ready = Array(repeating: epoll_event(), count: batch)
 
     /// Calls epoll_create1(2).
@@ -67,6 +69,7 @@ public final class Reactor {
             throw error
         }
         slots[Int(slot)].source = source
+        if let source = source as? any BackloggedSource { backlogged.append((token, source)) }
         return token
     }
 
@@ -80,33 +83,43 @@ public final class Reactor {
     public func remove(_ token: Token) {
         guard let source = source(of: token) else { return }
         retired.append(source)
+        backlogged.removeAll { $0.source === source }
         slots[Int(token.slot)].source = nil
         slots[Int(token.slot)].generation &+= 1
         free.append(token.slot)
     }
 
-    /// Sleeps until something is ready, then drains all that is (epoll_wait(2)).
+    /// Sleeps until something is ready, then drains all that is (epoll_wait(2)). While a source
+    /// has a backlog it does not sleep.
     public func wait(into events: inout [Event]) throws(SystemCallError) -> [Failure] {
         letGoOfRetired()
         var failures: [Failure] = []
+        let waiting = backlogged.filter { $0.source.hasBacklog }
+        let timeout: CInt = waiting.isEmpty ? -1 : 0
         let count = try ready.withUnsafeMutableBufferPointer { buffer throws(SystemCallError) in
             try systemCall("epoll_wait") {
-                epoll_wait(epoll.rawValue, buffer.baseAddress!, CInt(buffer.count), -1)
+                epoll_wait(epoll.rawValue, buffer.baseAddress!, CInt(buffer.count), timeout)
             }
         }
         for index in 0..<Int(count) {
-            let token = Token(bits: ready[index].data.u64)
-            guard let source = source(of: token) else { continue }
-            do throws(SystemCallError) {
-                try source.drain(into: &events)
-                // A pipe's end of file, for one, would be ready for ever.
-                if source.isFinished { remove(token) }
-            } catch {
-                remove(token)
-                failures.append(Failure(source: source, error: error))
-            }
+            drain(Token(bits: ready[index].data.u64), into: &events, &failures)
+        }
+        for (token, source) in waiting where source.hasBacklog {
+            drain(token, into: &events, &failures)
         }
         return failures
+    }
+
+    private func drain(_ token: Token, into events: inout [Event], _ failures: inout [Failure]) {
+        guard let source = source(of: token) else { return }
+        do throws(SystemCallError) {
+            try source.drain(into: &events)
+            // A pipe's end of file, for one, would be ready for ever.
+            if source.isFinished { remove(token) }
+        } catch {
+            remove(token)
+            failures.append(Failure(source: source, error: error))
+        }
     }
 
     private func letGoOfRetired() {

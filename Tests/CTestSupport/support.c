@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
 
 bool crd_test_is_being_written(int fd) {
     if (fcntl(fd, F_SETLEASE, F_RDLCK) == -1) return errno == EAGAIN;
@@ -13,4 +16,13 @@ bool crd_test_is_being_written(int fd) {
 
 int crd_test_add_chdir(posix_spawn_file_actions_t *actions, const char *path) {
     return posix_spawn_file_actions_addchdir_np(actions, path);
+}
+
+int crd_test_unshare_mounts(void) {
+    if (unshare(CLONE_NEWNS) == -1) return -1;
+    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
+int crd_test_exchange(const char *one, const char *other) {
+    return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
 }

@@ -19,4 +19,11 @@ bool crd_test_is_being_written(int fd);
 /// posix_spawn_file_actions_addchdir_np(3), which Glibc's module leaves out.
 int crd_test_add_chdir(posix_spawn_file_actions_t *actions, const char *path);
 
+/// Gives this thread a mount namespace of its own, from which nothing gets out (unshare(2)).
+/// \returns 0, or -1.
+int crd_test_unshare_mounts(void);
+
+/// Lets two paths change places (renameat2(2), RENAME_EXCHANGE). \returns 0, or -1.
+int crd_test_exchange(const char *one, const char *other);
+
 #pragma clang assume_nonnull end

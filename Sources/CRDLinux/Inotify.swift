@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import Glibc
+import SystemPackage
+
+/// An inotify(7) instance: the one of the whole daemon, kept for life, since giving one back takes
+/// the kernel milliseconds.
+struct Inotify: ~Copyable {
+    /// How many bytes of records one turn takes: some thousand events.
+    private static let share = 1 << 16
+
+    private let instance: Descriptor
+    private let buffer: UnsafeMutableRawBufferPointer
+
+    /// inotify_init1(2), non-blocking and close-on-exec.
+    static func make() throws(SystemCallError) -> Inotify {
+        let flags = CInt(IN_NONBLOCK | IN_CLOEXEC)
+        return Inotify(
+            instance: Descriptor(
+                adopting: try systemCall("inotify_init1") { inotify_init1(flags) }),
+            buffer: .allocate(byteCount: share, alignment: 16))
+    }
+
+    private init(instance: consuming Descriptor, buffer: UnsafeMutableRawBufferPointer) {
+        self.instance = instance
+        self.buffer = buffer
+    }
+
+    deinit { buffer.deallocate() }
+
+    var descriptor: CInt { instance.rawValue }
+
+    /// What one record says (`struct inotify_event`).
+    struct Record {
+        let watch: WatchDescriptor
+        let mask: UInt32
+        /// The same in both halves of a rename, else 0.
+        let cookie: UInt32
+        /// What it happened to in the directory watched; nil where it happened to what is watched.
+        /// Valid until the next read.
+        let name: UnsafePointer<CChar>?
+
+        var events: PathEvents { PathEvents(rawValue: mask).intersection(.all) }
+        var isDirectory: Bool { has(IN_ISDIR) }
+        var isOverflow: Bool { has(IN_Q_OVERFLOW) }
+        /// The watch is gone, and its descriptor will not be used again.
+        var isLast: Bool { has(IN_IGNORED) }
+        /// The file system is gone.
+        var isUnmount: Bool { has(IN_UNMOUNT) }
+
+        private func has(_ bit: some BinaryInteger) -> Bool {
+            mask & UInt32(truncatingIfNeeded: bit) != 0
+        }
+    }
+
+    /// Which watch a record belongs to (`wd`).
+    typealias WatchDescriptor = CInt
+
+    /// Watches what is at `path`, which is not followed if it is a symbolic link, or widens the
+    /// watch that there is on the same inode (inotify_add_watch(2)).
+    ///
+    /// Files that were deleted are no longer listened to, since no path leads to them.
+    func add(
+        _ path: [UInt8], _ events: PathEvents, onlyIfDirectory: Bool
+    ) throws(SystemCallError) -> WatchDescriptor {
+        var mask = events.subtracting(.unmount).rawValue
+        mask |= UInt32(IN_MASK_ADD) | UInt32(IN_DONT_FOLLOW) | UInt32(IN_EXCL_UNLINK)
+        if onlyIfDirectory { mask |= UInt32(IN_ONLYDIR) }
+        return try systemCall("inotify_add_watch", on: String(decoding: path, as: UTF8.self)) {
+            withPath(path) { inotify_add_watch(instance.rawValue, $0, mask) }
+        }
+    }
+
+    /// Ends a watch, if the kernel has not done so (inotify_rm_watch(2)).
+    func remove(_ watch: WatchDescriptor) {
+        _ = inotify_rm_watch(instance.rawValue, watch)
+    }
+
+    /// Takes what is there, as much as one turn's share (read(2)).
+    func read(_ receive: (Record) -> Void) throws(SystemCallError) {
+        let count: Int
+        do throws(SystemCallError) {
+            count = try systemCall("read", on: "inotify") {
+                Glibc.read(instance.rawValue, buffer.baseAddress!, buffer.count)
+            }
+        } catch let error where error.errno == .wouldBlock {
+            return
+        }
+        var offset = 0
+        while offset < count {
+            let record = buffer.loadUnaligned(fromByteOffset: offset, as: inotify_event.self)
+            offset += MemoryLayout<inotify_event>.size
+            let name = buffer.baseAddress! + offset
+            offset += Int(record.len)
+            receive(
+                Record(
+                    watch: record.wd, mask: record.mask, cookie: record.cookie,
+                    name: record.len == 0
+                        ? nil : UnsafePointer(name.assumingMemoryBound(to: CChar.self))))
+        }
+    }
+}
+
+/// Calls a C function with a path, which has no NUL byte in it.
+func withPath<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: path.count + 1) { text in
+        for (index, byte) in path.enumerated() { text[index] = CChar(bitPattern: byte) }
+        text[path.count] = 0
+        return body(text.baseAddress!)
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import Glibc
+import SystemPackage
+
+/// What is mounted where, as /proc/self/mountinfo tells it (proc(5)); it is ready when that has
+/// changed.
+public final class MountTable: EventSource {
+    /// Something was mounted or unmounted.
+    public struct Change: Hashable, Sendable {
+        public let path: [UInt8]
+        public let isMounted: Bool
+    }
+
+    private struct Mount: Hashable {
+        let number: [UInt8]
+        let path: [UInt8]
+    }
+
+    private let file: Descriptor
+    private let receive: ([Change], inout [Event]) -> Void
+    private var mounts: Set<Mount> = []
+
+    /// - Parameter receive: called for what has changed, what was unmounted first.
+    public init(
+        receive: @escaping ([Change], inout [Event]) -> Void
+    ) throws(SystemCallError) {
+        // Of this thread: a mount namespace is one's.
+        file = try .open("/proc/thread-self/mountinfo", O_RDONLY)
+        self.receive = receive
+        mounts = try read()
+    }
+
+    public var descriptor: CInt { file.rawValue }
+    public var interest: Interest { .changed }
+
+    public func drain(into events: inout [Event]) throws(SystemCallError) {
+        let now = try read()
+        let gone = mounts.subtracting(now).map { Change(path: $0.path, isMounted: false) }
+        let new = now.subtracting(mounts).map { Change(path: $0.path, isMounted: true) }
+        mounts = now
+        guard !gone.isEmpty || !new.isEmpty else { return }
+        receive(Self.inOrder(gone) + Self.inOrder(new), &events)
+    }
+
+    /// From the root directory downwards.
+    private static func inOrder(_ changes: [Change]) -> [Change] {
+        changes.sorted { $0.path.lexicographicallyPrecedes($1.path) }
+    }
+
+    private func read() throws(SystemCallError) -> Set<Mount> {
+        try systemCall("lseek", on: "mountinfo") { lseek(file.rawValue, 0, SEEK_SET) }
+        let text = try file.readAll(subject: "mountinfo")
+        var mounts: Set<Mount> = []
+        for line in text.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            guard fields.count > 4 else { continue }
+            mounts.insert(Mount(number: Array(fields[0]), path: Self.unescaped(fields[4])))
+        }
+        return mounts
+    }
+
+    /// Space, tab, line feed and backslash are written as a backslash and three octal digits.
+    private static func unescaped(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        var rest = text
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            if byte == UInt8(ascii: "\\"), digits.count == 3,
+                let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+            {
+                result.append(code)
+                rest = rest.dropFirst(3)
+            } else {
+                result.append(byte)
+            }
+        }
+        return result
+    }
+}

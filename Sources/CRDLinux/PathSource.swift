@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import Glibc
+
+/// What happens in the file system, by one inotify(7) instance for all modules.
+///
+/// Every path is followed name by name from the root directory (`PathWalk`), so that whatever
+/// makes it mean something else is seen: the walk is done again then. Directories that belong to a
+/// trigger are watched and looked through by `TreeScan`. Of what was missed, because it happened
+/// before there was a watch or because the kernel's queue was full, at least that something
+/// happened is told.
+public final class PathSource: BackloggedSource {
+    private let table: WatchTable
+    private let scan: TreeScan
+    private let root = PathNode.root()
+    private var targets: [PathTarget] = []
+    private var renames = RenameMemory()
+    /// The modules that were told to be deaf, and why.
+    private var deaf: [ModuleID: String] = [:]
+    /// Nodes whose watch the kernel has ended in this turn, and what that may mean.
+    private var orphans: [(node: PathNode, change: Change)] = []
+    /// Targets that were gone in this turn and there again when that was looked into.
+    private var reborn: [PathTarget] = []
+    /// A fault was found that no module was told of yet.
+    private var isUnsettled = false
+    private var outbox: [Event] = []
+    /// Of this turn, made when it is needed.
+    private var time: String?
+    /// Whom the record at hand has triggered already.
+    private var triggered: [(module: ModuleID, path: [UInt8])] = []
+    /// How often the kernel's queue was full.
+    public private(set) var overflows = 0
+
+    /// inotify_init1(2).
+    public init() throws(SystemCallError) {
+        table = try WatchTable()
+        scan = TreeScan(table)
+    }
+
+    public var descriptor: CInt { table.inotify.descriptor }
+    public var hasBacklog: Bool { !scan.isDone || table.hasRetired }
+
+    /// Watches what the triggers ask for. What is there already is nothing new.
+    public func arm(_ triggers: [(ModuleID, PathTrigger)], into events: inout [Event]) {
+        let added = triggers.map { PathTarget($1, of: $0) }
+        targets += added
+        for target in added { resolve(target, because: .nothing) }
+        // All of it, since a check that comes before would not see what happens after it.
+        finishTurn(share: .max, into: &events)
+    }
+
+    /// Tries again to watch what could not be watched for this module.
+    public func rearm(_ module: ModuleID, into events: inout [Event]) {
+        for target in targets where target.module == module && target.fault != nil {
+            target.fault = nil
+            resolve(target, because: .nothing)
+        }
+        scan.retry { $0.module == module }
+        finishTurn(into: &events)
+    }
+
+    /// How many inodes are watched.
+    var watchCount: Int { table.count }
+
+    /// The first of the module's paths that is not there.
+    public func missingPath(of module: ModuleID) -> String? {
+        targets.first { $0.module == module && $0.node == nil && $0.fault == nil }?.trigger.path
+    }
+
+    public func drain(into events: inout [Event]) throws(SystemCallError) {
+        try table.inotify.read { take($0) }
+        finishTurn(into: &events)
+    }
+
+    /// Takes in what was mounted and unmounted: of most of that, inotify says nothing.
+    public func take(_ changes: [MountTable.Change], into events: inout [Event]) {
+        for change in changes { take(change) }
+        finishTurn(into: &events)
+    }
+
+    private func finishTurn(share: Int = TreeScan.share, into events: inout [Event]) {
+        adoptOrphans()
+        tellOfReborn()
+        scan.run(atMost: share) { node, name, isDirectory in
+            triggered.removeAll(keepingCapacity: true)
+            for target in node.audience
+            where target.awaitsArrivals && target.counts(name, isDirectory: isDirectory) {
+                tell(target, at: node, name, .create, isDirectory: isDirectory)
+            }
+        }
+        table.releaseRetired()
+        settleHearing()
+        events += outbox
+        outbox.removeAll(keepingCapacity: true)
+        time = nil
+    }
+
+    // MARK: Records
+
+    private func take(_ record: Inotify.Record) {
+        triggered.removeAll(keepingCapacity: true)
+        if record.isOverflow { return rescan() }
+        guard let watch = table[record.watch] else { return }
+        if record.isUnmount {
+            watch.isUnmounted = true
+        } else if record.isLast {
+            end(watch)
+        } else if let name = record.name {
+            for node in watch.nodes { take(record, of: name, in: node) }
+        } else {
+            for node in watch.nodes { takeOwn(record, of: node) }
+        }
+    }
+
+    /// Something happened to a name in a directory.
+    private func take(
+        _ record: Inotify.Record, of name: UnsafePointer<CChar>, in node: PathNode
+    ) {
+        let (events, isDirectory) = (record.events, record.isDirectory)
+        let from = renames.note(record, of: name, in: node)
+        for target in node.audience where target.counts(name, isDirectory: isDirectory) {
+            var wanted = events
+            if isDirectory && target.isRecursive { wanted.formUnion(events.ofThemselves) }
+            wanted.formIntersection(target.trigger.events)
+            tell(target, at: node, name, wanted, isDirectory: isDirectory, from: from)
+        }
+        guard !events.isDisjoint(with: .ofNames) else { return }
+        if !node.children.isEmpty, let child = node.children[FileName(name)] {
+            if !events.isDisjoint(with: .departures) { table.release(child, by: child.inherited) }
+            let entry = Change.Entry(
+                node: child, events: events, isDirectory: isDirectory, from: from)
+            for target in child.passing { resolve(target, because: .entry(entry)) }
+        }
+        if isDirectory && !events.isDisjoint(with: [.create, .movedTo]) && !node.isRemoved {
+            scan.inherit(
+                name, of: node, by: node.audience.filter(\.isRecursive), evenIfKnown: true,
+                quietly: false)
+        }
+    }
+
+    /// Something happened to what is watched itself. Of a directory within a tree, the one above it
+    /// has told that.
+    private func takeOwn(_ record: Inotify.Record, of node: PathNode) {
+        for target in node.attached {
+            let events = record.events.intersection(target.trigger.events)
+            tell(target, target.path, events, isDirectory: target.isDirectory)
+        }
+    }
+
+    /// The kernel has ended a watch: what it was on is gone, or its file system is.
+    private func end(_ watch: Watch) {
+        let change = watch.isUnmounted ? Change.unmounted : .vanished
+        orphans += table.forget(watch).map { ($0, change) }
+    }
+
+    /// Watches again where watches have ended. Not before the end of the turn, since the kernel
+    /// ends the watch on a file first and tells then, to its directory, that it was deleted.
+    private func adoptOrphans() {
+        for (node, change) in orphans where !node.isRemoved {
+            triggered.removeAll(keepingCapacity: true)
+            for target in node === root ? node.attached : node.passing {
+                resolve(target, because: change)
+            }
+            if !node.inherited.isEmpty { scan.add(node, quietly: false) }
+        }
+        orphans = []
+    }
+
+    /// Tells of what has come again without a record that says how: it may have come before the
+    /// directory it is in was watched.
+    private func tellOfReborn() {
+        for target in reborn where target.isAwaited && target.node != nil {
+            triggered.removeAll(keepingCapacity: true)
+            tellOfChange(target, .vanished)
+        }
+        reborn = []
+    }
+
+    /// The kernel's queue was full, and which records were dropped is unknown. So every module
+    /// looks again, and every directory is compared with what is known of it.
+    private func rescan() {
+        overflows += 1
+        for target in targets { resolve(target, because: .nothing) }
+        var waiting = [root]
+        while let node = waiting.popLast() {
+            waiting += node.children.values
+            if !node.audience.isEmpty { scan.add(node, quietly: false) }
+        }
+        var told: Set<ModuleID> = []
+        for target in targets where told.insert(target.module).inserted {
+            var event = PathEvent(path: target.path, [])
+            event.isDirectory = target.isDirectory
+            event.isOverflow = true
+            emit(event, to: target)
+        }
+    }
+
+    private func take(_ change: MountTable.Change) {
+        triggered.removeAll(keepingCapacity: true)
+        var node = root
+        for name in change.path.split(separator: UInt8(ascii: "/")) {
+            guard let child = node.children[FileName(name)] else { return }
+            node = child
+        }
+        let cause = change.isMounted ? Change.mounted : .unmounted
+        for target in node === root ? node.attached : node.passing {
+            resolve(target, because: cause)
+        }
+        guard !node.inherited.isEmpty else { return }
+        let event = change.isMounted ? PathEvents.create : .unmount
+        for target in node.inherited where target.awaitsArrivals || event == .unmount {
+            tell(target, at: node, nil, event, isDirectory: true)
+        }
+        scan.add(node, quietly: false)
+    }
+
+    // MARK: Where targets lead
+
+    /// Why a path may mean something else than before.
+    private enum Change {
+        /// A record about one of the names on the way to it.
+        struct Entry {
+            let node: PathNode
+            let events: PathEvents
+            let isDirectory: Bool
+            let from: [UInt8]?
+        }
+
+        /// Nothing that its module is to be told: it is checked anyhow.
+        case nothing
+        case entry(Entry)
+        case vanished
+        case mounted
+        case unmounted
+
+        var isNothing: Bool {
+            if case .nothing = self { true } else { false }
+        }
+    }
+
+    /// Finds out anew where the target leads, and tells its module if that has changed.
+    private func resolve(_ target: PathTarget, because change: Change) {
+        let (way, finals, node) = (target.way, target.finals, target.node)
+        let watched = target.watched
+        let walk = PathWalk(target.path, root: root, table: table)
+        target.way = walk.way
+        target.finals = walk.finals
+        target.fault = target.fault ?? walk.fault
+        defer { isUnsettled = isUnsettled || target.fault != nil }
+        for node in walk.way { node.passing.append(target) }
+        attach(target, to: walk.node, isDirectory: walk.isDirectory, isQuiet: change.isNothing)
+        for node in way.reversed() {
+            node.passing.removeFirst(target)
+            table.prune(node)
+        }
+
+        let hasChanged = target.watched != watched || (target.node == nil) != (node == nil)
+        switch change {
+        case .nothing: if target.node != nil { target.isAwaited = false }
+        case .entry(let entry) where (finals + target.finals).contains { $0 === entry.node }:
+            tellOfOwnName(target, entry)
+        case _ where hasChanged: tellOfChange(target, change)
+        default: break
+        }
+        if target.node == nil { target.isAwaited = true }
+    }
+
+    private func attach(
+        _ target: PathTarget, to node: PathNode?, isDirectory: Bool, isQuiet: Bool
+    ) {
+        if let old = target.node, old !== node || target.isDirectory != isDirectory {
+            old.attached.removeFirst(target)
+            for child in Array(old.children.values) { table.release(child, by: [target]) }
+            table.prune(old)
+            target.node = nil
+        }
+        let isNew = target.node == nil
+        target.watched = nil
+        guard let node else { return }
+        if isNew { node.attached.append(target) }
+        target.node = node
+        target.isDirectory = isDirectory
+        let events = isDirectory ? target.eventsOfDirectory : target.eventsOfFile
+        do throws(SystemCallError) {
+            try table.arm(node, events, onlyIfDirectory: isDirectory)
+            target.watched = node.watch?.descriptor
+        } catch {
+            if !error.meansNothingThere { target.fault = target.fault ?? error }
+        }
+        let isFresh = node.isFresh || target.watched == nil
+        if isDirectory && (target.isRecursive ? isNew || isFresh : isFresh) {
+            scan.add(node, quietly: isQuiet)
+        }
+    }
+
+    // MARK: What modules are told
+
+    /// A name that is the target's own was made, removed or moved.
+    private func tellOfOwnName(_ target: PathTarget, _ entry: Change.Entry) {
+        guard entry.events.isDisjoint(with: .departures) else {
+            target.isAwaited = true
+            if target.node != nil { reborn.append(target) }
+            let events = entry.events.intersection(target.trigger.events)
+            return tell(target, target.path, events, isDirectory: entry.isDirectory)
+        }
+        // However it comes: what was not there is made.
+        let arrival = target.isAwaited ? entry.events.union(.create) : entry.events
+        target.isAwaited = target.node == nil
+        let wanted = arrival.intersection(target.trigger.events)
+        let sees = !target.trigger.events.intersection(.ofContent).subtracting(.departures).isEmpty
+        // What happened to its content before it was watched is unknown.
+        let events = wanted.isEmpty && sees ? arrival : wanted
+        tell(
+            target, target.path, events, isDirectory: entry.isDirectory,
+            from: entry.from.map { shown($0, to: target) })
+    }
+
+    /// The path means something else, by a change somewhere above it.
+    private func tellOfChange(_ target: PathTarget, _ change: Change) {
+        if case .unmounted = change {
+            return tell(target, target.path, .unmount, isDirectory: target.isDirectory)
+        }
+        if target.node != nil {
+            target.isAwaited = false
+            guard target.awaitsArrivals else { return }
+            tell(target, target.path, .create, isDirectory: target.isDirectory)
+        } else if target.awaitsDepartures {
+            var events = PathEvents.delete
+            if case .entry(let entry) = change, entry.events.contains(.movedFrom) {
+                events = .movedFrom
+            }
+            tell(target, target.path, events, isDirectory: target.isDirectory)
+        }
+    }
+
+    /// Tells of a name in one of the target's directories, or of that directory itself.
+    private func tell(
+        _ target: PathTarget, at node: PathNode, _ name: UnsafePointer<CChar>?,
+        _ events: PathEvents, isDirectory: Bool, from: [UInt8]? = nil
+    ) {
+        guard !events.isEmpty, let top = target.node else { return }
+        var path = target.path
+        if node !== top { path += node.path(from: top) }
+        if let name {
+            if path.last != UInt8(ascii: "/") { path.append(UInt8(ascii: "/")) }
+            path += FileName(name).bytes
+        }
+        tell(
+            target, path, events, isDirectory: isDirectory,
+            from: from.map { shown($0, to: target) })
+    }
+
+    private func tell(
+        _ target: PathTarget, _ path: [UInt8], _ events: PathEvents, isDirectory: Bool = false,
+        from: [UInt8]? = nil
+    ) {
+        guard !events.isEmpty,
+            !triggered.contains(where: { $0.module == target.module && $0.path == path })
+        else { return }
+        triggered.append((target.module, path))
+        var event = PathEvent(path: path, events, isDirectory: isDirectory)
+        event.from = from
+        emit(event, to: target)
+    }
+
+    private func emit(_ event: PathEvent, to target: PathTarget) {
+        let time = time ?? Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
+        self.time = time
+        outbox.append(.triggered(target.module, event.triggerEvent(at: time)))
+    }
+
+    /// A path as the target's module writes it, who may know it through a link.
+    private func shown(_ path: [UInt8], to target: PathTarget) -> [UInt8] {
+        guard let top = target.node?.path(), top != target.path, path.starts(with: top) else {
+            return path
+        }
+        return target.path + path.dropFirst(top.count)
+    }
+
+    /// Tells who has become deaf, and who hears again.
+    private func settleHearing() {
+        guard isUnsettled || scan.hasFailed || !deaf.isEmpty else { return }
+        (isUnsettled, scan.hasFailed) = (false, false)
+        var faults: [ModuleID: SystemCallError] = [:]
+        for target in targets {
+            if let fault = target.fault, faults[target.module] == nil {
+                faults[target.module] = fault
+            }
+        }
+        for module in Set(targets.map(\.module)).sorted(by: { $0.index < $1.index }) {
+            let reason = faults[module].map { "\($0)" }
+            if let reason, deaf[module] == nil {
+                deaf[module] = reason
+                outbox.append(.deafened(module, reason: reason))
+            } else if reason == nil && deaf[module] != nil && scan.isDone {
+                deaf[module] = nil
+                outbox.append(.rearmed(module))
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import Glibc
+import SystemPackage
+
+/// The way from the root directory to what a path means now, through symbolic links, with a watch
+/// on every directory in which a change of one of its names would make the path mean something
+/// else.
+///
+/// Each directory is watched before a name in it is looked at. So the way may be out of date when
+/// the walk ends, but then a record that says so is in the queue.
+struct PathWalk {
+    /// How many symbolic links a path may lead through, as in path_resolution(7).
+    private static let linksMax = 40
+
+    /// The names passed, in the order they were.
+    private(set) var way: [PathNode] = []
+    /// Those among them that are the path's own last name, or that of a link's target.
+    private(set) var finals: [PathNode] = []
+    /// What is at the path's end; nil if there is nothing.
+    private(set) var node: PathNode?
+    private(set) var isDirectory = false
+    /// Why one of the directories is not watched. The walk goes on past it.
+    private(set) var fault: SystemCallError?
+
+    private let table: WatchTable
+    private let root: PathNode
+    /// The names still to go, the next one last.
+    private var rest: [FileName]
+    private var linksLeft = linksMax
+
+    init(_ path: [UInt8], root: PathNode, table: WatchTable) {
+        self.table = table
+        self.root = root
+        rest = Self.names(of: path).reversed()
+        var place = root
+        while let name = rest.popLast() {
+            guard let next = step(from: place, to: name) else { return }
+            place = next
+        }
+        node = place
+        if place === root { isDirectory = true }
+    }
+
+    private static func names(of path: [UInt8]) -> [FileName] {
+        path.split(separator: UInt8(ascii: "/")).filter { $0 != [UInt8(ascii: ".")] }
+            .map { FileName($0) }
+    }
+
+    /// - Returns: nil where the path leads nowhere.
+    private mutating func step(from place: PathNode, to name: FileName) -> PathNode? {
+        // Only links have this; `place` is no link, so the directory above it is its parent.
+        if name.bytes == Array("..".utf8) { return place.parent ?? root }
+        guard watch(place) else { return nil }
+        let child = place.child(name)
+        way.append(child)
+        if rest.isEmpty { finals.append(child) }
+        switch look(at: child) {
+        case .symbolicLink:
+            table.disarm(child)
+            return follow(child, in: place)
+        case .directory:
+            isDirectory = true
+            return child
+        case .regular, .other:
+            isDirectory = false
+            return rest.isEmpty ? child : nil
+        case nil:
+            // What was here may live on elsewhere, and its events are none of this path's.
+            table.disarm(child)
+            return nil
+        }
+    }
+
+    /// - Returns: whether it still is a directory, which the walk can go on from.
+    private mutating func watch(_ place: PathNode) -> Bool {
+        do throws(SystemCallError) {
+            try table.arm(place, .ofNames, onlyIfDirectory: true)
+        } catch {
+            if error.meansNothingThere { return false }
+            fault = fault ?? error
+        }
+        return true
+    }
+
+    private mutating func look(at child: PathNode) -> FileStatus.Kind? {
+        let path = FilePath(bytes: child.path())
+        do throws(SystemCallError) {
+            return try FileStatus(at: path, followingLinks: false).kind
+        } catch {
+            if !error.meansNothingThere { fault = fault ?? error }
+            return nil
+        }
+    }
+
+    private mutating func follow(_ link: PathNode, in place: PathNode) -> PathNode? {
+        guard linksLeft > 0, let text = SymbolicLink.read(link.path()) else { return nil }
+        linksLeft -= 1
+        rest += Self.names(of: text).reversed()
+        return text.first == UInt8(ascii: "/") ? root : place
+    }
+}
+
+extension SystemCallError {
+    /// Something was replaced or removed in the meantime. A record tells of it, or will.
+    var meansNothingThere: Bool {
+        [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(errno)
+    }
+}
+
+enum SymbolicLink {
+    /// What the link says; nil if there is none (readlink(2)).
+    static func read(_ path: [UInt8]) -> [UInt8]? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { text in
+            let count = withPath(path) { readlink($0, text.baseAddress!, text.count) }
+            return count <= 0 ? nil : text[..<count].map { UInt8(bitPattern: $0) }
+        }
+    }
+}
+
+extension FilePath {
+    /// From bytes without NUL, which need not be UTF-8.
+    init(bytes: [UInt8]) {
+        self = withPath(bytes) { FilePath(platformString: $0) }
+    }
+}

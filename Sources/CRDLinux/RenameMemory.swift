@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import DequeModule
+
+/// The first halves of the latest renames, for their second halves to find: the kernel reports
+/// them one by one, mostly but not always in a row.
+struct RenameMemory {
+    private static let countMax = 64
+
+    private var departures: Deque<(cookie: UInt32, path: [UInt8])> = []
+
+    /// - Returns: where that which has come was before, if that was seen.
+    mutating func note(
+        _ record: Inotify.Record, of name: UnsafePointer<CChar>, in node: PathNode
+    ) -> [UInt8]? {
+        guard record.cookie != 0 else { return nil }
+        if record.events.contains(.movedTo) {
+            return departures.last { $0.cookie == record.cookie }?.path
+        }
+        if departures.count == Self.countMax { departures.removeFirst() }
+        let directory = node.path()
+        let separator = directory.last == UInt8(ascii: "/") ? [] : [UInt8(ascii: "/")]
+        departures.append((record.cookie, directory + separator + FileName(name).bytes))
+        return nil
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import Glibc
+
+/// Brings the watches on directories up to date with what is on disk, a share each turn.
+///
+/// A directory is watched first and looked through then. What is found in one that was not watched
+/// before may have come unseen, so it is told.
+final class TreeScan {
+    /// How many directories one turn scans: some milliseconds.
+    static let share = 256
+
+    /// Something in a directory that was not watched until now. The name is valid during the call.
+    typealias Found = (PathNode, UnsafePointer<CChar>, _ isDirectory: Bool) -> Void
+
+    private let table: WatchTable
+    /// Last in, first out: so it never holds more than the siblings along one path.
+    private var queue: [PathNode] = []
+    /// Those that could not be watched.
+    private var unwatched: [PathNode] = []
+    /// Something could not be watched since this was taken note of.
+    var hasFailed = false
+
+    init(_ table: WatchTable) {
+        self.table = table
+    }
+
+    var isDone: Bool { queue.isEmpty }
+
+    /// - Parameter quietly: what is found in it need not be told.
+    func add(_ node: PathNode, quietly: Bool) {
+        if node.isQueued {
+            node.isScannedQuietly = node.isScannedQuietly && quietly
+            return
+        }
+        node.isQueued = true
+        node.isScannedQuietly = quietly
+        queue.append(node)
+    }
+
+    /// Adds again what could not be watched and these targets need.
+    func retry(for needs: (PathTarget) -> Bool) {
+        var others: [PathNode] = []
+        for node in unwatched where !node.isRemoved {
+            if node.audience.contains(where: needs) {
+                add(node, quietly: true)
+            } else {
+                others.append(node)
+            }
+        }
+        unwatched = others
+    }
+
+    func run(atMost share: Int = share, found: Found) {
+        var rest = share
+        while rest > 0, let node = queue.popLast() {
+            node.isQueued = false
+            if node.isRemoved { continue }
+            rest -= 1
+            do throws(SystemCallError) {
+                try scan(node, found)
+            } catch {
+                // Where nothing is there any more, a record will say so.
+                if !error.meansNothingThere { note(error, at: node) }
+            }
+        }
+    }
+
+    private func note(_ error: SystemCallError, at node: PathNode) {
+        for target in node.audience { target.fault = target.fault ?? error }
+        unwatched.append(node)
+        hasFailed = true
+    }
+
+    private func scan(_ node: PathNode, _ found: Found) throws(SystemCallError) {
+        let audience = node.audience
+        let events = audience.reduce(PathEvents()) { $0.union($1.eventsOfDirectory) }
+        guard !events.isEmpty else { return }
+        try table.arm(node, events, onlyIfDirectory: true)
+        let isFresh = node.isFresh
+        let isTold = isFresh && !node.isScannedQuietly
+        let heirs = audience.filter(\.isRecursive)
+        guard isTold || !heirs.isEmpty else {
+            node.isFresh = false
+            return
+        }
+        var lost = node.children.filter { !$0.value.inherited.isEmpty }
+        try Directory.visit(node.path()) { name, kind in
+            let isDirectory = kind == .directory || kind == .unknown && node.hasDirectory(name)
+            if isTold { found(node, name, isDirectory) }
+            guard isDirectory, !heirs.isEmpty else { return }
+            let child = inherit(
+                name, of: node, by: heirs, evenIfKnown: isFresh, quietly: node.isScannedQuietly)
+            if let child, !lost.isEmpty { lost[child.name] = nil }
+        }
+        node.isFresh = false
+        for child in lost.values { table.release(child, by: child.inherited) }
+    }
+
+    /// Gives a directory to those that include it because they include the one that it is in.
+    ///
+    /// - Parameters:
+    ///   - evenIfKnown: scan it also if that changes nothing.
+    ///   - quietly: what is found in it need not be told.
+    /// - Returns: its node, if there is anybody who includes it.
+    @discardableResult
+    func inherit(
+        _ name: UnsafePointer<CChar>, of node: PathNode, by heirs: [PathTarget],
+        evenIfKnown: Bool, quietly: Bool
+    ) -> PathNode? {
+        // Mostly nothing is excluded, and then all directories of a tree share one list.
+        let excluding = heirs.contains { $0.excludes(name) }
+        let heirs = excluding ? heirs.filter { !$0.excludes(name) } : heirs
+        guard !heirs.isEmpty else { return nil }
+        let child = node.child(FileName(name))
+        let isKnown = child.inherited.elementsEqual(heirs, by: ===)
+        child.inherited = heirs
+        if !isKnown || evenIfKnown { add(child, quietly: quietly) }
+        return child
+    }
+}
+
+extension PathNode {
+    /// Whose directory this is.
+    var audience: [PathTarget] {
+        // Mostly it is only inherited, and then no new list is made.
+        attached.isEmpty ? inherited : inherited + attached.filter(\.isDirectory)
+    }
+
+    /// For file systems whose directories do not say of what kind an entry is (lstat(2)).
+    fileprivate func hasDirectory(_ name: UnsafePointer<CChar>) -> Bool {
+        var status = stat()
+        let path = path() + [UInt8(ascii: "/")] + FileName(name).bytes
+        return withPath(path) { lstat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+}
