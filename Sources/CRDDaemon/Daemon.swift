@@ -14,6 +14,7 @@ public final class Daemon {
     private let timer: TimerSource
     private let performer: Performer
     private let containment: any Containment
+    private let paths: PathTriggers
     private let logger: Logger
     private let modules: [InstalledModule]
     private let configuration: ConfigurationFile
@@ -57,6 +58,8 @@ public final class Daemon {
             prepared, reactor: reactor, containment: containment, outputMax: settings.outputMax,
             output: output, reporter: RunReporter(logger: logger, names: users.map(\.name)))
         scheduler = Scheduler(policies, slots: slots, at: Clock.now)
+        paths = PathTriggers(
+            Self.pathTriggers(of: users, policies), reactor: reactor, logger: logger)
         _ = try reactor.add(timer)
         // What nobody asked for ends nobody either: SIGPIPE, when the reader of standard error
         // goes away, or a SIGUSR1 that is meant for a trigger to come.
@@ -70,18 +73,22 @@ public final class Daemon {
     ///
     /// - Throws: `SystemCallError` where the daemon cannot go on.
     public func run() throws {
+        // Arm, then look: the checks at the start see what happened before, the watches the rest.
+        var events: [Event] = []
+        paths.arm(into: &events)
         let service = try ControlService(
             configuration.configuration.socketPath, reactor: reactor, logger: logger
         ) { [unowned self] in listing() }
         defer { service.close() }
         logStart()
-        process([.started])
+        process(events + [.started])
         while !isDone {
             try timer.arm(scheduler.nextDeadline)
             var events: [Event] = []
-            for failure in try reactor.wait(into: &events) { note(failure) }
+            for failure in try reactor.wait(into: &events) { note(failure, &events) }
             let childHasEnded = takeSignals(into: &events)
             process(events)
+            paths.logOverflows(at: Clock.now)
             if childHasEnded {
                 // After what waits to be started, since it is mostly one that a pidfd has told of.
                 var orphans: [Event] = []
@@ -100,8 +107,14 @@ public final class Daemon {
         var waiting = Deque(events)
         while let event = waiting.popFirst() {
             for command in scheduler.receive(event, at: now) {
-                if case .exit = command { isDone = true }
-                waiting.append(contentsOf: performer.perform(command))
+                switch command {
+                case .exit: isDone = true
+                case .rearm(let module):
+                    var events: [Event] = []
+                    paths.rearm(module, into: &events)
+                    waiting.append(contentsOf: events)
+                default: waiting.append(contentsOf: performer.perform(command))
+                }
             }
         }
     }
@@ -126,8 +139,9 @@ public final class Daemon {
         return childHasEnded
     }
 
-    private func note(_ failure: Reactor.Failure) {
+    private func note(_ failure: Reactor.Failure, _ events: inout [Event]) {
         logger.error("\(failure.error)")
+        if paths.isSource(failure.source) { paths.lose(failure.error, into: &events) }
         if failure.source is TimerSource || failure.source is SignalSource {
             fatal = failure.error
         }
@@ -161,6 +175,16 @@ public final class Daemon {
         return (prepared, policies)
     }
 
+    private static func pathTriggers(
+        of modules: [InstalledModule], _ policies: [Policy]
+    ) -> [(ModuleID, PathTrigger)] {
+        zip(modules, policies).enumerated().flatMap { index, pair in
+            let (module, policy) = pair
+            guard policy.standing == .enabled else { return [(ModuleID, PathTrigger)]() }
+            return module.manifest.paths.map { (ModuleID(index), $0) }
+        }
+    }
+
     private func logStart() {
         let users = modules.filter { $0.kind == .user }
         let failed = users.filter { !$0.complaints.isEmpty }.count
@@ -187,13 +211,15 @@ public final class Daemon {
         let daemon = ReactorInterface.Daemon(
             pid: Int(getpid()), version: Version.current, configuration: configuration.path.string,
             slots: slots, running: scheduler.slotsInUse, containment: containment.name,
-            started: Timestamp.rfc3339(nanosecondsSince1970: started))
+            started: Timestamp.rfc3339(nanosecondsSince1970: started), overflows: paths.overflows)
         var nextID = 0
         let shown = modules.map { module in
             guard module.kind == .user else { return ReactorInterface.Module(onDisk: module) }
             defer { nextID += 1 }
-            let status = scheduler.status(of: ModuleID(nextID), at: now)
-            return ReactorInterface.Module(module, status, calendar: calendar)
+            let id = ModuleID(nextID)
+            return ReactorInterface.Module(
+                module, scheduler.status(of: id, at: now), waitingFor: paths.missingPath(of: id),
+                calendar: calendar)
         }
         return ReactorInterface.Listing(daemon: daemon, modules: shown)
     }

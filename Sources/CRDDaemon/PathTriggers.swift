@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Logging
+
+/// The path triggers of all modules, and the source that watches for them once the kernel gives
+/// one.
+final class PathTriggers {
+    /// The least time between two lines about the kernel's queue.
+    private static let overflowLogPeriod = Duration.seconds(60)
+
+    private let triggers: [(ModuleID, PathTrigger)]
+    private let reactor: Reactor
+    private let logger: Logger
+    private var source: PathSource?
+    private var token: Reactor.Token?
+    /// Those who wait for there to be a source.
+    private var waiting: Set<ModuleID> = []
+    private var overflowsLogged = 0
+    private var overflowLoggedAt: Instant?
+
+    init(_ triggers: [(ModuleID, PathTrigger)], reactor: Reactor, logger: Logger) {
+        self.triggers = triggers
+        self.reactor = reactor
+        self.logger = logger
+    }
+
+    /// Begins to watch; what is there already is nothing new.
+    func arm(into events: inout [Event]) {
+        guard !triggers.isEmpty else { return }
+        watchMounts()
+        begin(into: &events)
+    }
+
+    /// Tries again to watch what could not be watched for a module.
+    func rearm(_ module: ModuleID, into events: inout [Event]) {
+        if let source {
+            source.rearm(module, into: &events)
+        } else {
+            begin(into: &events)
+        }
+    }
+
+    /// The source has failed, and the reactor let go of it.
+    func lose(_ error: SystemCallError, into events: inout [Event]) {
+        source = nil
+        token = nil
+        deafen("\(error)", into: &events)
+    }
+
+    func isSource(_ other: any EventSource) -> Bool { source === other }
+
+    /// The first of the module's paths that is not there.
+    func missingPath(of module: ModuleID) -> String? {
+        source?.missingPath(of: module)
+    }
+
+    /// How often the kernel's queue was full.
+    var overflows: Int { source?.overflows ?? 0 }
+
+    func logOverflows(at now: Instant) {
+        guard overflows > overflowsLogged else { return }
+        if let last = overflowLoggedAt, last + Self.overflowLogPeriod > now { return }
+        overflowsLogged = overflows
+        overflowLoggedAt = now
+        logger.warning(
+            "the kernel's queue of path events was full (\(overflows) times until now), so every module with a path trigger looks again; if this comes often, raise the sysctl fs.inotify.max_queued_events and restart crd"
+        )
+    }
+
+    private func begin(into events: inout [Event]) {
+        do throws(SystemCallError) {
+            let source = try PathSource()
+            token = try reactor.add(source)
+            self.source = source
+            let freed = waiting
+            waiting = []
+            for module in freed { events.append(.rearmed(module)) }
+            source.arm(triggers, into: &events)
+        } catch {
+            deafen("\(error)", into: &events)
+        }
+    }
+
+    private func deafen(_ reason: String, into events: inout [Event]) {
+        for (module, _) in triggers where waiting.insert(module).inserted {
+            events.append(.deafened(module, reason: reason))
+        }
+    }
+
+    private func watchMounts() {
+        do throws(SystemCallError) {
+            _ = try reactor.add(
+                MountTable { [unowned self] changes, events in
+                    source?.take(changes, into: &events)
+                })
+        } catch {
+            logger.warning("mounting over a watched path goes unnoticed until its timer: \(error)")
+        }
+    }
+}
