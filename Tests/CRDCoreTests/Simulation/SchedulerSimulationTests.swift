@@ -38,9 +38,9 @@ import Testing
 /// | interval runs wait for settle | 715 | G10: 997.0 waits without need |
 /// | periods counted from the wake-up | 393 | deadline: something waits for 4000000000, ... |
 /// | a deaf module polled on its interval alone | 256 | G9: a96.4's next poll is shown wrongly |
-/// | a deaf module polled against its interval "off" | 186 | G10: 957.2 starts without need: 0 triggers, ... |
+/// | a deaf module polled against its interval "off" | 186 | G10: B29.2 starts without need: 5 triggers, ... |
 /// | no attempt to watch during a pause | 235 | G9: B10.0 is not rearmed |
-/// | no check after deafness | 427 | G10: z77.6 waits without need |
+/// | no check after deafness | 434 | G10: z77.6 waits without need |
 /// | no check after deafness that ends during a run | 298 | G10: z77.6 waits without need |
 /// | deafness told at every new reason | 401 | G9: B82.5's deafness is told again |
 /// | polls that shorten the back-off | 30 | G10: D34.2 starts without need: 0 triggers, ... |
