@@ -81,6 +81,7 @@ struct ContractModel {
             throw Violation(message: "the world told the end of a run that is not")
         }
         run.noteExit(termination, at: now)
+        modules[module.index].failures = 0
         switch (run.force, run.role) {
         case (.none, .check):
             if case .exited(let code) = termination, policy.conditionCodes.contains(code),
@@ -119,6 +120,7 @@ struct ContractModel {
         modules[module.index].unserved = earlier + modules[module.index].unserved
         modules[module.index].run = nil
         modules[module.index].heardAt = now
+        modules[module.index].backOff(at: now)
         guard !modules[module.index].isPaused else { return }
         modules[module.index].retryBy = now + modules[module.index].period
     }

@@ -17,7 +17,10 @@ struct ModuleFacts {
     var nextInterval: Instant?
     var isPaused = false
     var pausedUntil: Instant?
-    /// After a check could not be started: when it is tried again, at the latest.
+    /// After a check could not be started: when it is tried again, at the earliest, later each
+    /// time, and at the latest.
+    var failures = 0
+    var retryFrom: Instant
     var retryBy: Instant?
     var retryCause = Cause.interval
     /// The end of the last run's cooldown.
@@ -43,6 +46,7 @@ struct ModuleFacts {
     init(_ policy: Policy, at now: Instant) {
         self.policy = policy
         cooledAt = now
+        retryFrom = now
         heardAt = now
         elapsedAt = now
         if case .failed(let reason) = policy.standing { health = .failed(reason: reason) }
@@ -71,7 +75,8 @@ struct ModuleFacts {
     }
 
     func mayStart(at now: Instant) -> Bool {
-        !owed.isEmpty || retryBy != nil || (!unserved.isEmpty && forbiddenUntil <= now)
+        !owed.isEmpty || (retryBy != nil && retryFrom <= now)
+            || (!unserved.isEmpty && forbiddenUntil <= now)
     }
 
     /// Whether a run is due and the scheduler had the occasion to know it.
@@ -209,6 +214,12 @@ struct ModuleFacts {
         }
         self.run = run
         return unserved
+    }
+
+    mutating func backOff(at now: Instant) {
+        retryFrom = now + min(.seconds(1 << min(failures, 20)), period)
+        cooledAt = retryFrom
+        failures += 1
     }
 
     mutating func conclude(after check: Duration, at now: Instant) {

@@ -4,10 +4,10 @@ import CRDCore
 import Glibc
 import Testing
 
-/// Goal: no interleaving of events breaks G1 to G6 or G10, loses a trigger, waits without need,
+/// Goal: no interleaving of events breaks G1 to G6, G9 or G10, loses a trigger, waits without need,
 /// or keeps the daemon from its end.
 /// Method: random events against a model of the contract; then the world calms down, and
-/// everything must come to rest.
+/// everything must come to rest and hear again.
 ///
 /// Proof that it sees: the core was broken on purpose, one way at a time, and each time some of the
 /// thousand seeds failed, so many or about so many, most often with this message.
@@ -37,13 +37,20 @@ import Testing
 /// | a retry after a run that replaced it | 57 | G10: B10.0 starts without need: 0 triggers, ... |
 /// | interval runs wait for settle | 715 | G10: 997.0 waits without need |
 /// | periods counted from the wake-up | 393 | deadline: something waits for 4000000000, ... |
+/// | a deaf module polled on its interval alone | 256 | G9: a96.4's next poll is shown wrongly |
+/// | a deaf module polled against its interval "off" | 186 | G10: B29.2 starts without need: 5 triggers, ... |
+/// | no attempt to watch during a pause | 235 | G9: B10.0 is not rearmed |
+/// | no check after deafness | 434 | G10: z77.6 waits without need |
+/// | no check after deafness that ends during a run | 298 | G10: z77.6 waits without need |
+/// | deafness told at every new reason | 401 | G9: B82.5's deafness is told again |
+/// | polls that shorten the back-off | 30 | G10: D34.2 starts without need: 0 triggers, ... |
 /// | exit said again | 328 | exit: said after 2 stops, with 0 slots in use |
 @Suite("SchedulerSimulation")
 struct SchedulerSimulationTests {
     static let steps = 500
     static let chunks: UInt64 = 20
 
-    @Test("G1–G7, G10 hold in every world", arguments: 0..<chunks)
+    @Test("G1–G7, G9, G10 hold in every world", arguments: 0..<chunks)
     func contractHolds(chunk: UInt64) {
         var reached = Coverage()
         for seed in Seeds.all where seed % Self.chunks == chunk {

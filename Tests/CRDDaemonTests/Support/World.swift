@@ -228,6 +228,7 @@ struct Listing: Decodable {
         var slots: Int
         var running: Int
         var containment: String
+        var overflows: Int
     }
 
     struct Run: Decodable {
