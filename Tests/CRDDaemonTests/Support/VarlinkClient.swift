@@ -16,10 +16,9 @@ final class VarlinkClient {
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, size) }
         }
+        // What is thrown here ends in `deinit`, which closes the socket.
         guard result == 0 else {
-            let code = errno
-            close(socket)
-            throw Trouble("no connection to \(path): \(String(cString: strerror(code)))")
+            throw Trouble("no connection to \(path): \(String(cString: strerror(errno)))")
         }
         var wait = timeval(tv_sec: Int(patience.components.seconds), tv_usec: 0)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
