@@ -242,6 +242,7 @@ struct Listing: Decodable {
         var kind: String
         var state: String
         var reason: String?
+        var pending: Int
         var runs: Int
         var responses: Int
         var last: Run?

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+/// A module whose check notes what each of its runs was given.
+final class Witness {
+    let name: String
+    private let world: World
+    private let records: String
+
+    /// What one check was given.
+    struct Run {
+        var trigger: String
+        var count: Int
+        var dropped: Int
+        /// `CRD_PATH`; nil where it was not set.
+        var path: [UInt8]?
+        /// The lines of `CRD_EVENTS`.
+        var lines: [String]
+
+        var events: [PathEvent] {
+            get throws {
+                try lines.map { try JSONDecoder().decode(PathEvent.self, from: Data($0.utf8)) }
+            }
+        }
+    }
+
+    /// A line of `CRD_EVENTS`, spelled here once more: what modules rely on.
+    struct PathEvent: Decodable, Equatable {
+        var trigger: String
+        var time: String
+        var path: Name
+        var events: [String]
+        var directory: Bool
+        var from: Name?
+        var overflow: Bool?
+    }
+
+    /// A string, or an array of bytes where they are not UTF-8.
+    struct Name: Decodable, Equatable {
+        var bytes: [UInt8]
+        var isText: Bool
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let text = try? container.decode(String.self) {
+                (bytes, isText) = (Array(text.utf8), true)
+            } else {
+                (bytes, isText) = (try container.decode([UInt8].self), false)
+            }
+        }
+
+        /// As a test wants to read it.
+        var text: String { String(decoding: bytes, as: UTF8.self) }
+    }
+
+    /// - Parameters:
+    ///   - before: what the check does before it notes anything.
+    ///   - check: what it does then.
+    init(
+        _ name: String, in world: World, manifest: String, before: String = ":",
+        check: String = "exit 1", response: String = "exit 0"
+    ) throws {
+        self.name = name
+        self.world = world
+        records = try world.makeDirectory("notes/\(name)")
+        chmod(records, 0o777)
+        try world.module(
+            name,
+            check: """
+                mkdir '\(records)/now' || : >'\(world.notes)/overlap'
+                \(before)
+                cd '\(records)/now' || exit 9
+                printf %s "$CRD_TRIGGER" >trigger
+                printf %s "$CRD_EVENT_COUNT" >count
+                printf %s "$CRD_EVENT_DROPPED" >dropped
+                [ -z "${CRD_PATH+set}" ] || printf %s "$CRD_PATH" >path
+                cat "$CRD_EVENTS" >lines
+                cd ..
+                mv now "$(ls | wc -l)"
+                \(check)
+                """,
+            response: response, manifest: manifest)
+    }
+
+    /// The runs until now, the oldest first.
+    var runs: [Run] {
+        var runs: [Run] = []
+        while true {
+            let record = "\(records)/\(runs.count + 1)"
+            guard access(record, F_OK) == 0 else { return runs }
+            func text(_ name: String) -> String {
+                let data = FileManager.default.contents(atPath: "\(record)/\(name)") ?? Data()
+                return String(decoding: data, as: UTF8.self)
+            }
+            runs.append(
+                Run(
+                    trigger: text("trigger"), count: Int(text("count")) ?? -1,
+                    dropped: Int(text("dropped")) ?? -1,
+                    path: FileManager.default.contents(atPath: "\(record)/path").map(Array.init),
+                    lines: text("lines").split(separator: "\n").map(String.init)))
+        }
+    }
+
+    /// All events of all runs.
+    var events: [PathEvent] {
+        get throws { try runs.flatMap { try $0.events } }
+    }
+
+    /// Waits until there were so many runs.
+    @discardableResult
+    func runs(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws
+        -> [Run]
+    {
+        try await eventually("\(name) has noted \(count) runs", sourceLocation: sourceLocation) {
+            runs.count >= count
+        }
+        return runs
+    }
+
+    /// Waits until its module is in a state, as it is listed.
+    func state(_ state: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        try await eventually("\(name) is \(state)", sourceLocation: sourceLocation) {
+            try world.listed(name).state == state
+        }
+    }
+
+    /// Watches for a while whether it is checked once more.
+    func expectNoMoreRuns(
+        for period: Duration = .seconds(1), sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let count = runs.count
+        try await Task.sleep(for: period)
+        #expect(runs.count == count, sourceLocation: sourceLocation)
+        #expect(world.note("overlap") == nil, "G3", sourceLocation: sourceLocation)
+    }
+}
