@@ -149,8 +149,21 @@ struct PathLimitTests {
         try await forest.expectHealed()
     }
 
-    @Test("in the number of instances too, the daemon runs on, and watches when it can")
-    func noInstance() async throws {
+    /// What a daemon may have none of, and what is said then.
+    struct Want: Sendable, CustomTestStringConvertible {
+        var what: String
+        var call: String
+        var setting: String
+        var testDescription: String { "no \(what)" }
+
+        static let all = [
+            Want(what: "instances", call: "inotify_init1", setting: "max_user_instances"),
+            Want(what: "watches", call: "inotify_add_watch", setting: "max_user_watches"),
+        ]
+    }
+
+    @Test("also at once and for all, the daemon runs, and watches when it can", arguments: Want.all)
+    func nothingAtAll(want: Want) async throws {
         let world = try World()
         let data = try world.makeDirectory("data")
         let witnesses = try ["A", "B"].map {
@@ -159,22 +172,22 @@ struct PathLimitTests {
         let deaf = try Witness(
             "Deaf", in: world, manifest: "interval = 'off'\n" + PathTests.trigger(data))
         let timed = try Witness("Timed", in: world, manifest: "")
-        let daemon = try await world.start(Namespace.user.entering(Self.limit("instances", 0)))
+        let daemon = try await world.start(Namespace.user.entering(Self.limit(want.what, 0)))
         func told(_ text: String) -> Int { world.lines.filter { $0.contains(text) }.count }
         for witness in witnesses + [deaf] {
             try await witness.runs(1)
             try await witness.state("degraded")
             let reason = try world.listed(witness.name).reason
-            #expect(reason?.contains("inotify_init1: ") == true, "\(reason ?? "")")
-            #expect(reason?.contains("fs.inotify.max_user_instances") == true)
+            #expect(reason?.contains(want.call) == true, "\(reason ?? "")")
+            #expect(reason?.contains("raise the sysctl fs.inotify.\(want.setting)") == true)
         }
         try await timed.state("idle")
         for witness in witnesses { #expect(try await witness.runs(2)[1].trigger == "interval") }
         #expect(deaf.runs.count == 1)
-        #expect(told("crd: warning: A: inotify_init1: ") == 1)
-        #expect(told("crd: error: Deaf: deaf: inotify_init1: ") == 1)
+        #expect(told("crd: warning: A: \(want.call)") == 1)
+        #expect(told("crd: error: Deaf: deaf: \(want.call)") == 1)
 
-        let raise = Self.limit("instances", 10)
+        let raise = Self.limit(want.what, 100)
         #expect(try await Namespace.user.run(raise, of: daemon, in: world) == 0)
         for witness in witnesses + [deaf] {
             try await witness.state("idle")
@@ -186,7 +199,7 @@ struct PathLimitTests {
                 try witness.events.contains { $0.path.text == "\(data)/file" }
             }
         }
-        #expect(told("inotify_init1") == 3)
+        #expect(told(want.call) == 3)
         #expect(timed.runs.count == 1)
     }
 }
