@@ -38,7 +38,7 @@ struct PathStormTests {
         let data = try world.makeDirectory("data")
         let log = try Witness(
             "Log", in: world,
-            manifest: "cooldown = '3s'\n" + PathTests.trigger(data, "events = ['create']"))
+            manifest: "cooldown = '5s'\n" + PathTests.trigger(data, "events = ['create']"))
         try await world.start()
         try await log.runs(1)
         let names = (0..<20).map { "\(data)/\($0)" }
@@ -51,7 +51,7 @@ struct PathStormTests {
         let run = try await log.runs(2)[1]
         #expect(run.trigger == "path")
         #expect(try run.events.map(\.path.text) == names)
-        try await log.expectNoMoreRuns(for: .seconds(4))
+        try await log.expectNoMoreRuns(for: .seconds(6))
     }
 
     @Test("G2, G4: keep the newest events of those that wait, and count the others")
