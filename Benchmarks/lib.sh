@@ -2,7 +2,7 @@
 # shellcheck shell=sh disable=SC2154  # What `run` sets.
 #
 # What rows are written with. A row file finds $crd (the release binary), $floors (a directory with the compiled
-# floors), $work (an empty directory of its own), $top, $BENCH_SECONDS, $BENCH_REPEATS, and these functions.
+# floors), $work (an empty directory of its own), $top, $BENCH_SECONDS, $BENCH_SAMPLES, $BENCH_REPEATS, and these functions.
 
 progress() { [ ! -t 2 ] || echo "$*" >&2; }
 
@@ -29,6 +29,16 @@ verdict() { awk "BEGIN { print ($1) ? \"ok\" : \"MISS\" }"; }
 
 # The middle one of the numbers on stdin, one a line.
 median() { sort -n | awk '{ v[NR] = $1 } END { if (NR == 0) exit 1; print v[int((NR + 1) / 2)] }'; }
+
+# percentile P: the least of the numbers on stdin, one a line, that P percent of them do not exceed.
+percentile() {
+    sort -n | awk -v p="$1" '
+        { v[NR] = $1 }
+        END { if (NR == 0) exit 1; rank = int(NR * p / 100); if (rank < NR * p / 100) rank++; print v[rank] }'
+}
+
+# column N FILE: the median of a column of FILE.
+column() { cut -d ' ' -f "$1" "$2" | median; }
 
 seconds_now() { date +%s.%N; }
 
@@ -59,6 +69,11 @@ CONF
     mkdir -p "$work/state" "$work/runtime"
 }
 
+# accepted: fails with the daemon's complaints if it would not take what was configured.
+accepted() {
+    "$crd" check-config --config "$work/crd.conf" >"$work/output" 2>&1 || { tail -n 5 "$work/output" >&2; return 1; }
+}
+
 # start SOCKET PROGRAM [ARGUMENT...]: runs PROGRAM in the background as $started until `stop`, waits until it is
 # ready, and leaves in $took the milliseconds that needed.
 started=
@@ -75,6 +90,16 @@ start() {
 }
 
 start_daemon() { start "$work/runtime/crd.sock" "$crd" daemon --config "$work/crd.conf"; }
+
+# await FILE: until something is in it.
+await() {
+    i=0
+    while [ ! -s "$1" ]; do
+        i=$((i + 1))
+        [ "$i" -le 200 ] || { echo "nothing was written to $1 within 10 s" >&2; return 1; }
+        sleep 0.05
+    done
+}
 
 # Ends what `start` started, by its pid, and waits for it.
 stop() {

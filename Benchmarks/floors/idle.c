@@ -14,12 +14,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "floor.h"
 
 struct timer {
     int64_t deadline;
@@ -38,17 +38,6 @@ static void push(struct timer timer) {
     size_t i = size++;
     for (; i > 0 && heap[(i - 1) / 2].deadline > timer.deadline; i = (i - 1) / 2) heap[i] = heap[(i - 1) / 2];
     heap[i] = timer;
-}
-
-static void say_ready(void) {
-    const char *path = getenv("NOTIFY_SOCKET");
-    if (!path) return;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) errx(1, "NOTIFY_SOCKET is too long");
-    strcpy(address.sun_path, path);
-    int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (sendto(descriptor, "READY=1", 7, 0, (struct sockaddr *)&address, sizeof address) < 0) err(1, "sendto");
-    close(descriptor);
 }
 
 int main(int count, char **arguments) {

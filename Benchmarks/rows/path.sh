@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=sh disable=SC2034,SC2154  # What `run` sets, and what `stop` reads.
+#
+# From just before a file is closed until the check's main begins, with nothing else to do; beside the C floor what
+# else there is installed that starts programs for files. The floor runs all the time and gets every other file, so that
+# whatever else the machine does meets both alike.
+
+watched=$work/watched stamps=$work/stamps
+make_modules 1 1h "$floors/stamp"
+cat >>"$work/modules/module-0001/module.toml" <<TOML
+cooldown = "0s"
+limit = "off"
+environment = { STAMPS = "$stamps" }
+
+[[trigger.path]]
+path = "$watched"
+events = ["close_write"]
+TOML
+configure
+
+# afresh: nothing watched, nothing measured.
+afresh() { rm -rf "$watched" "$stamps" && mkdir "$watched"; }
+
+# latencies CLOSED STAMPS: milliseconds from each close to the first start after it.
+latencies() {
+    { sed 's/$/ closed/' "$1"; awk '{ print $1, "started" }' "$2"; } | sort -n | awk '
+        $2 == "closed" { unanswered += waits; closed = $1; waits = 1; next }
+        waits { printf "%.3f\n", ($1 - closed) / 1e6; waits = 0 }
+        END {
+            if (unanswered += waits) { print unanswered " files started nothing" >"/dev/stderr"; exit 1 }
+        }'
+}
+
+# measure FILE: a line into FILE with p50 and p99 of the floor, then of what `start` started.
+measure() {
+    : >"$stamps"
+    : >"$work/floor/stamps"
+    "$floors/write_file" "$work/floor/watched" "$BENCH_SAMPLES" 160 >"$work/floor/closed" &
+    writer=$!
+    sleep 0.08
+    "$floors/write_file" "$watched" "$BENCH_SAMPLES" 160 >"$work/closed"
+    wait "$writer"
+    sleep 0.5
+    latencies "$work/floor/closed" "$work/floor/stamps" >"$work/floor/latencies"
+    latencies "$work/closed" "$stamps" >"$work/latencies"
+    for list in "$work/floor/latencies" "$work/latencies"; do
+        echo "$(percentile 50 <"$list") $(percentile 99 <"$list")"
+    done | paste -s -d ' ' - >>"$1"
+}
+
+# rows_of WHAT FILE [BUDGET]: p50 and p99 beside the floor's.
+rows_of() {
+    for place in 1 2; do
+        floor=$(column "$place" "$2") through=$(column $((place + 2)) "$2")
+        ratio=$(calculate "$through / $floor" %.4f)
+        row "$1, p$(calculate "$place == 1 ? 50 : 99" %d), ms" "$floor" "$through" "$(calculate "$ratio")" \
+            ${3+"<= $3"} ${3+"$(verdict "$ratio <= $3")"}
+    done
+}
+
+accepted
+mkdir "$work/floor" "$work/floor/watched"
+STAMPS=$work/floor/stamps start "" "$floors/path" "$work/floor/watched" close_write "$floors/stamp"
+floor_process=$started started=
+trap 'stop; started=$floor_process; stop' EXIT
+
+turn=0
+while [ "$turn" -lt "$BENCH_REPEATS" ]; do
+    turn=$((turn + 1))
+    afresh
+    start_daemon
+    await "$stamps"  # The check of the start.
+    sleep 0.5
+    measure "$work/turns"
+    stop
+    progress "    p50, p99 ms of the floor, of CRD: $(tail -n 1 "$work/turns")"
+done
+rows_of "file event to check start" "$work/turns" 1.15
+
+# Others tell in no common way when they watch: one does when a file has started something.
+warm_up() {
+    turn=0
+    while [ ! -s "$stamps" ]; do
+        turn=$((turn + 1))
+        [ "$turn" -le 50 ] || { echo "$1 starts nothing" >&2; tail -n 5 "$work/output" >&2; return 1; }
+        "$floors/write_file" "$watched" 1 0 >"$work/closed"
+        sleep 0.2
+    done
+    sleep 1
+}
+
+# has PROGRAM
+has() { command -v "$1" >/dev/null 2>&1 || { progress "    no $1 here to compare with"; return 1; }; }
+
+if has inotifywait; then
+    afresh
+    mkfifo "$work/names"
+    inotifywait -q -m -e close_write --format %f "$watched" >"$work/names" 2>"$work/output" &
+    started=$!
+    while read -r _; do "$floors/stamp" "$stamps" </dev/null || :; done <"$work/names" &
+    reader=$!
+    warm_up inotifywait
+    measure "$work/inotifywait"
+    stop
+    wait "$reader"
+    rows_of "    inotifywait | while read instead" "$work/inotifywait"
+fi
+
+if has incrond; then
+    afresh
+    mkdir "$work/incron" "$work/incron/system" "$work/incron/user"
+    echo "$watched IN_CLOSE_WRITE $floors/stamp $stamps" >"$work/incron/system/bench"
+    cat >"$work/incron/conf" <<CONF
+system_table_dir = $work/incron/system
+user_table_dir = $work/incron/user
+lockfile_dir = $work/incron
+lockfile_name = incrond
+CONF
+    incrond --foreground --config="$work/incron/conf" >"$work/output" 2>&1 &
+    started=$!
+    warm_up incrond
+    measure "$work/incrond"
+    stop
+    rows_of "    incron instead" "$work/incrond"
+fi
+
+if has watchman; then
+    afresh
+    mkdir "$work/watchman"
+    # Its default is to wait for 20 ms of quiet.
+    echo '{"settle": 1}' >"$watched/.watchmanconfig"
+    ask_watchman() { watchman --sockname="$work/watchman/sock" --no-spawn "$@" >"$work/output" 2>&1; }
+    HOME=$work/watchman watchman --foreground --sockname="$work/watchman/sock" --pidfile="$work/watchman/pid" \
+        --logfile="$work/watchman/log" --statefile="$work/watchman/state" >"$work/output" 2>&1 &
+    started=$!
+    turn=0
+    until ask_watchman watch "$watched"; do
+        turn=$((turn + 1))
+        [ "$turn" -le 50 ] || { cat "$work/output" >&2; exit 1; }
+        sleep 0.2
+    done
+    echo "[\"trigger\", \"$watched\", {\"name\": \"bench\", \"expression\": [\"type\", \"f\"]," \
+        "\"append_files\": false, \"command\": [\"$floors/stamp\", \"$stamps\"]}]" | ask_watchman --json-command
+    warm_up watchman
+    measure "$work/watchman/turns"
+    ask_watchman shutdown-server
+    stop
+    rows_of "    watchman instead, settle 1 ms" "$work/watchman/turns"
+fi
