@@ -66,7 +66,8 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
-        .testTarget(name: "CRDCoreTests", dependencies: ["CRDCore"], swiftSettings: strict),
+        .testTarget(
+            name: "CRDCoreTests", dependencies: ["CRDCore", "TestSupport"], swiftSettings: strict),
         .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: strictC),
         .target(
             name: "TestSupport",

@@ -225,6 +225,8 @@ public final class PathSource: BackloggedSource {
             let events: PathEvents
             let isDirectory: Bool
             let from: [UInt8]?
+
+            var isDeparture: Bool { !events.isDisjoint(with: .departures) }
         }
 
         /// Nothing that its module is to be told: it is checked anyhow.
@@ -260,6 +262,10 @@ public final class PathSource: BackloggedSource {
         case .nothing: if target.node != nil { target.isAwaited = false }
         case .entry(let entry) where (finals + target.finals).contains { $0 === entry.node }:
             tellOfOwnName(target, entry)
+        case .entry(let entry) where node != nil && entry.isDeparture && !hasChanged:
+            // All that was away has come back before this was read.
+            target.isAwaited = true
+            reborn.append(target)
         case _ where hasChanged: tellOfChange(target, change)
         default: break
         }
@@ -272,6 +278,8 @@ public final class PathSource: BackloggedSource {
         if let old = target.node, old !== node || target.isDirectory != isDirectory {
             old.attached.removeFirst(target)
             for child in Array(old.children.values) { table.release(child, by: [target]) }
+            // Others may pass the name of a file on their way, but they need no watch on it.
+            if !target.isDirectory && old.attached.isEmpty { table.disarm(old) }
             table.prune(old)
             target.node = nil
         }
@@ -298,7 +306,7 @@ public final class PathSource: BackloggedSource {
 
     /// A name that is the target's own was made, removed or moved.
     private func tellOfOwnName(_ target: PathTarget, _ entry: Change.Entry) {
-        guard entry.events.isDisjoint(with: .departures) else {
+        guard !entry.isDeparture else {
             target.isAwaited = true
             if target.node != nil { reborn.append(target) }
             let events = entry.events.intersection(target.trigger.events)

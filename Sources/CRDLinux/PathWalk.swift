@@ -65,7 +65,9 @@ struct PathWalk {
             return child
         case .regular, .other:
             isDirectory = false
-            return rest.isEmpty ? child : nil
+            if rest.isEmpty { return child }
+            if child.attached.isEmpty { table.disarm(child) }
+            return nil
         case nil:
             // What was here may live on elsewhere, and its events are none of this path's.
             table.disarm(child)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import CRDCore
+import TestSupport
 
 /// One seed's story: a world that pushes the scheduler about, and a model that watches.
 struct SchedulerSimulation {

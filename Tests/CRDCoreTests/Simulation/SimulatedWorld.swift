@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import CRDCore
+import TestSupport
 
 /// The machine that one seed draws: its modules, how rough their processes are, and what the
 /// shell would do with the scheduler's commands.

@@ -2,14 +2,14 @@
 
 /// A seeded generator (Steele, Lea, Flood: "Fast splittable pseudorandom number generators"):
 /// the same seed tells the same story on every machine.
-struct SplitMix64: RandomNumberGenerator {
+public struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) {
+    public init(seed: UInt64) {
         state = seed
     }
 
-    mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -18,18 +18,18 @@ struct SplitMix64: RandomNumberGenerator {
     }
 
     /// From 0 to `bound` - 1.
-    mutating func below(_ bound: Int) -> Int {
+    public mutating func below(_ bound: Int) -> Int {
         Int(next().multipliedFullWidth(by: UInt64(bound)).high)
     }
 
-    mutating func percent(_ chance: Int) -> Bool { below(100) < chance }
+    public mutating func percent(_ chance: Int) -> Bool { below(100) < chance }
 
-    mutating func pick<Element>(_ elements: [Element]) -> Element {
+    public mutating func pick<Element>(_ elements: [Element]) -> Element {
         elements[below(elements.count)]
     }
 
     /// Any time up to this one.
-    mutating func upTo(_ duration: Duration) -> Duration {
+    public mutating func upTo(_ duration: Duration) -> Duration {
         let nanoseconds = duration / .nanoseconds(1)
         return .nanoseconds(below(Int(nanoseconds) + 1))
     }

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import SystemPackage
+import TestSupport
+
+@testable import CRDCore
+@testable import CRDLinux
+
+/// A tree in which random things are done, and a source that watches it for a few modules.
+///
+/// What a module must be told is not modelled but seen: a check sees the tree as it is when it is
+/// told to look, so in the end nobody's view may differ from that at the last time. What must be watched is found by walking the
+/// tree, and compared with the kernel's own list of watches (`/proc/self/fdinfo`, proc(5)).
+final class PathWorld {
+    let directory: TemporaryDirectory
+    let base: String
+    private let source: PathSource
+    private var random: SplitMix64
+    private let triggers: [PathTrigger]
+    /// What each module could see when it was told to look.
+    private var seen: [View] = []
+    private(set) var story: [String] = []
+
+    init(seed: UInt64) throws {
+        random = SplitMix64(seed: seed)
+        directory = try TemporaryDirectory()
+        base = directory.path.string
+        source = try PathSource()
+        triggers = Self.triggers(below: base)
+        try directory.make("t/a")
+        try directory.link("l", to: "t/a")
+        var events: [Event] = []
+        source.arm(triggers.enumerated().map { (ModuleID($0), $1) }, into: &events)
+        seen = triggers.map(view)
+    }
+
+    private static func triggers(below base: String) -> [PathTrigger] {
+        let names = try? (include: Glob(parsing: "*.g"), exclude: Glob(parsing: "c"))
+        return [
+            PathTrigger(path: base + "/t", isRecursive: true),
+            PathTrigger(
+                path: base + "/t", isRecursive: true, include: [names!.include],
+                exclude: [names!.exclude]),
+            PathTrigger(path: base + "/t/a"),
+            PathTrigger(path: base + "/t/a/b", isRecursive: true),
+            PathTrigger(path: base + "/t/a/f"),
+            PathTrigger(path: base + "/t/b/c/d/f.g"),
+            PathTrigger(path: base + "/l/a"),
+            PathTrigger(path: base + "/l", isRecursive: true),
+        ]
+    }
+
+    // MARK: What is done
+
+    private func name() -> String { random.pick(["a", "b", "c", "d", "f", "f.g"]) }
+
+    /// A path in the tree whose directory exists, mostly.
+    private func place() -> String {
+        var path = base + "/t/" + name()
+        while random.percent(60) && isDirectory(path) { path += "/" + name() }
+        return path
+    }
+
+    private func isDirectory(_ path: String) -> Bool {
+        FileStatus(of: .init(path), followingLinks: false)?.kind == .directory
+    }
+
+    /// A random operation as a line of sh, and the same done at once.
+    func draw() -> (command: String, perform: () -> Void) {
+        let (one, other) = (place(), place())
+        switch random.below(20) {
+        case 0..<6: return ("mkdir \(one)", { mkdir(one, 0o755) })
+        case 6..<9: return ("[ -d \(one) ] || : >\(one)", { self.write(one, O_CREAT) })
+        case 9..<11: return ("[ -f \(one) ] && echo >>\(one)", { self.write(one, O_APPEND) })
+        case 11..<13: return ("rm -rf \(one)", { try? FileManager.default.removeItem(atPath: one) })
+        case 13..<18: return ("mv -T \(one) \(other)", { rename(one, other) })
+        case 18:
+            let (target, link) = ("t/" + name(), base + "/l")
+            return (
+                "ln -s \(target) \(link)~; mv -T \(link)~ \(link)",
+                {
+                    symlink(target, link + "~")
+                    rename(link + "~", link)
+                }
+            )
+        default:
+            let (top, away) = (base + "/t", base + "/away")
+            if random.percent(50) {
+                return ("mv -T \(top) \(away); mkdir \(top)", {
+                    rename(top, away)
+                    mkdir(top, 0o755)
+                })
+            }
+            return ("rm -rf \(top); mv -T \(away) \(top) || mkdir \(top)", {
+                try? FileManager.default.removeItem(atPath: top)
+                if rename(away, top) != 0 { mkdir(top, 0o755) }
+            })
+        }
+    }
+
+    private func write(_ path: String, _ flag: Int32) {
+        let file = open(path, O_WRONLY | O_NOFOLLOW | flag, 0o644)
+        guard file >= 0 else { return }
+        _ = Foundation.write(file, "\n", 1)
+        close(file)
+    }
+
+    func operate() {
+        let operation = draw()
+        story.append(operation.command.replacing(base, with: ""))
+        operation.perform()
+    }
+
+    // MARK: What is seen
+
+    /// All that a module can know of its path: for each name the inode, and how much is in it.
+    private typealias View = [String: [UInt64]]
+
+    private func view(_ trigger: PathTrigger) -> View {
+        var view: View = [:]
+        func add(_ path: String, _ status: stat) {
+            let isFile = status.st_mode & S_IFMT == S_IFREG
+            view[path] = [UInt64(status.st_ino), isFile ? UInt64(status.st_size) : 0]
+        }
+        func look(into directory: String) {
+            for name in names(in: directory) where trigger.exclude.isEmpty || name != "c" {
+                let path = directory + "/" + name
+                var status = stat()
+                guard lstat(path, &status) == 0 else { continue }
+                let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+                if isDirectory || trigger.include.isEmpty || name.hasSuffix(".g") {
+                    add(path, status)
+                }
+                if isDirectory && trigger.isRecursive { look(into: path) }
+            }
+        }
+        var status = stat()
+        guard stat(trigger.path, &status) == 0 else { return [:] }
+        add(trigger.path, status)
+        if status.st_mode & S_IFMT == S_IFDIR { look(into: trigger.path) }
+        return view
+    }
+
+    private func names(in directory: String) -> [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    }
+
+    /// Lets the source have one turn, or all it needs.
+    func drain(completely: Bool = true) throws {
+        repeat {
+            var events: [Event] = []
+            try source.drain(into: &events)
+            for case .triggered(let module, _) in events {
+                seen[module.index] = view(triggers[module.index])
+            }
+        } while completely && (isReady || source.hasBacklog)
+    }
+
+    private var isReady: Bool {
+        var poll = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
+        return Foundation.poll(&poll, 1, 0) > 0
+    }
+
+    /// What is wrong, now that all was read.
+    func faults() throws -> [String] {
+        var faults: [String] = []
+        for (index, trigger) in triggers.enumerated() where view(trigger) != seen[index] {
+            faults.append("module \(index) was not told: \(trigger.path.dropFirst(base.count))")
+        }
+        let (needed, watched) = (needed(), try watched())
+        for (inode, path) in needed where !watched.contains(inode) {
+            faults.append("\(path) is not watched")
+        }
+        for inode in watched.subtracting(needed.keys) {
+            let everything = FileManager.default.enumerator(atPath: base)
+            let path = everything?.first {
+                FileStatus(of: .init("\(base)/\($0)"), followingLinks: false)?.inode == inode
+            }
+            faults.append("\(path ?? "what is gone") is watched for nobody")
+        }
+        return faults
+    }
+
+    /// The inodes that must be watched, each with a path that it has.
+    private func needed() -> [UInt64: String] {
+        var needed: [UInt64: String] = [:]
+        func add(_ path: String) {
+            FileStatus(of: .init(path), followingLinks: false).map { needed[$0.inode] = path }
+        }
+        func addTree(_ path: String, _ trigger: PathTrigger) {
+            add(path)
+            guard trigger.isRecursive else { return }
+            for name in names(in: path) where trigger.exclude.isEmpty || name != "c" {
+                if isDirectory(path + "/" + name) { addTree(path + "/" + name, trigger) }
+            }
+        }
+        for trigger in triggers {
+            var (place, rest) = ("", trigger.path.split(separator: "/").map(String.init))
+            add("/")
+            while !rest.isEmpty {
+                let path = place + "/" + rest.removeFirst()
+                guard let status = FileStatus(of: .init(path), followingLinks: false) else { break }
+                if status.kind == .symbolicLink {
+                    let text = try? FileManager.default.destinationOfSymbolicLink(atPath: path)
+                    rest = (text ?? "").split(separator: "/").map(String.init) + rest
+                    continue
+                }
+                guard rest.isEmpty || status.kind == .directory else { break }
+                place = path
+                add(place)
+                if rest.isEmpty && status.kind == .directory { addTree(place, trigger) }
+            }
+        }
+        return needed
+    }
+
+    private func watched() throws -> Set<UInt64> {
+        let info = try String(
+            contentsOfFile: "/proc/self/fdinfo/\(source.descriptor)", encoding: .utf8)
+        let inodes = info.split(whereSeparator: \.isWhitespace).filter { $0.hasPrefix("ino:") }
+        return Set(inodes.compactMap { UInt64($0.dropFirst(4), radix: 16) })
+    }
+
+    // MARK: Somebody else
+
+    /// Has so many operations done by another process, while the source reads.
+    func letAnotherOperate(_ count: Int) throws {
+        let commands = (0..<count).map { _ in draw().command }
+        let script = try directory.write("script", commands.joined(separator: "\n") + "\n:\n")
+        let child = Process()
+        child.executableURL = URL(filePath: "/bin/sh")
+        child.arguments = [script.string]
+        child.standardError = FileHandle.nullDevice
+        try child.run()
+        while child.isRunning { try drain() }
+        try drain()
+    }
+}
