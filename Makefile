@@ -31,9 +31,9 @@ build: need-swift need-packages ## the release binary, .build/release/crd, with 
 bench: build ## measure against C floors built in the same go (ONLY=pool: that row file alone)
 	@Benchmarks/run
 
-soak: need-swift need-packages ## drive the scheduler through SEEDS=100000 simulations; a failing one is printed
+soak: need-swift need-packages ## drive the scheduler and the path source through SEEDS=100000 worlds; a failing one is printed
 	CRD_SOAK_SEEDS=$(SEEDS) $(SWIFT) test -c release -Xswiftc -enable-testing \
-	    --scratch-path .build/soak --filter SchedulerSimulation
+	    --scratch-path .build/soak --filter 'SchedulerSimulation|PathWorld'
 
 lint: need-swift ## the formatter's strict lint, and shellcheck where there is one
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift

@@ -25,6 +25,17 @@ public struct PendingEvents: Sendable {
 
     public var isEmpty: Bool { cause == nil }
 
+    /// The `CRD_EVENTS` file: JSON Lines.
+    public var text: [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(size)
+        for line in lines {
+            text += line
+            text.append(UInt8(ascii: "\n"))
+        }
+        return text
+    }
+
     public mutating func append(_ event: TriggerEvent) {
         cause = event.cause
         variables = event.variables

@@ -8,12 +8,16 @@ final class ForwardedOutput: OutputSink {
     private var splitter = LineSplitter()
     private let output: LogOutput
     private let module: String
-    private let fields: [LogOutput.Field]
+    /// Made when there is something to print: most checks are silent.
+    private lazy var fields = makeFields()
+    private let makeFields: () -> [LogOutput.Field]
 
-    init(_ output: LogOutput, module: String, fields: [LogOutput.Field]) {
+    init(
+        _ output: LogOutput, module: String, fields: @escaping () -> [LogOutput.Field]
+    ) {
         self.output = output
         self.module = module
-        self.fields = fields
+        makeFields = fields
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) {

@@ -103,9 +103,10 @@ final class Performer {
     }
 
     private func start(_ module: PreparedModule, _ role: Role, _ active: ActiveRun) throws {
-        let forwarded = {
-            ForwardedOutput(
-                self.output, module: module.name, fields: self.fields(module.name, role, active))
+        let forwarded = { [output, name = module.name, id = active.id, cause = active.run.cause] in
+            ForwardedOutput(output, module: name) {
+                Self.fields(name, role, id, cause)
+            }
         }
         let printed = try PipeSource.make(
             into: role == .check ? active.captured : forwarded(), scratch: scratch)
@@ -153,22 +154,21 @@ final class Performer {
         of role: Role, _ active: ActiveRun
     ) throws(SystemCallError) -> MemoryFile? {
         guard role == .response else { return nil }
-        return try MemoryFile(name: "crd-output", CollectionOfOne(active.captured.bytes))
+        return try MemoryFile(name: "crd-output", active.captured.bytes)
     }
 
     /// Nil stands for an empty one.
     private func events(of run: Run) throws(SystemCallError) -> MemoryFile? {
         guard !run.events.lines.isEmpty else { return nil }
-        return try MemoryFile(
-            name: "crd-events", run.events.lines.lazy.map { $0 + [UInt8(ascii: "\n")] })
+        return try MemoryFile(name: "crd-events", run.events.text)
     }
 
-    private func fields(
-        _ name: String, _ role: Role, _ active: ActiveRun
+    private static func fields(
+        _ name: String, _ role: Role, _ id: String, _ cause: Cause
     ) -> [LogOutput.Field] {
         [
             .init("CRD_MODULE", name), .init("CRD_ROLE", role.rawValue),
-            .init("CRD_RUN", active.id), .init("CRD_TRIGGER", active.run.cause.rawValue),
+            .init("CRD_RUN", id), .init("CRD_TRIGGER", cause.rawValue),
         ]
     }
 

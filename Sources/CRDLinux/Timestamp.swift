@@ -10,15 +10,26 @@ public enum Timestamp {
         var time = time_t(seconds)
         var parts = tm()
         gmtime_r(&time, &parts)
-        func digits(_ value: some BinaryInteger, _ width: Int) -> String {
-            let text = String(Int(value))
-            return String(repeating: "0", count: max(0, width - text.count)) + text
+        // Made for each turn in which something happened, on the way to a check: no formatter.
+        var text: [UInt8] = []
+        text.reserveCapacity(27)
+        func append(_ value: some BinaryInteger, _ width: Int, _ end: Unicode.Scalar) {
+            var rest = Int(value)
+            let begin = text.count
+            text.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: width))
+            for place in (begin..<begin + width).reversed() {
+                text[place] += UInt8(rest % 10)
+                rest /= 10
+            }
+            text.append(UInt8(ascii: end))
         }
-        let date = [
-            digits(parts.tm_year + 1900, 4), digits(parts.tm_mon + 1, 2), digits(parts.tm_mday, 2),
-        ].joined(separator: "-")
-        let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { digits($0, 2) }
-            .joined(separator: ":")
-        return "\(date)T\(clock).\(digits(rest / 1_000, 6))Z"
+        append(parts.tm_year + 1900, 4, "-")
+        append(parts.tm_mon + 1, 2, "-")
+        append(parts.tm_mday, 2, "T")
+        append(parts.tm_hour, 2, ":")
+        append(parts.tm_min, 2, ":")
+        append(parts.tm_sec, 2, ".")
+        append(rest / 1_000, 6, "Z")
+        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -87,15 +87,21 @@ final class PathWorld {
         default:
             let (top, away) = (base + "/t", base + "/away")
             if random.percent(50) {
-                return ("mv -T \(top) \(away); mkdir \(top)", {
-                    rename(top, away)
-                    mkdir(top, 0o755)
-                })
+                return (
+                    "mv -T \(top) \(away); mkdir \(top)",
+                    {
+                        rename(top, away)
+                        mkdir(top, 0o755)
+                    }
+                )
             }
-            return ("rm -rf \(top); mv -T \(away) \(top) || mkdir \(top)", {
-                try? FileManager.default.removeItem(atPath: top)
-                if rename(away, top) != 0 { mkdir(top, 0o755) }
-            })
+            return (
+                "rm -rf \(top); mv -T \(away) \(top) || mkdir \(top)",
+                {
+                    try? FileManager.default.removeItem(atPath: top)
+                    if rename(away, top) != 0 { mkdir(top, 0o755) }
+                }
+            )
         }
     }
 
@@ -225,7 +231,7 @@ final class PathWorld {
     // MARK: Somebody else
 
     /// Has so many operations done by another process, while the source reads.
-    func letAnotherOperate(_ count: Int) throws {
+    func letAnotherOperate(_ count: Int) async throws {
         let commands = (0..<count).map { _ in draw().command }
         let script = try directory.write("script", commands.joined(separator: "\n") + "\n:\n")
         let child = Process()
@@ -233,7 +239,10 @@ final class PathWorld {
         child.arguments = [script.string]
         child.standardError = FileHandle.nullDevice
         try child.run()
-        while child.isRunning { try drain() }
+        while child.isRunning {
+            try drain()
+            await Task.yield()
+        }
         try drain()
     }
 }

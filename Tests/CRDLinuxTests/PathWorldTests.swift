@@ -24,11 +24,13 @@ struct PathWorldTests {
     }
 
     @Test("G2, G9: what changes is told, what is there is watched", arguments: 0..<chunks)
-    func interleaved(chunk: UInt64) throws {
+    func interleaved(chunk: UInt64) async throws {
         for seed in Self.seeds where seed % Self.chunks == chunk {
             let world = try PathWorld(seed: seed)
             var random = SplitMix64(seed: ~seed)
             for _ in 0..<4 {
+                // Others wait for daemons, and must see in time what those do.
+                await Task.yield()
                 for _ in 0..<60 {
                     world.operate()
                     if random.percent(30) { try world.drain(completely: false) }
@@ -45,11 +47,11 @@ struct PathWorldTests {
     }
 
     @Test("G2, G9: while another process is at it", arguments: UInt64(0)..<4)
-    func concurrent(seed: UInt64) throws {
+    func concurrent(seed: UInt64) async throws {
         let world = try PathWorld(seed: seed)
         for _ in 0..<3 {
             for _ in 0..<10 { world.operate() }
-            try world.letAnotherOperate(150)
+            try await world.letAnotherOperate(150)
             if try complain(world, seed) { return }
         }
     }

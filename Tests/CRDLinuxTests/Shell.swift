@@ -21,7 +21,7 @@ struct Shell {
     }
 
     func start(printingInto output: CInt) throws -> ChildProcess {
-        let script = try MemoryFile(name: "script", CollectionOfOne(Array(script.utf8)))
+        let script = try MemoryFile(name: "script", Array(script.utf8))
         return try withExtendedLifetime(script) {
             try ChildProcess.spawn(
                 .init(

@@ -40,7 +40,7 @@ public struct Program {
     }
 
     public func run() throws -> Outcome {
-        let input = try MemoryFile(name: "input", CollectionOfOne(input))
+        let input = try MemoryFile(name: "input", input)
         let output = try MemoryOutput()
         let errors = try MemoryOutput()
         var actions = posix_spawn_file_actions_t()
