@@ -67,9 +67,15 @@ struct Inotify: ~Copyable {
         var mask = events.subtracting(.unmount).rawValue
         mask |= UInt32(IN_MASK_ADD) | UInt32(IN_DONT_FOLLOW) | UInt32(IN_EXCL_UNLINK)
         if onlyIfDirectory { mask |= UInt32(IN_ONLYDIR) }
-        return try systemCall("inotify_add_watch", on: String(decoding: path, as: UTF8.self)) {
+        return try systemCall("inotify_add_watch", on: Self.shown(path)) {
             withPath(path) { inotify_add_watch(instance.rawValue, $0, mask) }
         }
+    }
+
+    /// For messages, of which nobody reads four thousand bytes.
+    private static func shown(_ path: [UInt8]) -> String {
+        let text = String(decoding: path.prefix(256), as: UTF8.self)
+        return path.count > 256 ? text + "…" : text
     }
 
     /// Ends a watch, if the kernel has not done so (inotify_rm_watch(2)).

@@ -89,7 +89,9 @@ public final class PathSource: BackloggedSource {
                 tell(target, at: node, name, .create, isDirectory: isDirectory)
             }
         }
-        table.releaseRetired()
+        tellOfMissed()
+        // What was moved gets its watches back, if the scan comes first.
+        if scan.isDone { table.releaseRetired() }
         settleHearing()
         events += outbox
         outbox.removeAll(keepingCapacity: true)
@@ -107,6 +109,7 @@ public final class PathSource: BackloggedSource {
         } else if record.isLast {
             end(watch)
         } else if let name = record.name {
+            watch.keep(record, of: name)
             for node in watch.nodes { take(record, of: name, in: node) }
         } else {
             for node in watch.nodes { takeOwn(record, of: node) }
@@ -127,7 +130,14 @@ public final class PathSource: BackloggedSource {
         }
         guard !events.isDisjoint(with: .ofNames) else { return }
         if !node.children.isEmpty, let child = node.children[FileName(name)] {
-            if !events.isDisjoint(with: .departures) { table.release(child, by: child.inherited) }
+            let heirs = child.inherited
+            if !heirs.isEmpty && !events.isDisjoint(with: .departures) {
+                table.release(child, by: heirs)
+                // Two names that were exchanged both go and both come, and not in that order.
+                if !node.isRemoved && node.hasDirectory(name) {
+                    scan.inherit(name, of: node, by: heirs, evenIfKnown: true, quietly: false)
+                }
+            }
             let entry = Change.Entry(
                 node: child, events: events, isDirectory: isDirectory, from: from)
             for target in child.passing { resolve(target, because: .entry(entry)) }
@@ -140,10 +150,11 @@ public final class PathSource: BackloggedSource {
     }
 
     /// Something happened to what is watched itself. Of a directory within a tree, the one above it
-    /// has told that.
+    /// has told that, and so it has of what was moved or deleted.
     private func takeOwn(_ record: Inotify.Record, of node: PathNode) {
+        let own = record.events.subtracting(.departures)
         for target in node.attached {
-            let events = record.events.intersection(target.trigger.events)
+            let events = own.intersection(target.trigger.events)
             tell(target, target.path, events, isDirectory: target.isDirectory)
         }
     }
@@ -175,6 +186,22 @@ public final class PathSource: BackloggedSource {
             tellOfChange(target, .vanished)
         }
         reborn = []
+    }
+
+    /// Tells of what has gone from directories while they were moved: a scan finds only what came.
+    private func tellOfMissed() {
+        for (node, departures) in table.takeMissed() where !node.isRemoved {
+            for departure in departures {
+                triggered.removeAll(keepingCapacity: true)
+                withPath(departure.name.bytes) { name in
+                    for target in node.audience
+                    where target.counts(name, isDirectory: departure.isDirectory) {
+                        let events = departure.events.intersection(target.trigger.events)
+                        tell(target, at: node, name, events, isDirectory: departure.isDirectory)
+                    }
+                }
+            }
+        }
     }
 
     /// The kernel's queue was full, and which records were dropped is unknown. So every module
@@ -261,7 +288,7 @@ public final class PathSource: BackloggedSource {
         switch change {
         case .nothing: if target.node != nil { target.isAwaited = false }
         case .entry(let entry) where (finals + target.finals).contains { $0 === entry.node }:
-            tellOfOwnName(target, entry)
+            tellOfOwnName(target, entry, replaces: node != nil && hasChanged)
         case .entry(let entry) where node != nil && entry.isDeparture && !hasChanged:
             // All that was away has come back before this was read.
             target.isAwaited = true
@@ -305,20 +332,27 @@ public final class PathSource: BackloggedSource {
     // MARK: What modules are told
 
     /// A name that is the target's own was made, removed or moved.
-    private func tellOfOwnName(_ target: PathTarget, _ entry: Change.Entry) {
+    ///
+    /// - Parameter replaces: something else was there before.
+    private func tellOfOwnName(
+        _ target: PathTarget, _ entry: Change.Entry, replaces: Bool
+    ) {
         guard !entry.isDeparture else {
             target.isAwaited = true
             if target.node != nil { reborn.append(target) }
-            let events = entry.events.intersection(target.trigger.events)
-            return tell(target, target.path, events, isDirectory: entry.isDirectory)
+            let events = entry.events.union(entry.events.ofThemselves)
+            return tell(
+                target, target.path, events.intersection(target.trigger.events),
+                isDirectory: entry.isDirectory)
         }
         // However it comes: what was not there is made.
-        let arrival = target.isAwaited ? entry.events.union(.create) : entry.events
+        var arrival = target.isAwaited ? entry.events.union(.create) : entry.events
+        if replaces { arrival.insert(.deleteSelf) }
         target.isAwaited = target.node == nil
         let wanted = arrival.intersection(target.trigger.events)
         let sees = !target.trigger.events.intersection(.ofContent).subtracting(.departures).isEmpty
         // What happened to its content before it was watched is unknown.
-        let events = wanted.isEmpty && sees ? arrival : wanted
+        let events = wanted.isEmpty && sees ? arrival.subtracting(.departures) : wanted
         tell(
             target, target.path, events, isDirectory: entry.isDirectory,
             from: entry.from.map { shown($0, to: target) })
@@ -338,7 +372,10 @@ public final class PathSource: BackloggedSource {
             if case .entry(let entry) = change, entry.events.contains(.movedFrom) {
                 events = .movedFrom
             }
-            tell(target, target.path, events, isDirectory: target.isDirectory)
+            let wanted = events.union(events.ofThemselves).intersection(target.trigger.events)
+            tell(
+                target, target.path, wanted.isEmpty ? events : wanted,
+                isDirectory: target.isDirectory)
         }
     }
 

@@ -129,7 +129,7 @@ extension PathNode {
     }
 
     /// For file systems whose directories do not say of what kind an entry is (lstat(2)).
-    fileprivate func hasDirectory(_ name: UnsafePointer<CChar>) -> Bool {
+    func hasDirectory(_ name: UnsafePointer<CChar>) -> Bool {
         var status = stat()
         let path = path() + [UInt8(ascii: "/")] + FileName(name).bytes
         return withPath(path) { lstat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR

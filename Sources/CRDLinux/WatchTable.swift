@@ -12,6 +12,26 @@ final class Watch {
     fileprivate(set) var nodes: [PathNode] = []
     /// Its file system is gone; the watch's end comes next.
     var isUnmounted = false
+    /// What has gone while nobody needed the watch: the directory may be on its way to another
+    /// place, and then somebody there wants to know.
+    fileprivate var missed: [Departure] = []
+
+    /// Something that is not in the directory any more.
+    struct Departure {
+        let name: FileName
+        let events: PathEvents
+        let isDirectory: Bool
+    }
+
+    /// Enough for a hint to whoever comes to need it.
+    private static let missedMax = 64
+
+    func keep(_ record: Inotify.Record, of name: UnsafePointer<CChar>) {
+        let events = record.events.intersection(.departures)
+        guard nodes.isEmpty, !events.isEmpty, missed.count < Self.missedMax else { return }
+        missed.append(
+            Departure(name: FileName(name), events: events, isDirectory: record.isDirectory))
+    }
 
     fileprivate init(_ descriptor: Inotify.WatchDescriptor, _ events: PathEvents) {
         self.descriptor = descriptor
@@ -29,6 +49,7 @@ final class WatchTable {
     let inotify: Inotify
     private var watches: [Inotify.WatchDescriptor: Watch] = [:]
     private var retired: Deque<Watch> = []
+    private var missed: [(PathNode, [Watch.Departure])] = []
 
     init() throws(SystemCallError) {
         inotify = try .make()
@@ -60,6 +81,10 @@ final class WatchTable {
         watch.events.formUnion(events)
         watch.nodes.append(node)
         node.watch = watch
+        if !watch.missed.isEmpty {
+            missed.append((node, watch.missed))
+            watch.missed = []
+        }
         node.isFresh = true
     }
 
@@ -72,6 +97,12 @@ final class WatchTable {
             releaseRetired(atMost: .max)
             return try inotify.add(path, events, onlyIfDirectory: onlyIfDirectory)
         }
+    }
+
+    /// What has gone from directories that nobody needed for a while, and now somebody does again.
+    func takeMissed() -> [(PathNode, [Watch.Departure])] {
+        defer { missed = [] }
+        return missed
     }
 
     /// Nobody needs to know any more what happens at this node.

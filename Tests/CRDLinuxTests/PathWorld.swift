@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CTestSupport
 import Foundation
 import SystemPackage
 import TestSupport
@@ -72,8 +73,9 @@ final class PathWorld {
         switch random.below(20) {
         case 0..<6: return ("mkdir \(one)", { mkdir(one, 0o755) })
         case 6..<9: return ("[ -d \(one) ] || : >\(one)", { self.write(one, O_CREAT) })
-        case 9..<11: return ("[ -f \(one) ] && echo >>\(one)", { self.write(one, O_APPEND) })
-        case 11..<13: return ("rm -rf \(one)", { try? FileManager.default.removeItem(atPath: one) })
+        case 9: return ("[ -f \(one) ] && echo >>\(one)", { self.write(one, O_APPEND) })
+        case 10..<12: return ("rm -rf \(one)", { try? FileManager.default.removeItem(atPath: one) })
+        case 12: return ("exchange \(one) \(other)", { crd_test_exchange(one, other) })
         case 13..<18: return ("mv -T \(one) \(other)", { rename(one, other) })
         case 18:
             let (target, link) = ("t/" + name(), base + "/l")

@@ -12,7 +12,7 @@ import Testing
 @Suite("Path worlds")
 struct PathWorldTests {
     private static let chunks: UInt64 = 8
-    private static let ordinary: UInt64 = 200
+    private static let ordinary: UInt64 = 80
 
     private static let seeds: Range<UInt64> =
         if let seed = number("CRD_SEED") { seed..<seed + 1 } else {
