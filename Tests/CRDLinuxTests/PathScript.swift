@@ -86,6 +86,7 @@ final class PathStage {
     private var mounts: MountTable?
     private var triggers: [(ModuleID, PathTrigger)] = []
     private var held: [Int32] = []
+    private var mountPoints: [[CChar]] = []
     private var pending: [Event] = []
 
     init() throws {
@@ -94,7 +95,11 @@ final class PathStage {
         mounts = try MountTable { [source] in source.take($0, into: &$1) }
     }
 
-    deinit { letGo() }
+    deinit {
+        letGo()
+        // What is mounted on cannot be removed.
+        for point in mountPoints { umount2(point, Int32(MNT_DETACH)) }
+    }
 
     // MARK: What is seen
 
@@ -280,8 +285,12 @@ final class PathStage {
         case "append": try write(arguments[0], O_APPEND, "text")
         case "truncate": try call(Foundation.truncate(one, 0))
         case "read": _ = FileManager.default.contents(atPath: try text(one))
-        case "mount": try call(mount("none", one, "tmpfs", 0, nil))
-        case "bind": try call(mount(one, other, nil, UInt(MS_BIND), nil))
+        case "mount":
+            try call(mount("none", one, "tmpfs", 0, nil))
+            mountPoints.append(one)
+        case "bind":
+            try call(mount(one, other, nil, UInt(MS_BIND), nil))
+            mountPoints.append(other)
         case "umount": try call(umount(one))
         case "umount-lazily": try call(umount2(one, Int32(MNT_DETACH)))
         default: throw Unknown(word: verb)
