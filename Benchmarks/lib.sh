@@ -57,6 +57,19 @@ make_modules() {
     chmod 755 "$work"/modules/*/check "$work"/modules/*/response
 }
 
+# make_stamp_module WATCHED EVENT [LINE...]: one module whose check is the stamp program, run for EVENT in WATCHED.
+make_stamp_module() {
+    stamped=$1 event=$2
+    shift 2
+    make_modules 1 1h "$floors/stamp"
+    { [ $# -eq 0 ] || printf '%s\n' "$@"; cat <<TOML; } >>"$work/modules/module-0001/module.toml"
+
+[[trigger.path]]
+path = "$stamped"
+events = ["$event"]
+TOML
+}
+
 # configure [LINE...]: $work/crd.conf for the modules in $work/modules.
 configure() {
     cat >"$work/crd.conf" <<CONF

@@ -7,14 +7,8 @@
 files=10000
 watched=$work/watched STAMPS=$work/stamps STAMP_MILLISECONDS=5
 export STAMPS STAMP_MILLISECONDS
-make_modules 1 1h "$floors/stamp"
-cat >>"$work/modules/module-0001/module.toml" <<TOML
-environment = { STAMPS = "$STAMPS", STAMP_MILLISECONDS = "$STAMP_MILLISECONDS" }
-
-[[trigger.path]]
-path = "$watched"
-events = ["create"]
-TOML
+make_stamp_module "$watched" create \
+    "environment = { STAMPS = \"$STAMPS\", STAMP_MILLISECONDS = \"$STAMP_MILLISECONDS\" }"
 configure
 
 # afresh: nothing watched, nothing measured.

@@ -12,16 +12,8 @@ fi
 watched=$work/watched STAMPS=$work/stamps
 export STAMPS
 mkdir "$watched"
-make_modules 1 1h "$floors/stamp"
-cat >>"$work/modules/module-0001/module.toml" <<TOML
-cooldown = "0s"
-limit = "off"
-environment = { STAMPS = "$STAMPS" }
-
-[[trigger.path]]
-path = "$watched"
-events = ["close_write"]
-TOML
+make_stamp_module "$watched" close_write \
+    'cooldown = "0s"' 'limit = "off"' "environment = { STAMPS = \"$STAMPS\" }"
 configure
 
 # count_calls SPAWN: the median for what `start` started, SPAWN being how a line of the first call of a spawn begins.

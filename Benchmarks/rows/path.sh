@@ -6,16 +6,8 @@
 # whatever else the machine does meets both alike.
 
 watched=$work/watched stamps=$work/stamps
-make_modules 1 1h "$floors/stamp"
-cat >>"$work/modules/module-0001/module.toml" <<TOML
-cooldown = "0s"
-limit = "off"
-environment = { STAMPS = "$stamps" }
-
-[[trigger.path]]
-path = "$watched"
-events = ["close_write"]
-TOML
+make_stamp_module "$watched" close_write \
+    'cooldown = "0s"' 'limit = "off"' "environment = { STAMPS = \"$stamps\" }"
 configure
 
 # afresh: nothing watched, nothing measured.

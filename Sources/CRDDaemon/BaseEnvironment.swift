@@ -54,12 +54,7 @@ struct BaseEnvironment {
     }()
 
     private static var ownDirectory: String? {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
-            let count = readlink("/proc/self/exe", buffer.baseAddress!, buffer.count - 1)
-            guard count > 0 else { return nil }
-            buffer[count] = 0
-            return FilePath(platformString: buffer.baseAddress!).removingLastComponent().string
-        }
+        SymbolicLink.target(of: "/proc/self/exe")?.removingLastComponent().string
     }
 }
 

@@ -88,7 +88,7 @@ public final class Daemon {
             for failure in try reactor.wait(into: &events) { note(failure, &events) }
             let childHasEnded = takeSignals(into: &events)
             process(events)
-            paths.logOverflows(at: Clock.now)
+            paths.logOverflows()
             if childHasEnded {
                 // After what waits to be started, since it is mostly one that a pidfd has told of.
                 var orphans: [Event] = []

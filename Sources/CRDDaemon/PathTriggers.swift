@@ -14,7 +14,6 @@ final class PathTriggers {
     private let reactor: Reactor
     private let logger: Logger
     private var source: PathSource?
-    private var token: Reactor.Token?
     /// Those who wait for there to be a source.
     private var waiting: Set<ModuleID> = []
     private var overflowsLogged = 0
@@ -45,7 +44,6 @@ final class PathTriggers {
     /// The source has failed, and the reactor let go of it.
     func lose(_ error: SystemCallError, into events: inout [Event]) {
         source = nil
-        token = nil
         deafen("\(error)", into: &events)
     }
 
@@ -59,8 +57,9 @@ final class PathTriggers {
     /// How often the kernel's queue was full.
     var overflows: Int { source?.overflows ?? 0 }
 
-    func logOverflows(at now: Instant) {
+    func logOverflows() {
         guard overflows > overflowsLogged else { return }
+        let now = Clock.now
         if let last = overflowLoggedAt, last + Self.overflowLogPeriod > now { return }
         overflowsLogged = overflows
         overflowLoggedAt = now
@@ -72,7 +71,7 @@ final class PathTriggers {
     private func begin(into events: inout [Event]) {
         do throws(SystemCallError) {
             let source = try PathSource()
-            token = try reactor.add(source)
+            _ = try reactor.add(source)
             self.source = source
             let freed = waiting
             waiting = []

@@ -68,4 +68,19 @@ final class PathNode {
         }
         return path
     }
+
+    /// The absolute path of a name in this directory.
+    func path(of name: UnsafePointer<CChar>) -> [UInt8] {
+        var path = path()
+        path.append(name)
+        return path
+    }
+}
+
+extension [UInt8] {
+    /// Goes on from this path to a name in it.
+    mutating func append(_ name: UnsafePointer<CChar>) {
+        if last != UInt8(ascii: "/") { append(UInt8(ascii: "/")) }
+        append(contentsOf: FileName(name).bytes)
+    }
 }

@@ -16,8 +16,8 @@ public final class PathSource: BackloggedSource {
     private let root = PathNode.root()
     private var targets: [PathTarget] = []
     private var renames = RenameMemory()
-    /// The modules that were told to be deaf, and why.
-    private var deaf: [ModuleID: String] = [:]
+    /// The modules that were told to be deaf.
+    private var deaf: Set<ModuleID> = []
     /// Nodes whose watch the kernel has ended in this turn, and what that may mean.
     private var orphans: [(node: PathNode, change: Change)] = []
     /// Targets that were gone in this turn and there again when that was looked into.
@@ -170,9 +170,7 @@ public final class PathSource: BackloggedSource {
     private func adoptOrphans() {
         for (node, change) in orphans where !node.isRemoved {
             triggered.removeAll(keepingCapacity: true)
-            for target in node === root ? node.attached : node.passing {
-                resolve(target, because: change)
-            }
+            resolve(through: node, because: change)
             if !node.inherited.isEmpty { scan.add(node, quietly: false) }
         }
         orphans = []
@@ -231,9 +229,7 @@ public final class PathSource: BackloggedSource {
             node = child
         }
         let cause = change.isMounted ? Change.mounted : .unmounted
-        for target in node === root ? node.attached : node.passing {
-            resolve(target, because: cause)
-        }
+        resolve(through: node, because: cause)
         guard !node.inherited.isEmpty else { return }
         let event = change.isMounted ? PathEvents.create : .unmount
         for target in node.inherited where target.awaitsArrivals || event == .unmount {
@@ -265,6 +261,14 @@ public final class PathSource: BackloggedSource {
 
         var isNothing: Bool {
             if case .nothing = self { true } else { false }
+        }
+    }
+
+    /// Finds out anew where all those lead that depend on a place.
+    private func resolve(through node: PathNode, because change: Change) {
+        // Everything leads through the root directory, but by no name.
+        for target in node === root ? node.attached : node.passing {
+            resolve(target, because: change)
         }
     }
 
@@ -387,10 +391,7 @@ public final class PathSource: BackloggedSource {
         guard !events.isEmpty, let top = target.node else { return }
         var path = target.path
         if node !== top { path += node.path(from: top) }
-        if let name {
-            if path.last != UInt8(ascii: "/") { path.append(UInt8(ascii: "/")) }
-            path += FileName(name).bytes
-        }
+        if let name { path.append(name) }
         tell(
             target, path, events, isDirectory: isDirectory,
             from: from.map { shown($0, to: target) })
@@ -429,19 +430,15 @@ public final class PathSource: BackloggedSource {
         (isUnsettled, scan.hasFailed) = (false, false)
         var faults: [ModuleID: SystemCallError] = [:]
         for target in targets {
-            if let fault = target.fault, faults[target.module] == nil {
-                faults[target.module] = fault
-            }
+            faults[target.module] = faults[target.module] ?? target.fault
         }
-        for module in Set(targets.map(\.module)).sorted(by: { $0.index < $1.index }) {
-            let reason = faults[module].map { "\($0)" }
-            if let reason, deaf[module] == nil {
-                deaf[module] = reason
-                outbox.append(.deafened(module, reason: reason))
-            } else if reason == nil && deaf[module] != nil && scan.isDone {
-                deaf[module] = nil
-                outbox.append(.rearmed(module))
-            }
+        for (module, fault) in faults.sorted(by: { $0.key.index < $1.key.index })
+        where deaf.insert(module).inserted {
+            outbox.append(.deafened(module, reason: "\(fault)"))
         }
+        guard scan.isDone else { return }
+        let healed = deaf.filter { faults[$0] == nil }
+        deaf.subtract(healed)
+        outbox += healed.sorted { $0.index < $1.index }.map { .rearmed($0) }
     }
 }

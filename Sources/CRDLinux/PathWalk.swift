@@ -97,7 +97,7 @@ struct PathWalk {
     }
 
     private mutating func follow(_ link: PathNode, in place: PathNode) -> PathNode? {
-        guard linksLeft > 0, let text = SymbolicLink.read(link.path()) else { return nil }
+        guard linksLeft > 0, let text = withPath(link.path(), SymbolicLink.read) else { return nil }
         linksLeft -= 1
         rest += Self.names(of: text).reversed()
         return text.first == UInt8(ascii: "/") ? root : place
@@ -108,16 +108,6 @@ extension SystemCallError {
     /// Something was replaced or removed in the meantime. A record tells of it, or will.
     var meansNothingThere: Bool {
         [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(errno)
-    }
-}
-
-enum SymbolicLink {
-    /// What the link says; nil if there is none (readlink(2)).
-    static func read(_ path: [UInt8]) -> [UInt8]? {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { text in
-            let count = withPath(path) { readlink($0, text.baseAddress!, text.count) }
-            return count <= 0 ? nil : text[..<count].map { UInt8(bitPattern: $0) }
-        }
     }
 }
 

@@ -115,14 +115,9 @@ public struct ProcessTable {
     }
 
     static func processIDs() -> [PID] {
-        guard let directory = opendir("/proc") else { return [] }
-        defer { closedir(directory) }
         var ids: [PID] = []
-        while let record = readdir(directory) {
-            let name = withUnsafePointer(to: &record.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if let pid = PID(name) { ids.append(pid) }
+        try? Directory.visit(Array("/proc".utf8)) { name, _ in
+            if let pid = PID(String(cString: name)) { ids.append(pid) }
         }
         return ids
     }

@@ -19,9 +19,7 @@ struct RenameMemory {
             return departures.last { $0.cookie == record.cookie }?.path
         }
         if departures.count == Self.countMax { departures.removeFirst() }
-        let directory = node.path()
-        let separator = directory.last == UInt8(ascii: "/") ? [] : [UInt8(ascii: "/")]
-        departures.append((record.cookie, directory + separator + FileName(name).bytes))
+        departures.append((record.cookie, node.path(of: name)))
         return nil
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import CRDCore
-import Glibc
+import SystemPackage
 
 /// Brings the watches on directories up to date with what is on disk, a share each turn.
 ///
@@ -130,8 +130,7 @@ extension PathNode {
 
     /// For file systems whose directories do not say of what kind an entry is (lstat(2)).
     func hasDirectory(_ name: UnsafePointer<CChar>) -> Bool {
-        var status = stat()
-        let path = path() + [UInt8(ascii: "/")] + FileName(name).bytes
-        return withPath(path) { lstat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
+        let path = FilePath(bytes: path(of: name))
+        return FileStatus(of: path, followingLinks: false)?.kind == .directory
     }
 }

@@ -8,7 +8,6 @@ import SystemPackage
 /// links or bind mounts.
 final class Watch {
     let descriptor: Inotify.WatchDescriptor
-    fileprivate(set) var events: PathEvents
     fileprivate(set) var nodes: [PathNode] = []
     /// Its file system is gone; the watch's end comes next.
     var isUnmounted = false
@@ -33,9 +32,8 @@ final class Watch {
             Departure(name: FileName(name), events: events, isDirectory: record.isDirectory))
     }
 
-    fileprivate init(_ descriptor: Inotify.WatchDescriptor, _ events: PathEvents) {
+    fileprivate init(_ descriptor: Inotify.WatchDescriptor) {
         self.descriptor = descriptor
-        self.events = events
     }
 }
 
@@ -71,14 +69,10 @@ final class WatchTable {
         _ node: PathNode, _ events: PathEvents, onlyIfDirectory: Bool
     ) throws(SystemCallError) {
         let descriptor = try add(node.path(), events, onlyIfDirectory: onlyIfDirectory)
-        if let watch = node.watch, watch.descriptor == descriptor {
-            watch.events.formUnion(events)
-            return
-        }
+        if node.watch?.descriptor == descriptor { return }
         disarm(node)
-        let watch = watches[descriptor] ?? Watch(descriptor, [])
+        let watch = watches[descriptor] ?? Watch(descriptor)
         watches[descriptor] = watch
-        watch.events.formUnion(events)
         watch.nodes.append(node)
         node.watch = watch
         if !watch.missed.isEmpty {

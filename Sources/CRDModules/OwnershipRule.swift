@@ -152,16 +152,9 @@ public struct OwnershipRule: Sendable {
     }
 
     private func target(of link: FilePath) throws(Refusal) -> FilePath {
-        let target = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) {
-            buffer -> FilePath? in
-            let count = link.withPlatformString {
-                readlink($0, buffer.baseAddress!, buffer.count - 1)
-            }
-            guard count > 0 else { return nil }
-            buffer[count] = 0
-            return FilePath(platformString: buffer.baseAddress!)
+        guard let target = SymbolicLink.target(of: link) else {
+            throw Refusal(link, "cannot be read as a symbolic link")
         }
-        guard let target else { throw Refusal(link, "cannot be read as a symbolic link") }
         return target
     }
 

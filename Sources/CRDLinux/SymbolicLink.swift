@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Glibc
+public import SystemPackage
+
+/// Symbolic links (symlink(7)).
+public enum SymbolicLink {
+    /// What the link says; nil where there is none that could be read (readlink(2)).
+    public static func target(of path: FilePath) -> FilePath? {
+        path.withPlatformString { read($0) }.map { FilePath(bytes: $0) }
+    }
+
+    /// The same as bytes, which need not be UTF-8.
+    static func read(_ path: UnsafePointer<CChar>) -> [UInt8]? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { text in
+            let count = readlink(path, text.baseAddress!, text.count)
+            return count <= 0 ? nil : text[..<count].map { UInt8(bitPattern: $0) }
+        }
+    }
+}
