@@ -27,6 +27,8 @@ int crd_memfd_seal(int fd) {
     return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 }
 
+int crd_reserve_page(int fd) { return fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 1); }
+
 int crd_pipe(int ends[2]) {
     if (pipe2(ends, O_CLOEXEC) == -1) return -1;
     if (fcntl(ends[0], F_SETFL, O_RDONLY | O_NONBLOCK) == 0) return 0;

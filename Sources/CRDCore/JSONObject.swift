@@ -4,7 +4,13 @@
 ///
 /// Not Codable: a name or a log line need not be UTF-8, and there may be thousands a second.
 struct JSONObject {
-    private var bytes: [UInt8] = [UInt8(ascii: "{")]
+    private var bytes: [UInt8] = []
+
+    init() {
+        // Most events fit, and an array that grows costs more than all else here.
+        bytes.reserveCapacity(512)
+        bytes.append(UInt8(ascii: "{"))
+    }
 
     /// The whole object.
     consuming func finish() -> [UInt8] {
@@ -56,21 +62,33 @@ struct JSONObject {
         bytes.append(UInt8(ascii: "]"))
     }
 
-    private mutating func quote(_ text: some Sequence<UInt8>) {
+    private mutating func quote(_ text: some Collection<UInt8>) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in text {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case UInt8(ascii: "\n"): append(contentsOf: "\\n".utf8)
-            case UInt8(ascii: "\t"): append(contentsOf: "\\t".utf8)
-            case 0..<0x20, 0x7F:
-                let digits = String(byte, radix: 16)
-                append(contentsOf: "\\u00\(byte < 0x10 ? "0" : "")\(digits)".utf8)
-            default: bytes.append(byte)
-            }
+        // Piece by piece: there is seldom anything to escape.
+        var rest = text[...]
+        while let place = rest.firstIndex(where: Self.needsEscape) {
+            bytes.append(contentsOf: rest[..<place])
+            escape(rest[place])
+            rest = rest[rest.index(after: place)...]
         }
+        bytes.append(contentsOf: rest)
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func needsEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+    }
+
+    private mutating func escape(_ byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\n"): append(contentsOf: "\\n".utf8)
+        case UInt8(ascii: "\t"): append(contentsOf: "\\t".utf8)
+        case 0..<0x20, 0x7F:
+            let digits = String(byte, radix: 16)
+            append(contentsOf: "\\u00\(byte < 0x10 ? "0" : "")\(digits)".utf8)
+        default:
+            bytes.append(UInt8(ascii: "\\"))
+            bytes.append(byte)
+        }
     }
 }

@@ -83,6 +83,7 @@ public final class Daemon {
         logStart()
         process(events + [.started])
         while !isDone {
+            performer.prepare()
             try timer.arm(scheduler.nextDeadline)
             var events: [Event] = []
             for failure in try reactor.wait(into: &events) { note(failure, &events) }

@@ -22,7 +22,7 @@ final class Performer {
     /// What a check reads, and the event file of a run without events; both empty for ever.
     private let nothing: Descriptor
     private let noEvents: MemoryFile
-    private let scratch = PipeSource.Scratch()
+    private let supplies: SpawnSupplies
     /// The limit of open files that modules get, where the daemon's own was raised.
     private let openFiles = ChildProcess.raiseOpenFiles()
 
@@ -38,8 +38,9 @@ final class Performer {
         self.output = output
         self.reporter = reporter
         runPrefix = String(UInt64.random(in: 0..<(1 << 48)), radix: 36)
+        supplies = SpawnSupplies(reactor)
         nothing = try .open("/dev/null", O_RDONLY)
-        noEvents = try MemoryFile(name: "crd-events", [])
+        noEvents = try supplies.eventFile([])
     }
 
     /// - Returns: what the scheduler must know at once.
@@ -56,6 +57,11 @@ final class Performer {
         case .rearm, .exit: break
         }
         return []
+    }
+
+    /// Nothing is to be done just now: prepares the next spawn.
+    func prepare() {
+        supplies.restock()
     }
 
     /// SIGCHLD came.
@@ -108,16 +114,12 @@ final class Performer {
                 Self.fields(name, role, id, cause)
             }
         }
-        let printed = try PipeSource.make(
-            into: role == .check ? active.captured : forwarded(), scratch: scratch)
-        defer { close(printed.childEnd) }
-        let told = try PipeSource.make(into: forwarded(), scratch: scratch)
-        defer { close(told.childEnd) }
+        let printed = try supplies.pipe(into: role == .check ? active.captured : forwarded())
+        active.tokens.append(printed.token)
+        let told = try supplies.pipe(into: forwarded())
+        active.tokens.append(told.token)
         let input = try input(of: role, active)
         let events = try events(of: active.run)
-        // Registered before there is a process, so that a failure leaves none behind.
-        active.tokens.append(try reactor.add(printed.source))
-        active.tokens.append(try reactor.add(told.source))
         let user = module.user(role)
         if let user {
             // Or it could not open its own /dev/stdout and /dev/stderr.
@@ -134,7 +136,7 @@ final class Performer {
             ),
             user: user, cgroup: active.cgroup?.directoryDescriptor,
             openFiles: openFiles)
-        let process = try withExtendedLifetime((input, events)) {
+        let process = try withExtendedLifetime((printed, told, input, events)) {
             try ChildProcess.spawn(request)
         }
         let source = ChildSource(
@@ -160,7 +162,7 @@ final class Performer {
     /// Nil stands for an empty one.
     private func events(of run: Run) throws(SystemCallError) -> MemoryFile? {
         guard !run.events.lines.isEmpty else { return nil }
-        return try MemoryFile(name: "crd-events", run.events.text)
+        return try supplies.eventFile(run.events.text)
     }
 
     private static func fields(

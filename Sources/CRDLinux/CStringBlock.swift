@@ -50,7 +50,12 @@ public struct CStringBlock: Sendable {
     }
 
     private mutating func add(_ string: String) {
-        for byte in string.utf8 where byte != 0 { bytes.append(byte) }
+        let utf8 = string.utf8
+        if utf8.contains(0) {
+            bytes.append(contentsOf: utf8.lazy.filter { $0 != 0 })
+        } else {
+            bytes.append(contentsOf: utf8)
+        }
     }
 
     private mutating func end() {

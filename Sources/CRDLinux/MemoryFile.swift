@@ -8,15 +8,37 @@ import SystemPackage
 /// and however, standing at its beginning (memfd_create(2), fcntl(2) `F_ADD_SEALS`).
 public final class MemoryFile {
     private let file: Descriptor
+    private let name: String
 
     public var descriptor: CInt { file.rawValue }
 
-    /// Writes the bytes, and seals.
-    public init(name: String, _ bytes: [UInt8]) throws(SystemCallError) {
+    /// An empty file that is still to be filled, with memory for a page of it.
+    public init(name: String) throws(SystemCallError) {
+        self.name = name
         file = Descriptor(
             adopting: try systemCall("memfd_create", on: name) { crd_memfd_create(name) })
-        try file.writeAll(bytes, subject: name)
-        try systemCall("lseek", on: name) { lseek(file.rawValue, 0, SEEK_SET) }
+        // Or the first write has to wait for the page; where it cannot be had now, it does.
+        _ = crd_reserve_page(file.rawValue)
+    }
+
+    /// Writes the bytes, and seals.
+    public convenience init(name: String, _ bytes: [UInt8]) throws(SystemCallError) {
+        try self.init(name: name)
+        try fill(bytes)
+    }
+
+    /// Writes the bytes, and seals: once for a file.
+    public func fill(_ bytes: [UInt8]) throws(SystemCallError) {
+        // By pwrite(2), which leaves the position at the beginning.
+        try bytes.withUnsafeBufferPointer { buffer throws(SystemCallError) in
+            var done = 0
+            while done < buffer.count {
+                done += try systemCall("pwrite", on: name) {
+                    pwrite(
+                        file.rawValue, buffer.baseAddress! + done, buffer.count - done, off_t(done))
+                }
+            }
+        }
         // Not opened anew for reading alone: the way through /proc costs more than all the rest,
         // and the seals refuse whatever is written.
         try systemCall("fcntl", on: name) { crd_memfd_seal(file.rawValue) }

@@ -29,14 +29,15 @@ public final class PipeSource: EventSource {
 
     private let pipe: Descriptor
     private let scratch: Scratch
-    private let sink: any OutputSink
+    /// Set before there is a child; what nobody writes into needs none.
+    public var sink: (any OutputSink)?
     /// The child's end has been closed by all who had it.
     public private(set) var isFinished = false
 
     /// A pipe, and the blocking end for the child, which the caller closes after the spawn
     /// (pipe2(2)).
     public static func make(
-        into sink: any OutputSink, scratch: Scratch = Scratch()
+        into sink: (any OutputSink)? = nil, scratch: Scratch = Scratch()
     ) throws(SystemCallError) -> (source: PipeSource, childEnd: CInt) {
         var ends: (CInt, CInt) = (-1, -1)
         try systemCall("pipe2") {
@@ -47,7 +48,7 @@ public final class PipeSource: EventSource {
         return (PipeSource(Descriptor(adopting: ends.0), sink: sink, scratch: scratch), ends.1)
     }
 
-    private init(_ pipe: consuming Descriptor, sink: any OutputSink, scratch: Scratch) {
+    private init(_ pipe: consuming Descriptor, sink: (any OutputSink)?, scratch: Scratch) {
         self.pipe = pipe
         self.scratch = scratch
         self.sink = sink
@@ -69,7 +70,7 @@ public final class PipeSource: EventSource {
             guard let count = try? read(upTo: min(rest, Self.share)), count > 0 else { break }
             rest -= count
         }
-        sink.finish()
+        sink?.finish()
     }
 
     private func read(upTo limit: Int) throws(SystemCallError) -> Int {
@@ -78,7 +79,7 @@ public final class PipeSource: EventSource {
                 Glibc.read(pipe.rawValue, scratch.bytes.baseAddress!, limit)
             }
             if count == 0 { isFinished = true }
-            sink.receive(UnsafeRawBufferPointer(rebasing: scratch.bytes[..<count]))
+            sink?.receive(UnsafeRawBufferPointer(rebasing: scratch.bytes[..<count]))
             return count
         } catch let error where error.errno == .wouldBlock {
             return 0

@@ -14,7 +14,9 @@ public struct InstalledModule: Sendable {
     public let name: ModuleName
     public let kind: Kind
     public var directory: FilePath { way.path }
-    let way: OwnershipRule.Way
+    private let way: OwnershipRule.Way
+    private let manifestFile: FilePath
+    private let executables: [Role: FilePath]
     public let manifest: Manifest
     /// Who each role runs as.
     public let accounts: [Role: UserAccount]
@@ -23,9 +25,28 @@ public struct InstalledModule: Sendable {
     /// What is wrong with its executables; they are looked at again before each run.
     public let executableComplaints: [Diagnostic]
 
+    init(
+        name: ModuleName, kind: Kind, directory: FilePath, manifest: Manifest = Manifest(),
+        accounts: [Role: UserAccount] = [:], complaints: [Diagnostic],
+        executableComplaints: [Diagnostic] = []
+    ) {
+        self.name = name
+        self.kind = kind
+        way = OwnershipRule.Way(to: directory)
+        // Put together once: they are looked at before every run.
+        manifestFile = directory.appending(Self.manifestName)
+        executables = Dictionary(
+            uniqueKeysWithValues: Role.allCases.map { ($0, directory.appending($0.fileName)) })
+        self.manifest = manifest
+        self.accounts = accounts
+        self.complaints = complaints
+        self.executableComplaints = executableComplaints
+    }
+
     /// The file that is executed for a role.
     public func executable(_ role: Role) -> FilePath {
-        directory.appending(role.fileName)
+        guard let path = executables[role] else { preconditionFailure("no file for \(role)") }
+        return path
     }
 
     /// Looks again at all that decides what a run executes: the directory and those above it, the
@@ -35,8 +56,8 @@ public struct InstalledModule: Sendable {
     public func verify(under rule: OwnershipRule) throws(Refusal) {
         try rule.verify(way)
         do throws(Refusal) {
-            try rule.verify(Self.manifestName, in: directory)
-        } catch let error where error.isMissing(directory.appending(Self.manifestName)) {
+            try rule.verify(lastOf: manifestFile)
+        } catch let error where error.isMissing(manifestFile) {
             // A module need not have one.
         }
         for role in Role.allCases { try verifyExecutable(role, under: rule) }
@@ -50,7 +71,7 @@ public struct InstalledModule: Sendable {
 
     private func verifyExecutable(_ role: Role, under rule: OwnershipRule) throws(Refusal) {
         try Self.verifyExecutable(
-            role.fileName, in: directory, under: rule, ownedAlsoBy: accounts[role]?.uid)
+            executable(role), under: rule, ownedAlsoBy: accounts[role]?.uid)
     }
 
     static let manifestName: FilePath.Component = "module.toml"
@@ -58,13 +79,11 @@ public struct InstalledModule: Sendable {
     /// Whether the file is there, is nobody else's, and may be executed. The directory was verified
     /// just now.
     static func verifyExecutable(
-        _ name: FilePath.Component, in directory: FilePath, under rule: OwnershipRule,
-        ownedAlsoBy owner: UID?
+        _ path: FilePath, under rule: OwnershipRule, ownedAlsoBy owner: UID?
     ) throws(Refusal) {
-        let path = directory.appending(name)
         let status: FileStatus
         do throws(Refusal) {
-            status = try rule.verify(name, in: directory, ownedAlsoBy: owner)
+            status = try rule.verify(lastOf: path, ownedAlsoBy: owner)
         } catch let error where error.isMissing(path) {
             throw Refusal(path, "is not there; a module needs an executable of that name")
         } catch {

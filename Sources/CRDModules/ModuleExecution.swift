@@ -39,10 +39,9 @@ public struct ModuleExecution: Error, CustomStringConvertible {
                     + "there; 'crd list' shows those that are")
         }
         do throws(Refusal) {
-            let directory = path.removingLastComponent()
-            try OwnershipRule().verify(directory)
-            try InstalledModule.verifyExecutable(
-                path.lastComponent!, in: directory, under: OwnershipRule(), ownedAlsoBy: nil)
+            let rule = OwnershipRule()
+            try rule.verify(path.removingLastComponent())
+            try InstalledModule.verifyExecutable(path, under: rule, ownedAlsoBy: nil)
         } catch {
             return ModuleExecution(exitCode: 126, description: "\(error)")
         }

@@ -118,7 +118,7 @@ public struct ModuleShelf: Sendable {
             }
             for role in Role.allCases {
                 complainAbout(
-                    role.fileName, in: directory,
+                    executable: directory.appending(role.fileName),
                     ownedAlsoBy: accounts[role]?.uid, &executableComplaints)
             }
             let twin = support.appending(name.description)
@@ -131,9 +131,8 @@ public struct ModuleShelf: Sendable {
             }
         }
         return InstalledModule(
-            name: name, kind: .user, way: .init(to: directory), manifest: manifest,
-            accounts: accounts,
-            complaints: complaints, executableComplaints: executableComplaints)
+            name: name, kind: .user, directory: directory, manifest: manifest,
+            accounts: accounts, complaints: complaints, executableComplaints: executableComplaints)
     }
 
     private func supportModule(_ name: ModuleName) -> InstalledModule {
@@ -141,8 +140,7 @@ public struct ModuleShelf: Sendable {
         var complaints: [Diagnostic] = []
         if complainAbout(directory, &complaints) {
             complainAbout(
-                FilePath.Component(name.description)!, in: directory, ownedAlsoBy: nil,
-                &complaints)
+                executable: directory.appending(name.description), ownedAlsoBy: nil, &complaints)
             for role in Role.allCases
             where FileStatus(of: directory.appending(role.fileName)) != nil {
                 complaints.append(
@@ -153,9 +151,7 @@ public struct ModuleShelf: Sendable {
             }
         }
         return InstalledModule(
-            name: name, kind: .support, way: .init(to: directory), manifest: Manifest(),
-            accounts: [:],
-            complaints: complaints, executableComplaints: [])
+            name: name, kind: .support, directory: directory, complaints: complaints)
     }
 
     /// Nil where there is no manifest, or none that can be read.
@@ -217,14 +213,12 @@ public struct ModuleShelf: Sendable {
     }
 
     private func complainAbout(
-        _ executable: FilePath.Component, in directory: FilePath, ownedAlsoBy owner: UID?,
-        _ complaints: inout [Diagnostic]
+        executable path: FilePath, ownedAlsoBy owner: UID?, _ complaints: inout [Diagnostic]
     ) {
         do throws(Refusal) {
-            try InstalledModule.verifyExecutable(
-                executable, in: directory, under: rule, ownedAlsoBy: owner)
+            try InstalledModule.verifyExecutable(path, under: rule, ownedAlsoBy: owner)
         } catch {
-            complaints.append(Self.complaint(about: directory.appending(executable), error))
+            complaints.append(Self.complaint(about: path, error))
         }
     }
 

@@ -59,14 +59,13 @@ public struct OwnershipRule: Sendable {
         }
     }
 
-    /// Follows one name in a directory that was verified just now.
+    /// Follows the last name of a path whose directory was verified just now.
     ///
     /// - Parameter owner: who may own the file at the end beside the trusted; never a directory.
     @discardableResult
     public func verify(
-        _ name: FilePath.Component, in directory: FilePath, ownedAlsoBy owner: UID? = nil
+        lastOf path: FilePath, ownedAlsoBy owner: UID? = nil
     ) throws(Refusal) -> FileStatus {
-        let path = directory.appending(name)
         let status = try look(at: path)
         // A link may lead up from where the directory really is, which only the whole way tells.
         if status.kind == .symbolicLink { return try follow(path, owner: owner) }

@@ -28,7 +28,7 @@ enum TOMLFile {
         let path = directory.appending(name)
         let status: FileStatus
         do throws(Refusal) {
-            status = try rule.verify(name, in: directory)
+            status = try rule.verify(lastOf: path)
         } catch {
             if error.isMissing(path) { return nil }
             throw complaint(about: path, error)

@@ -44,8 +44,7 @@ struct OwnershipRuleTests {
             if let owner {
                 // As the executables of a module are looked at.
                 try rule.verify(path.removingLastComponent())
-                try rule.verify(
-                    path.lastComponent!, in: path.removingLastComponent(), ownedAlsoBy: owner)
+                try rule.verify(lastOf: path, ownedAlsoBy: owner)
             } else {
                 try rule.verify(path)
             }

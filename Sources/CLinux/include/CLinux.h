@@ -79,6 +79,8 @@ uint64_t crd_ignored_signals(void);
 int crd_memfd_create(const char *name);
 /// Seals a memory file against any change, also of its seals (fcntl(2), F_ADD_SEALS).
 int crd_memfd_seal(int fd);
+/// fallocate(2), FALLOC_FL_KEEP_SIZE: memory for the file's first page, its size unchanged.
+int crd_reserve_page(int fd);
 /// pipe2(2) with O_CLOEXEC; the reading end alone is non-blocking, since that is a property of
 /// the open file, which the child's end would share.
 int crd_pipe(int ends[_Nonnull 2]);
