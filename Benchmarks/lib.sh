@@ -6,6 +6,9 @@
 
 progress() { [ ! -t 2 ] || echo "$*" >&2; }
 
+# has PROGRAM: whether it is installed.
+has() { command -v "$1" >/dev/null 2>&1 || { progress "    no $1 here to compare with"; return 1; }; }
+
 # row WHAT FLOOR CRD RATIO BUDGET VERDICT: one line of the table.
 row() { printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$@" >>"$table"; }
 
@@ -39,6 +42,24 @@ percentile() {
 
 # column N FILE: the median of a column of FILE.
 column() { cut -d ' ' -f "$1" "$2" | median; }
+
+# latencies CAUSES STAMPS: milliseconds from each cause to the first start after it.
+latencies() {
+    { sed 's/$/ caused/' "$1"; awk '{ print $1, "started" }' "$2"; } | sort -n | awk '
+        $2 == "caused" { caused[++waiting] = $1; next }
+        { while (waiting) printf "%.3f\n", ($1 - caused[waiting--]) / 1e6 }
+        END { if (waiting) { print "the last " waiting " events started nothing" >"/dev/stderr"; exit 1 } }'
+}
+
+# rows_of WHAT FILE [BUDGET]: p50 and p99 beside the floor's.
+rows_of() {
+    for place in 1 2; do
+        floor=$(column "$place" "$2") through=$(column $((place + 2)) "$2")
+        ratio=$(calculate "$through / $floor" %.4f)
+        row "$1, p$(calculate "$place == 1 ? 50 : 99" %d), ms" "$floor" "$through" "$(calculate "$ratio")" \
+            ${3+"<= $3"} ${3+"$(verdict "$ratio <= $3")"}
+    done
+}
 
 seconds_now() { date +%s.%N; }
 
@@ -88,7 +109,7 @@ accepted() {
 }
 
 # start SOCKET PROGRAM [ARGUMENT...]: runs PROGRAM in the background as $started until `stop`, waits until it is
-# ready, and leaves in $took the milliseconds that needed.
+# ready, and leaves in $took the milliseconds that needed, and in $since from when on (nanoseconds of CLOCK_MONOTONIC).
 started=
 start() {
     rm -f "$work/started"
@@ -99,6 +120,8 @@ start() {
         sleep 0.02
     done
     took=$(cut -s -d ' ' -f 2 "$work/started")
+    # shellcheck disable=SC2034  # For rows.
+    since=$(cut -s -d ' ' -f 3 "$work/started")
     [ -n "$took" ] || { echo "neither READY nor an answer within 30 s" >&2; return 1; }
 }
 
@@ -114,18 +137,38 @@ await() {
     done
 }
 
-# Ends what `start` started, by its pid, and waits for it.
-stop() {
-    [ -n "$started" ] || return 0
-    kill -TERM "$started" 2>/dev/null || :
+# end PID: ends what this shell started, and waits for it.
+end() {
+    kill -TERM "$1" 2>/dev/null || :
     i=0
-    while kill -0 "$started" 2>/dev/null && [ "$i" -lt 200 ]; do
+    while kill -0 "$1" 2>/dev/null && [ "$i" -lt 200 ]; do
         i=$((i + 1))
         sleep 0.05
     done
-    if kill -KILL "$started" 2>/dev/null; then echo "did not end within 10 s of SIGTERM" >&2; fi
-    wait "$started" 2>/dev/null || :
+    if kill -KILL "$1" 2>/dev/null; then echo "did not end within 10 s of SIGTERM" >&2; fi
+    wait "$1" 2>/dev/null || :
+}
+
+# Ends what `start` started.
+stop() {
+    [ -n "$started" ] || return 0
+    end "$started"
     started=
+}
+
+# warm_up NAME STAMPS CAUSE [ARGUMENT...]: causes events until one has started something, for those that tell in no
+# common way when they watch.
+warm_up() {
+    watcher=$1 first=$2
+    shift 2
+    turn=0
+    while [ ! -s "$first" ]; do
+        turn=$((turn + 1))
+        [ "$turn" -le 50 ] || { echo "$watcher starts nothing" >&2; tail -n 5 "$work/output" >&2; return 1; }
+        "$@" >"$work/warm"
+        sleep 0.2
+    done
+    sleep 1
 }
 
 # How many runs the daemon has ended, over all modules.
@@ -136,3 +179,24 @@ runs() {
 
 # field NAME: a number from the status of what `start` started.
 field() { awk -v name="$1:" '$1 == name { print $2 }' "/proc/$started/status"; }
+
+# wakeups SECONDS: how often a second what was started woke up.
+wakeups() {
+    before=$(field voluntary_ctxt_switches)
+    sleep "$1"
+    calculate "($(field voluntary_ctxt_switches) - $before) / $1" %.1f
+}
+
+# need_journald WHAT BUDGET: the rest of the row file, which begins with this, has a journal of its own to itself
+# (with-journald). Where there can be none, the row WHAT says so, and that was all.
+need_journald() {
+    [ -z "${BENCH_JOURNALD:-}" ] || return 0
+    if [ ! -x "$floors/journal" ]; then
+        missing="no libsystemd to compile with"
+    elif missing=$(Benchmarks/with-journald volatile true 2>&1); then
+        exec Benchmarks/with-journald volatile Benchmarks/measure "$rows"
+    fi
+    progress "    $missing"
+    row "$1" "" "" "" "$2" "not measured: $missing"
+    exit 0
+}

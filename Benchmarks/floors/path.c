@@ -5,36 +5,9 @@
 // with a signal. Floor of the daemon's path triggers: epoll, inotify, posix_spawn, a pidfd.
 
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
-#include <stdio.h>
-#include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "floor.h"
-
-extern char **environ;
-
-static void add(int epoll, int descriptor) {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = descriptor};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) < 0) err(1, "epoll_ctl");
-}
-
-/// The pidfd of a new PROGRAM.
-static int start(char *program, long events, const posix_spawn_file_actions_t *actions) {
-    char variable[32], *arguments[] = {program, NULL};
-    snprintf(variable, sizeof variable, "%ld", events);
-    setenv("CRD_EVENT_COUNT", variable, 1);
-    pid_t pid;
-    errno = posix_spawn(&pid, program, actions, NULL, arguments, environ);
-    if (errno != 0) err(1, "posix_spawn '%s'", program);
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0) err(1, "pidfd_open");
-    return pidfd;
-}
 
 /// How many events there are to read; more than the buffer holds are left for the next turn.
 static long drain(int inotify) {
@@ -52,15 +25,11 @@ static long drain(int inotify) {
 
 int main(int count, char **arguments) {
     if (count != 4) errx(64, "usage: path DIRECTORY create|close_write PROGRAM");
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     int epoll = epoll_create1(EPOLL_CLOEXEC), inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (epoll < 0 || inotify < 0) err(1, "epoll_create1, inotify_init1");
     uint32_t mask = strcmp(arguments[2], "create") == 0 ? IN_CREATE : IN_CLOSE_WRITE;
     if (inotify_add_watch(inotify, arguments[1], mask) < 0) err(1, "inotify_add_watch '%s'", arguments[1]);
-    add(epoll, inotify);
+    add(epoll, inotify, EPOLLIN);
     say_ready();
 
     long pending = 0;
@@ -73,15 +42,13 @@ int main(int count, char **arguments) {
             if (events[i].data.fd == inotify) {
                 pending += drain(inotify);
             } else {
-                siginfo_t info;
-                if (waitid(P_PIDFD, (id_t)running, &info, WEXITED) < 0) err(1, "waitid");
-                close(running);
+                reap(running);
                 running = -1;
             }
         }
         if (running >= 0 || pending == 0) continue;
-        running = start(arguments[3], pending, &actions);
-        add(epoll, running);
+        running = start(arguments[3], pending);
+        add(epoll, running, EPOLLIN);
         pending = 0;
     }
 }

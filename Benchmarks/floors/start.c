@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // start RESULT SOCKET PROGRAM [ARGUMENT...]: becomes PROGRAM, so that the caller knows its pid, and writes into RESULT
-// how many milliseconds passed from there until PROGRAM said READY=1 on NOTIFY_SOCKET ("ready 12.3"), or answered a
-// Varlink call on SOCKET ("answer 12.3"), whichever came first; "none" when neither came within 30 s.
-// SOCKET may be "" where there is none to ask.
+// how many milliseconds passed from there until PROGRAM said READY=1 on NOTIFY_SOCKET ("ready 12.3 …"), or answered a
+// Varlink call on SOCKET ("answer 12.3 …"), whichever came first, and from when on, in nanoseconds of CLOCK_MONOTONIC;
+// "none" when neither came within 30 s. SOCKET may be "" where there is none to ask.
 
 #define _GNU_SOURCE
 #include <err.h>
@@ -88,7 +88,7 @@ int main(int count, char **arguments) {
         snprintf(temporary, sizeof temporary, "%s.new", result);
         FILE *file = fopen(temporary, "w");
         if (!file) err(1, "fopen '%s'", temporary);
-        if (word) fprintf(file, "%s %.1f\n", word, took);
+        if (word) fprintf(file, "%s %.1f %.0f\n", word, took, began * 1e6);
         else fprintf(file, "none\n");
         fclose(file);
         rename(temporary, result);

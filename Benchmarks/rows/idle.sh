@@ -9,15 +9,8 @@ printf '#!/bin/sh\nexit 1\n' >"$work/unmet"
 make_modules 1000 1h "$work/unmet"
 configure
 
-# wakeups: how often a second what was started woke up.
-wakeups() {
-    before=$(field voluntary_ctxt_switches)
-    sleep "$idle_seconds"
-    calculate "($(field voluntary_ctxt_switches) - $before) / $idle_seconds" %.1f
-}
-
 start "" "$floors/idle" "$work/modules" 3600
-floor_took=$took floor_memory=$(field VmRSS) floor_wakeups=$(wakeups)
+floor_took=$took floor_memory=$(field VmRSS) floor_wakeups=$(wakeups "$idle_seconds")
 stop
 
 # The first start reads the modules from the disk, the others from memory as the floor did.
@@ -35,7 +28,7 @@ while [ "$(runs)" -lt 1000 ]; do
     sleep 0.5
 done
 sleep 1
-memory=$(field VmRSS) wakeups=$(wakeups)
+memory=$(field VmRSS) wakeups=$(wakeups "$idle_seconds")
 stop
 
 row "memory, 1,000 modules, MiB" "$(calculate "$floor_memory / 1024" %.1f)" "$(calculate "$memory / 1024" %.1f)" \

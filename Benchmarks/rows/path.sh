@@ -13,16 +13,6 @@ configure
 # afresh: nothing watched, nothing measured.
 afresh() { rm -rf "$watched" "$stamps" && mkdir "$watched"; }
 
-# latencies CLOSED STAMPS: milliseconds from each close to the first start after it.
-latencies() {
-    { sed 's/$/ closed/' "$1"; awk '{ print $1, "started" }' "$2"; } | sort -n | awk '
-        $2 == "closed" { unanswered += waits; closed = $1; waits = 1; next }
-        waits { printf "%.3f\n", ($1 - closed) / 1e6; waits = 0 }
-        END {
-            if (unanswered += waits) { print unanswered " files started nothing" >"/dev/stderr"; exit 1 }
-        }'
-}
-
 # measure FILE: a line into FILE with p50 and p99 of the floor, then of what `start` started.
 measure() {
     : >"$stamps"
@@ -40,21 +30,11 @@ measure() {
     done | paste -s -d ' ' - >>"$1"
 }
 
-# rows_of WHAT FILE [BUDGET]: p50 and p99 beside the floor's.
-rows_of() {
-    for place in 1 2; do
-        floor=$(column "$place" "$2") through=$(column $((place + 2)) "$2")
-        ratio=$(calculate "$through / $floor" %.4f)
-        row "$1, p$(calculate "$place == 1 ? 50 : 99" %d), ms" "$floor" "$through" "$(calculate "$ratio")" \
-            ${3+"<= $3"} ${3+"$(verdict "$ratio <= $3")"}
-    done
-}
-
 accepted
 mkdir "$work/floor" "$work/floor/watched"
 STAMPS=$work/floor/stamps start "" "$floors/path" "$work/floor/watched" close_write "$floors/stamp"
 floor_process=$started started=
-trap 'stop; started=$floor_process; stop' EXIT
+trap 'stop; end "$floor_process"' EXIT
 
 turn=0
 while [ "$turn" -lt "$BENCH_REPEATS" ]; do
@@ -69,21 +49,6 @@ while [ "$turn" -lt "$BENCH_REPEATS" ]; do
 done
 rows_of "file event to check start" "$work/turns" 1.15
 
-# Others tell in no common way when they watch: one does when a file has started something.
-warm_up() {
-    turn=0
-    while [ ! -s "$stamps" ]; do
-        turn=$((turn + 1))
-        [ "$turn" -le 50 ] || { echo "$1 starts nothing" >&2; tail -n 5 "$work/output" >&2; return 1; }
-        "$floors/write_file" "$watched" 1 0 >"$work/closed"
-        sleep 0.2
-    done
-    sleep 1
-}
-
-# has PROGRAM
-has() { command -v "$1" >/dev/null 2>&1 || { progress "    no $1 here to compare with"; return 1; }; }
-
 if has inotifywait; then
     afresh
     mkfifo "$work/names"
@@ -91,7 +56,7 @@ if has inotifywait; then
     started=$!
     while read -r _; do "$floors/stamp" "$stamps" </dev/null || :; done <"$work/names" &
     reader=$!
-    warm_up inotifywait
+    warm_up inotifywait "$stamps" "$floors/write_file" "$watched" 1 0
     measure "$work/inotifywait"
     stop
     wait "$reader"
@@ -110,7 +75,7 @@ lockfile_name = incrond
 CONF
     incrond --foreground --config="$work/incron/conf" >"$work/output" 2>&1 &
     started=$!
-    warm_up incrond
+    warm_up incrond "$stamps" "$floors/write_file" "$watched" 1 0
     measure "$work/incrond"
     stop
     rows_of "    incron instead" "$work/incrond"
@@ -133,7 +98,7 @@ if has watchman; then
     done
     echo "[\"trigger\", \"$watched\", {\"name\": \"bench\", \"expression\": [\"type\", \"f\"]," \
         "\"append_files\": false, \"command\": [\"$floors/stamp\", \"$stamps\"]}]" | ask_watchman --json-command
-    warm_up watchman
+    warm_up watchman "$stamps" "$floors/write_file" "$watched" 1 0
     measure "$work/watchman/turns"
     ask_watchman shutdown-server
     stop
