@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <linux/perf_event.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -122,6 +124,40 @@ int crd_peer_groups(int fd, gid_t *groups, size_t *count) {
     if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == -1) return -1;
     *count = size / sizeof *groups;
     return 0;
+}
+
+static int perf_event_open(struct perf_event_attr *attributes, pid_t pid) {
+    return (int)syscall(SYS_perf_event_open, attributes, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+int crd_bell_hang(struct crd_bell *bell, pid_t pid) {
+    struct perf_event_attr attributes = {
+        .type = PERF_TYPE_SOFTWARE,
+        .size = sizeof attributes,
+        .config = PERF_COUNT_SW_CONTEXT_SWITCHES,
+        .sample_period = 1,
+        .wakeup_events = 1,
+        .disabled = 1,
+    };
+    bell->fd = perf_event_open(&attributes, pid);
+    if (bell->fd == -1) return -1;
+    // Without a buffer nobody is woken: a page to control it, one for data.
+    bell->size = 2 * (size_t)sysconf(_SC_PAGESIZE);
+    bell->pages = mmap(NULL, bell->size, PROT_READ | PROT_WRITE, MAP_SHARED, bell->fd, 0);
+    return bell->pages == MAP_FAILED ? close_keeping_errno(bell->fd) : 0;
+}
+
+int crd_bell_arm(const struct crd_bell *bell) {
+    struct perf_event_mmap_page *control = bell->pages;
+    // What is in the buffer is of no interest; it must only not be full.
+    const uint64_t head = __atomic_load_n(&control->data_head, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&control->data_tail, head, __ATOMIC_RELEASE);
+    return ioctl(bell->fd, PERF_EVENT_IOC_REFRESH, 1);
+}
+
+void crd_bell_take_down(const struct crd_bell *bell) {
+    munmap(bell->pages, bell->size);
+    close(bell->fd);
 }
 
 int crd_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }

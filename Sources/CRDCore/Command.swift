@@ -18,6 +18,10 @@ public enum Command: Sendable {
     case rearm(ModuleID)
     /// The module has become deaf, or hears again (nil).
     case reportDeafness(ModuleID, Deafness?)
+    /// Entries that matched were too old to be looked at (`CatchUp`).
+    case reportPassedOver(ModuleID, count: Int)
+    /// Store `Scheduler.journalRecord` of all modules.
+    case storeJournalRecords
     /// All has ended after `Event.stopped`.
     case exit
 }

@@ -18,6 +18,11 @@ public struct Configuration: Equatable, Sendable {
     /// How many bytes of a check's output are kept for its response. None at all is allowed.
     public var outputMax = 1 << 20
 
+    /// How new journal entries are noticed.
+    public var journalWake = JournalWake.auto
+    /// How old an entry may be, after a restart, to be looked at still.
+    public var catchUp: Duration = .seconds(3_600)
+
     public init() {}
 
     /// The configuration with every fault in it; a faulty value leaves the default in place.
@@ -35,6 +40,8 @@ public struct Configuration: Equatable, Sendable {
         decoder.read("timeout", .span(.shortest ... .longest), into: &configuration.timeout)
         decoder.read("grace", .span(.shortest ... .longest), into: &configuration.grace)
         decoder.read("output-max", .size(upTo: outputMaxMax), into: &configuration.outputMax)
+        decoder.read("journal-wake", .journalWake, into: &configuration.journalWake)
+        decoder.read("catch-up", .span(.zero ... .longest), into: &configuration.catchUp)
         return (configuration, decoder.finish())
     }
 

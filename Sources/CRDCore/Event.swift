@@ -15,10 +15,17 @@ public enum Event: Sendable {
     case emptied(ModuleID)
     /// The answer to a `Command.spawn` that could not be performed.
     case unable(ModuleID, reason: String)
-    /// A trigger of the module cannot be watched. The reason says what to do about it.
-    case deafened(ModuleID, reason: String)
-    /// All triggers of the module are watched again.
-    case rearmed(ModuleID)
+    /// An entry of the journal is what a trigger of the module looks out for. Followed by
+    /// `.journalRead` before anything else comes from the journal.
+    case matched(ModuleID, JournalMatch)
+    /// The journal has been read up to here, and all that matched was told; to its end, or there is
+    /// more to read.
+    case journalRead(JournalPosition, isAtEnd: Bool)
+    /// Triggers of the module, all those of one cause, cannot be watched. The reason says what to
+    /// do about it.
+    case deafened(ModuleID, Cause, reason: String)
+    /// The module's triggers of this cause are watched again.
+    case rearmed(ModuleID, Cause)
     /// No run starts until `.resumed`, or until the deadline.
     case paused(ModuleID, until: Instant?)
     case resumed(ModuleID)

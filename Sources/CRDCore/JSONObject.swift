@@ -43,6 +43,55 @@ struct JSONObject {
         append(contentsOf: flag ? "true".utf8 : "false".utf8)
     }
 
+    mutating func add(_ key: String, _ number: Int) {
+        add(key: key)
+        append(contentsOf: "\(number)".utf8)
+    }
+
+    mutating func add(_ key: String, _ object: consuming JSONObject) {
+        add(key: key)
+        bytes.append(contentsOf: object.finish())
+    }
+
+    mutating func add(_ key: String, _ objects: [JSONObject]) {
+        add(key: key)
+        list(objects) { $1.bytes.append(contentsOf: $0.finish()) }
+    }
+
+    /// A field of the journal: text where journalctl(1) takes it for that, else an array of the
+    /// bytes; an array of all values where there are several.
+    mutating func add(_ key: String, journalValues values: [ArraySlice<UInt8>]) {
+        add(key: key)
+        if values.count == 1 {
+            add(journalValue: values[0])
+        } else {
+            list(values) { $1.add(journalValue: $0) }
+        }
+    }
+
+    private mutating func add(journalValue value: ArraySlice<UInt8>) {
+        if Self.isPrintable(value) {
+            quote(value)
+        } else {
+            list(value) { $1.append(contentsOf: "\($0)".utf8) }
+        }
+    }
+
+    /// Without control characters apart from tab and line feed (systemd's `utf8_is_printable`).
+    private static func isPrintable(_ text: ArraySlice<UInt8>) -> Bool {
+        var isASCII = true
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "\t"), UInt8(ascii: "\n"), 0x20..<0x7F: continue
+            case 0x80...: isASCII = false
+            default: return false
+            }
+        }
+        if isASCII { return true }
+        guard let decoded = String(validating: text, as: UTF8.self) else { return false }
+        return !decoded.unicodeScalars.contains { (0x80..<0xA0).contains($0.value) }
+    }
+
     private mutating func add(key: String) {
         if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
         quote(key.utf8)
@@ -53,7 +102,9 @@ struct JSONObject {
         bytes.append(contentsOf: text)
     }
 
-    private mutating func list<Item>(_ items: [Item], _ add: (Item, inout JSONObject) -> Void) {
+    private mutating func list<Items: Sequence>(
+        _ items: Items, _ add: (Items.Element, inout JSONObject) -> Void
+    ) {
         bytes.append(UInt8(ascii: "["))
         for (index, item) in items.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }

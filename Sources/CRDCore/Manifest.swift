@@ -60,13 +60,18 @@ public struct Manifest: Equatable, Sendable {
     public var leftovers: Leftovers = .kill
     public var enabled = true
     public var paths: [PathTrigger] = []
+    public var journal: [JournalTrigger] = []
     /// For every role; what the module says for all of them is folded in already.
     public var roles: [Role: RoleSettings] = settingsForAll(RoleSettings())
 
     public init() {}
 
     /// The manifest with every fault in it; a faulty value leaves the default in place.
-    public static func decode(_ root: TOMLTable, file: String) -> (Manifest, [Diagnostic]) {
+    ///
+    /// - Parameter compile: finds out what is in a pattern.
+    public static func decode(
+        _ root: TOMLTable, file: String, compile: PatternOutline.Compiler
+    ) -> (Manifest, [Diagnostic]) {
         var manifest = Manifest()
         var decoder = TOMLDecoder(root, file: file)
         decoder.read("description", .line, into: &manifest.description)
@@ -93,6 +98,11 @@ public struct Manifest: Equatable, Sendable {
         decoder.readTable("trigger") {
             $0.readTables("path") {
                 if let trigger = PathTrigger(from: &$0) { manifest.paths.append(trigger) }
+            }
+            $0.readTables("journal") {
+                if let trigger = JournalTrigger(from: &$0, compile) {
+                    manifest.journal.append(trigger)
+                }
             }
         }
 
@@ -140,6 +150,73 @@ extension PathTrigger {
 
     /// PATH_MAX of limits.h, which counts the NUL byte.
     private static let pathMax = 4_095
+}
+
+extension JournalTrigger {
+    /// Nil where it cannot be known what to look out for.
+    fileprivate init?(from decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler) {
+        self.init()
+        let faults = decoder.faultCount
+        decoder.read("match", .journalMatches, into: &match)
+        decoder.read("field", .journalField, into: &field)
+        decoder.read(
+            "pattern", .text("a pattern") { $0.isEmpty ? "is empty" : nil }, into: &pattern)
+        if match.isEmpty && pattern == nil && decoder.faultCount == faults {
+            decoder.complain(
+                "a journal trigger needs 'match', 'pattern' or both, or every entry would be one")
+        }
+        if pattern == nil, let position = decoder.position(of: "field") {
+            decoder.complain(
+                "'trigger.journal.field' says what a pattern is matched with, but there is no "
+                    + "'pattern'; add it, or use 'match'", at: position)
+        }
+        let captures = readCaptures(&decoder, compile)
+        readCounting(&decoder, captures)
+        if decoder.faultCount > faults { return nil }
+    }
+
+    /// The names of the pattern's groups.
+    private func readCaptures(
+        _ decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler
+    ) -> [String] {
+        guard let pattern, let position = decoder.position(of: "pattern") else { return [] }
+        do throws(PatternOutline.Malformed) {
+            return try compile(pattern).captures
+        } catch {
+            decoder.complain(
+                "'trigger.journal.pattern': \(QuotedText.double(pattern)) does not compile at "
+                    + "offset \(error.offset): \(error.reason); mend it (pcre2pattern(3))",
+                at: position)
+            return []
+        }
+    }
+
+    private mutating func readCounting(_ decoder: inout TOMLDecoder, _ captures: [String]) {
+        var count: Int?
+        var window: Duration?
+        var key: Key?
+        decoder.read("count", .integer(in: 1...Self.countMax), into: &count)
+        decoder.read("within", .span(.shortest ... .seconds(604_800)), into: &window)
+        decoder.read("by", .journalKey(captures), into: &key)
+        if let count, let window {
+            counting = Counting(count: count, within: window, by: key)
+        } else if let position = decoder.position(of: "count"),
+            decoder.position(of: "within") == nil
+        {
+            decoder.complain(
+                "'trigger.journal.count' needs 'within', the time in which so many entries are one "
+                    + "event, such as \"60s\"", at: position)
+        } else if let lonely = ["within", "by"].first(where: { decoder.position(of: $0) != nil }),
+            decoder.position(of: "count") == nil, let position = decoder.position(of: lonely)
+        {
+            decoder.complain(
+                "'trigger.journal.\(lonely)' needs 'count', how many entries are one event",
+                at: position)
+        }
+    }
+
+    /// So many entries are remembered for each key.
+    private static let countMax = 1_000
 }
 
 extension Manifest.RoleSettings {

@@ -31,8 +31,12 @@ struct ModuleState {
     var retryAt: Instant?
     var retryCause = Cause.interval
     var health = Health.well
-    /// Nil while all triggers are watched.
-    var deafness: Deafness?
+    /// Nil where the module has no journal triggers.
+    var journal: JournalProgress?
+    /// How many entries were too old to be looked at, since the daemon started.
+    var passedOver = 0
+    /// Why triggers cannot be watched, by their cause.
+    private var faults: [Cause: String] = [:]
     /// While deaf: when to try again to watch, and to look meanwhile.
     var rearmAt: Instant?
     var runs = 0
@@ -99,8 +103,8 @@ struct ModuleState {
 
     /// When the timer comes for a check: while the module is deaf, sooner than its interval.
     var nextTimedCheck: Instant? {
-        guard let deafness else { return nextInterval }
-        return deafness.isPolled ? rearmAt : nil
+        guard isDeaf else { return nextInterval }
+        return policy.interval != nil ? rearmAt : nil
     }
 
     /// When the module must be looked at again if nothing else happens.
@@ -114,7 +118,7 @@ struct ModuleState {
             default: nil
             }
         return Self.earlier(
-            Self.earlier(deafness == nil ? nextInterval : rearmAt, pausedUntil),
+            Self.earlier(isDeaf ? rearmAt : nextInterval, pausedUntil),
             Self.earlier(retryAt, stageEnds))
     }
 
@@ -139,24 +143,35 @@ struct ModuleState {
 
     // MARK: Deafness
 
+    /// Nil while all triggers are watched.
+    var deafness: Deafness? {
+        guard !faults.isEmpty else { return nil }
+        let reasons = Cause.allCases.compactMap { faults[$0] }
+        return Deafness(
+            reason: reasons.joined(separator: "; "), isPolled: policy.interval != nil)
+    }
+
+    var isDeaf: Bool { !faults.isEmpty }
+
     private var rearmPeriod: Duration {
         min(policy.interval ?? Scheduler.pollPeriod, Scheduler.pollPeriod)
     }
 
     /// - Returns: whether it heard until now.
-    mutating func deafen(_ reason: String, at now: Instant) -> Bool {
-        let heard = deafness == nil
-        deafness = Deafness(reason: reason, isPolled: policy.interval != nil)
+    mutating func deafen(_ cause: Cause, _ reason: String, at now: Instant) -> Bool {
+        let heard = !isDeaf
+        faults[cause] = reason
         if heard { rearmAt = now + rearmPeriod }
         return heard
     }
 
-    /// - Returns: whether it was deaf until now.
-    mutating func hearAgain(at now: Instant) -> Bool {
-        guard deafness != nil else { return false }
-        deafness = nil
-        rearmAt = nil
-        skipElapsedIntervals(at: now)
+    /// - Returns: whether it was deaf to this cause until now.
+    mutating func hearAgain(_ cause: Cause, at now: Instant) -> Bool {
+        guard faults.removeValue(forKey: cause) != nil else { return false }
+        if !isDeaf {
+            rearmAt = nil
+            skipElapsedIntervals(at: now)
+        }
         return true
     }
 
@@ -172,6 +187,7 @@ struct ModuleState {
     /// The cause and the events of the run that starts now.
     mutating func take() -> (Cause, PendingEvents) {
         let events = pending.take()
+        journal?.beginRun()
         defer {
             wanted = nil
             retryAt = nil
@@ -194,6 +210,7 @@ struct ModuleState {
     /// each time, but not later than the next interval would.
     mutating func retry(_ run: Run, at now: Instant) {
         pending.restore(run.events)
+        journal?.endRun(isServed: false)
         let backoff = Duration.seconds(1 << min(failures, 20))
         failures += 1
         let retry = now + min(backoff, policy.interval ?? policy.fallbackInterval)
@@ -204,6 +221,8 @@ struct ModuleState {
 
     mutating func conclude(_ conclusion: Conclusion, at now: Instant) {
         stage = .resting
+        // What stopping kept from being looked at is looked at by the next daemon.
+        journal?.endRun(isServed: conclusion.check != .stopped)
         cooledAt = now + policy.cooldown(afterCheckOf: conclusion.checkDuration)
         runs += 1
         if conclusion.response != nil { responses += 1 }
@@ -227,7 +246,7 @@ struct ModuleState {
         case .resting:
             if isPaused { return .paused }
             if case .failed = health { return .failed }
-            if deafness != nil { return .degraded }
+            if isDeaf { return .degraded }
             if pending.isEmpty { return .idle }
             return (settledAt ?? now) > now ? .settling : .cooling
         }

@@ -27,6 +27,7 @@ public struct Policy: Sendable {
     public var conditionCodes: Set<UInt8> = [0]
     public var clearCodes: Set<UInt8> = [1]
     public var leftovers = Manifest.Leftovers.kill
+    public var journal: [JournalTrigger] = []
     /// Whether the module is checked when the daemon starts.
     public var isCheckedAtStart = true
 
@@ -53,6 +54,7 @@ public struct Policy: Sendable {
         conditionCodes = manifest.condition
         clearCodes = manifest.clear
         leftovers = manifest.leftovers
+        journal = manifest.journal
         // What happened to a path before nobody knows.
         isCheckedAtStart = interval != nil || !manifest.paths.isEmpty
         if !manifest.enabled { standing = .disabled }

@@ -25,6 +25,7 @@ public struct Scheduler: Sendable {
     public private(set) var slotsInUse = 0
     private var runsStarted: UInt64 = 0
     private var ending = Ending.none
+    private var journal = JournalReading()
 
     /// - Parameters:
     ///   - policies: the modules; `ModuleID` is the place in this list.
@@ -47,7 +48,12 @@ public struct Scheduler: Sendable {
 
     /// When to send `Event.elapsed`, if nothing happens before.
     public var nextDeadline: Instant? {
-        mutating get { deadlines.earliest }
+        mutating get {
+            guard let store = journal.deadline, ending != .announced else {
+                return deadlines.earliest
+            }
+            return deadlines.earliest.map { min($0, store) } ?? store
+        }
     }
 
     /// Takes in what happened and says what to do about it, in this order.
@@ -61,13 +67,21 @@ public struct Scheduler: Sendable {
         case .exited(let module, let termination): finish(module, termination, at: now, &commands)
         case .emptied(let module): conclude(module, at: now, &commands)
         case .unable(let module, let reason): giveUp(module, reason, at: now, &commands)
-        case .deafened(let module, let reason): deafen(module, reason, at: now, &commands)
-        case .rearmed(let module): hearAgain(module, at: now, &commands)
+        case .matched(let module, let match): take(match, for: module, at: now)
+        case .journalRead(let position, let isAtEnd):
+            noteRead(position, isAtEnd, at: now, &commands)
+        case .deafened(let module, let cause, let reason):
+            deafen(module, cause, reason, at: now, &commands)
+        case .rearmed(let module, let cause): hearAgain(module, cause, at: now, &commands)
         case .paused(let module, let until): pause(module, until: until)
         case .resumed(let module): resume(module, at: now)
         case .stopped: stop(at: now, &commands)
         }
         dispatch(at: now, &commands)
+        // Last, since it takes time and somebody may wait for what comes before.
+        if ending != .announced, journal.passStore(at: now) {
+            commands.append(.storeJournalRecords)
+        }
         return commands
     }
 
@@ -111,13 +125,67 @@ public struct Scheduler: Sendable {
         want(.request, of: module, at: now)
     }
 
+    // MARK: The journal (G8)
+
+    /// Begins where a former daemon's record ends: to be called before any event of the journal.
+    ///
+    /// - Parameters:
+    ///   - records: of each module with journal triggers.
+    ///   - catchUp: what of it is too old; nil: nothing.
+    public mutating func beginJournal(
+        from records: [ModuleID: JournalRecord], catchUp: CatchUp?, at now: Instant
+    ) {
+        for (module, record) in records {
+            modules[module.index].journal = JournalProgress(
+                modules[module.index].policy.journal, from: record)
+        }
+        journal.catchUp = catchUp
+        journal.wantStore(at: now)
+    }
+
+    /// What is to be stored of a module now, so that no entry goes unseen whenever the daemon dies;
+    /// nil where it has no journal triggers.
+    public func journalRecord(of module: ModuleID) -> JournalRecord? {
+        modules[module.index].journal?.record(journal.position)
+    }
+
+    /// How far the journal has been read; nil before anything was.
+    public var journalPosition: JournalPosition? { journal.position }
+
+    private mutating func take(_ match: JournalMatch, for module: ModuleID, at now: Instant) {
+        guard modules[module.index].policy.standing == .enabled else { return }
+        if journal.catchUp?.passesOver(match.entry) == true {
+            modules[module.index].passedOver += 1
+            return
+        }
+        journal.noteMatch(at: now)
+        guard let event = modules[module.index].journal?.take(match) else { return }
+        trigger(module, event, at: now)
+    }
+
+    private mutating func noteRead(
+        _ position: JournalPosition, _ isAtEnd: Bool, at now: Instant,
+        _ commands: inout [Command]
+    ) {
+        journal.advance(to: position, at: now)
+        guard isAtEnd, !journal.isCaughtUp else { return }
+        journal.isCaughtUp = true
+        journal.catchUp = nil
+        for module in startOrder {
+            modules[module.index].journal?.reachEnd()
+            let count = modules[module.index].passedOver
+            if count > 0 { commands.append(.reportPassedOver(module, count: count)) }
+        }
+    }
+
     // MARK: Deafness (G9)
 
     private mutating func deafen(
-        _ module: ModuleID, _ reason: String, at now: Instant, _ commands: inout [Command]
+        _ module: ModuleID, _ cause: Cause, _ reason: String, at now: Instant,
+        _ commands: inout [Command]
     ) {
         guard ending == .none, modules[module.index].policy.standing == .enabled,
-            modules[module.index].deafen(reason, at: now)
+            modules[module.index].deafen(cause, reason, at: now)
         else { return }
         commands.append(.reportDeafness(module, modules[module.index].deafness))
         renewDeadline(of: module)
@@ -125,10 +193,10 @@ public struct Scheduler: Sendable {
 
     /// What happened since the last check is unknown: a run under way may have looked before.
     private mutating func hearAgain(
-        _ module: ModuleID, at now: Instant, _ commands: inout [Command]
+        _ module: ModuleID, _ cause: Cause, at now: Instant, _ commands: inout [Command]
     ) {
-        guard ending == .none, modules[module.index].hearAgain(at: now) else { return }
-        commands.append(.reportDeafness(module, nil))
+        guard ending == .none, modules[module.index].hearAgain(cause, at: now) else { return }
+        if !modules[module.index].isDeaf { commands.append(.reportDeafness(module, nil)) }
         want(.start, of: module, at: now)
         renewDeadline(of: module)
     }
@@ -329,6 +397,9 @@ public struct Scheduler: Sendable {
         if execution.stage != .stuck { slotsInUse -= 1 }
         let conclusion = execution.conclusion
         modules[module.index].conclude(conclusion, at: now)
+        if !execution.run.events.isEmpty && modules[module.index].journal != nil {
+            journal.wantStore(at: now)
+        }
         commands.append(.conclude(module, conclusion))
         report(health(after: conclusion, of: module), of: module, &commands)
         consider(module, at: now)

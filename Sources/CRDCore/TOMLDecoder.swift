@@ -98,6 +98,14 @@ struct TOMLDecoder {
         complaints.add(message, at: position)
     }
 
+    /// About the table as a whole.
+    mutating func complain(_ message: String) {
+        complaints.add(message, at: start)
+    }
+
+    /// How much has been found wrong until now.
+    var faultCount: Int { complaints.diagnostics.count }
+
     /// Every complaint, in the order of the source. To be called when all keys were read.
     consuming func finish() -> [Diagnostic] {
         complainAboutUnknownKeys()

@@ -32,3 +32,79 @@ extension TOMLFormat where Value == [Glob] {
         }
     }
 }
+
+extension TOMLFormat where Value == String {
+    static let journalField = text("a journal field's name, such as \"MESSAGE\"") {
+        JournalField.objection(to: $0)
+    }
+}
+
+extension TOMLFormat where Value == [JournalTrigger.Match] {
+    static let journalMatches = TOMLFormat(
+        expected: "a table of fields and their values, such as { PRIORITY = [\"0\", \"1\"] }"
+    ) { value, complaints in
+        guard case .table(let table) = value.content else {
+            complaints.refuse(value)
+            return nil
+        }
+        let path = complaints.key
+        var matches: [JournalTrigger.Match] = []
+        for entry in table.entries {
+            complaints.key = "\(path).\(entry.key)"
+            complaints.expected = { "a string in quotes, or a list of strings" }
+            let objection = JournalField.objection(to: entry.key)
+            if let objection {
+                complaints.add(
+                    "\(QuotedText.single(complaints.key)) \(objection)", at: entry.position)
+            }
+            let values = strings(entry.value, &complaints)
+            if objection == nil, let values {
+                matches.append(JournalTrigger.Match(field: entry.key, values: values))
+            }
+        }
+        complaints.key = path
+        if table.entries.isEmpty { complaints.refuse(value, because: "is empty") }
+        return matches.count == table.entries.count && !matches.isEmpty ? matches : nil
+    }
+
+    /// One string, or several, each once.
+    private static func strings(
+        _ value: TOMLValue, _ complaints: inout TOMLComplaints
+    ) -> [String]? {
+        switch value.content {
+        case .string(let text): return [text]
+        case .array(let items) where !items.isEmpty:
+            var strings: [String] = []
+            for item in items {
+                guard case .string(let text) = item.content else {
+                    complaints.refuse(item)
+                    return nil
+                }
+                if !strings.contains(text) { strings.append(text) }
+            }
+            return strings
+        default:
+            complaints.refuse(value)
+            return nil
+        }
+    }
+}
+
+extension TOMLFormat where Value == JournalTrigger.Key {
+    /// - Parameter captures: the names of the pattern's groups.
+    static func journalKey(_ captures: [String]) -> TOMLFormat {
+        let groups = captures.isEmpty ? "" : " (\(captures.joined(separator: ", ")))"
+        return TOMLFormat(
+            expected: "a field's name, or that of a named group of the pattern\(groups)"
+        ) { value, complaints in
+            guard case .string(let name) = value.content else {
+                complaints.refuse(value)
+                return nil
+            }
+            if captures.contains(name) { return .capture(name) }
+            if JournalField.objection(to: name) == nil { return .field(name) }
+            complaints.refuse(value, because: "names neither a field nor a group")
+            return nil
+        }
+    }
+}

@@ -15,6 +15,7 @@ public final class Daemon {
     private let performer: Performer
     private let containment: any Containment
     private let paths: PathTriggers
+    private let journal: JournalTriggers
     private let logger: Logger
     private let modules: [InstalledModule]
     private let configuration: ConfigurationFile
@@ -34,6 +35,8 @@ public final class Daemon {
     public init(_ configuration: ConfigurationFile, output: LogOutput, logger: Logger) throws {
         self.configuration = configuration
         self.logger = logger
+        // Before we move to a cgroup of our own below the one that everything of ours is in.
+        let own = OwnEntries()
         let settings = configuration.configuration
         // What is made here must be open to the users that roles run as, whatever we inherited.
         umask(0o022)
@@ -60,6 +63,10 @@ public final class Daemon {
         scheduler = Scheduler(policies, slots: slots, at: Clock.now)
         paths = PathTriggers(
             Self.pathTriggers(of: users, policies), reactor: reactor, logger: logger)
+        journal = JournalTriggers(
+            Self.journalTriggers(of: users, policies),
+            known: Set(zip(users, policies).filter(Self.keepsRecord).map(\.0.name.description)),
+            configuration: settings, state: state.path, own: own, reactor: reactor, logger: logger)
         _ = try reactor.add(timer)
         // What nobody asked for ends nobody either: SIGPIPE, when the reader of standard error
         // goes away, or a SIGUSR1 that is meant for a trigger to come.
@@ -76,6 +83,10 @@ public final class Daemon {
         // Arm, then look: the checks at the start see what happened before, the watches the rest.
         var events: [Event] = []
         paths.arm(into: &events)
+        let (records, catchUp) = journal.begin()
+        scheduler.beginJournal(from: records, catchUp: catchUp, at: Clock.now)
+        journal.store(scheduler, lasting: true)
+        journal.arm(into: &events)
         let service = try ControlService(
             configuration.configuration.socketPath, reactor: reactor, logger: logger
         ) { [unowned self] in listing() }
@@ -88,6 +99,7 @@ public final class Daemon {
             var events: [Event] = []
             for failure in try reactor.wait(into: &events) { note(failure, &events) }
             let childHasEnded = takeSignals(into: &events)
+            journal.settle(into: &events)
             process(events)
             paths.logOverflows()
             if childHasEnded {
@@ -99,6 +111,7 @@ public final class Daemon {
             if let fatal { throw fatal }
         }
         performer.finish()
+        journal.store(scheduler, lasting: true)
         logger.notice("stopped")
     }
 
@@ -113,7 +126,9 @@ public final class Daemon {
                 case .rearm(let module):
                     var events: [Event] = []
                     paths.rearm(module, into: &events)
+                    journal.rearm(into: &events)
                     waiting.append(contentsOf: events)
+                case .storeJournalRecords: journal.store(scheduler, lasting: false)
                 default: waiting.append(contentsOf: performer.perform(command))
                 }
             }
@@ -143,6 +158,7 @@ public final class Daemon {
     private func note(_ failure: Reactor.Failure, _ events: inout [Event]) {
         logger.error("\(failure.error)")
         if paths.isSource(failure.source) { paths.lose(failure.error, into: &events) }
+        if journal.isSource(failure.source) { journal.lose(failure.error, into: &events) }
         if failure.source is TimerSource || failure.source is SignalSource {
             fatal = failure.error
         }
@@ -186,12 +202,30 @@ public final class Daemon {
         }
     }
 
+    private static func journalTriggers(
+        of modules: [InstalledModule], _ policies: [Policy]
+    ) -> [JournalTriggers.Module] {
+        zip(modules, policies).enumerated().compactMap { index, pair in
+            let (module, policy) = pair
+            guard policy.standing == .enabled, !module.manifest.journal.isEmpty else { return nil }
+            return JournalTriggers.Module(
+                id: ModuleID(index), name: module.name.description,
+                triggers: module.manifest.journal)
+        }
+    }
+
+    /// What was logged while a module is broken is for it when it is mended; one that is disabled
+    /// wants nothing.
+    private static func keepsRecord(_ module: InstalledModule, _ policy: Policy) -> Bool {
+        if case .failed = policy.standing { true } else { false }
+    }
+
     private func logStart() {
         let users = modules.filter { $0.kind == .user }
         let failed = users.filter { !$0.complaints.isEmpty }.count
         let trouble = failed == 0 ? "" : " (\(failed) failed)"
         logger.notice(
-            "started version \(Version.current): \(users.count) module\(users.count == 1 ? "" : "s")\(trouble), every \(TimeSpan(configuration.configuration.interval)), \(slots) slots, processes followed by \(containment.name)"
+            "started version \(Version.current): \(users.count) module\(users.count == 1 ? "" : "s")\(trouble), every \(TimeSpan(configuration.configuration.interval)), \(slots) slots, processes followed by \(containment.name)\(journal.wakeName.map { ", journal by \($0)" } ?? "")"
         )
         if users.isEmpty {
             logger.warning(
@@ -212,7 +246,8 @@ public final class Daemon {
         let daemon = ReactorInterface.Daemon(
             pid: Int(getpid()), version: Version.current, configuration: configuration.path.string,
             slots: slots, running: scheduler.slotsInUse, containment: containment.name,
-            started: Timestamp.rfc3339(nanosecondsSince1970: started), overflows: paths.overflows)
+            started: Timestamp.rfc3339(nanosecondsSince1970: started), overflows: paths.overflows,
+            journalWake: journal.wakeName, patternsExceeded: journal.exceeded)
         var nextID = 0
         let shown = modules.map { module in
             guard module.kind == .user else { return ReactorInterface.Module(onDisk: module) }

@@ -75,7 +75,7 @@ final class PathTriggers {
             self.source = source
             let freed = waiting
             waiting = []
-            for module in freed { events.append(.rearmed(module)) }
+            for module in freed { events.append(.rearmed(module, .path)) }
             source.arm(triggers, into: &events)
         } catch {
             deafen("\(error)", into: &events)
@@ -84,7 +84,7 @@ final class PathTriggers {
 
     private func deafen(_ reason: String, into events: inout [Event]) {
         for (module, _) in triggers where waiting.insert(module).inserted {
-            events.append(.deafened(module, reason: reason))
+            events.append(.deafened(module, .path, reason: reason))
         }
     }
 

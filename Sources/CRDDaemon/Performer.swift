@@ -54,7 +54,9 @@ final class Performer {
         case .report(let module, let health): reporter.report(health, of: name(of: module))
         case .reportDeafness(let module, let deafness):
             reporter.report(deafness, of: name(of: module))
-        case .rearm, .exit: break
+        case .reportPassedOver(let module, let count):
+            reporter.reportPassedOver(count, of: name(of: module))
+        case .rearm, .storeJournalRecords, .exit: break
         }
         return []
     }

@@ -11,6 +11,9 @@ public enum ReactorInterface {
 
         # containment: "cgroup" or "subreaper", how a run's processes are found.
         # overflows: how often the kernel's queue of path events was full.
+        # journalWake: how new journal entries are noticed: "doorbell", "notify" or "every 20ms";
+        # missing where no module waits for any.
+        # patternsExceeded: how often a pattern was given up for a line that took too long.
         type Daemon (
           pid: int,
           version: string,
@@ -19,7 +22,9 @@ public enum ReactorInterface {
           running: int,
           containment: string,
           started: string,
-          overflows: int
+          overflows: int,
+          journalWake: ?string,
+          patternsExceeded: int
         )
 
         # trigger: start, interval, path, journal, signal, request or verify.
@@ -68,6 +73,8 @@ public enum ReactorInterface {
         public var containment: String
         public var started: String
         public var overflows = 0
+        public var journalWake: String?
+        public var patternsExceeded = 0
     }
 
     public struct Run: Codable, Sendable {

@@ -47,6 +47,12 @@ struct RunReporter {
             metadata: ["module": "\(module)"])
     }
 
+    func reportPassedOver(_ count: Int, of module: String) {
+        logger.warning(
+            "\(module): \(count) matching journal entries were logged while crd was down and are older than catch-up; they were passed over: raise catch-up in crd.conf to have such looked at",
+            metadata: ["module": "\(module)"])
+    }
+
     func report(_ health: Health, of module: String) {
         let metadata: Logger.Metadata = ["module": "\(module)"]
         switch health {

@@ -13,6 +13,8 @@ public struct FileStatus: Sendable {
     public let mode: ModeBits
     public let device: UInt64
     public let inode: UInt64
+    /// When its content was changed last, in microseconds since 1970.
+    public let modified: Int64
 
     /// Nil where there is none, or none that we may see.
     public init?(of path: FilePath, followingLinks: Bool = true) {
@@ -50,5 +52,6 @@ public struct FileStatus: Sendable {
         mode = status.st_mode & 0o7777
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
+        modified = Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1_000
     }
 }

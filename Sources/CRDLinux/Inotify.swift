@@ -31,6 +31,11 @@ struct Inotify: ~Copyable {
 
     var descriptor: CInt { instance.rawValue }
 
+    /// Whether an instance of this process, which may be a library's, watches anything.
+    static func hasWatches(_ descriptor: CInt) -> Bool {
+        TextFile.read("/proc/self/fdinfo/\(descriptor)")?.contains("inotify wd:") ?? true
+    }
+
     /// What one record says (`struct inotify_event`).
     struct Record {
         let watch: WatchDescriptor

@@ -434,11 +434,11 @@ public final class PathSource: BackloggedSource {
         }
         for (module, fault) in faults.sorted(by: { $0.key.index < $1.key.index })
         where deaf.insert(module).inserted {
-            outbox.append(.deafened(module, reason: "\(fault)"))
+            outbox.append(.deafened(module, .path, reason: "\(fault)"))
         }
         guard scan.isDone else { return }
         let healed = deaf.filter { faults[$0] == nil }
         deaf.subtract(healed)
-        outbox += healed.sorted { $0.index < $1.index }.map { .rearmed($0) }
+        outbox += healed.sorted { $0.index < $1.index }.map { .rearmed($0, .path) }
     }
 }

@@ -144,6 +144,7 @@ public final class Reactor {
         if interest.contains(.readable) { record.events |= EPOLLIN.rawValue }
         if interest.contains(.writable) { record.events |= EPOLLOUT.rawValue }
         if interest.contains(.changed) { record.events |= EPOLLPRI.rawValue }
+        if interest.contains(.edge) { record.events |= EPOLLET.rawValue }
         record.data.u64 = token.bits
         try systemCall("epoll_ctl", on: "descriptor \(descriptor)") {
             epoll_ctl(epoll.rawValue, operation, descriptor, &record)

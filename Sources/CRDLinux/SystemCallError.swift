@@ -24,6 +24,8 @@ public struct SystemCallError: Error, CustomStringConvertible {
         case ("inotify_add_watch", .fileNameTooLong):
             "the kernel takes no longer path; make it shorter, or exclude it"
         case ("inotify_add_watch", .permissionDenied): "run crd as a user who may read it"
+        case ("sd_journal_get_fd", .tooManyOpenFiles), ("sd_journal_process", .tooManyOpenFiles):
+            "raise the sysctl fs.inotify.max_user_instances, or LimitNOFILE= in crd.service"
         case (_, .tooManyOpenFiles): "raise LimitNOFILE= in crd.service"
         case (_, .tooManyOpenFilesInSystem): "raise the sysctl fs.file-max"
         case (_, .noSpace): "free some space on that file system"

@@ -10,8 +10,13 @@ import SystemPackage
 public final class TimerSource: EventSource {
     private let timer: Descriptor
     private var armed: Instant?
+    private let elapsed: (inout [Event]) -> Void
 
-    public init() throws(SystemCallError) {
+    /// - Parameter elapsed: called when the deadline has come.
+    public init(
+        elapsed: @escaping (inout [Event]) -> Void = { $0.append(.elapsed) }
+    ) throws(SystemCallError) {
+        self.elapsed = elapsed
         timer = Descriptor(
             adopting: try systemCall("timerfd_create") {
                 timerfd_create(
@@ -45,6 +50,6 @@ public final class TimerSource: EventSource {
             return  // It was set anew since it became ready.
         }
         armed = nil
-        events.append(.elapsed)
+        elapsed(&events)
     }
 }

@@ -103,7 +103,8 @@ public struct ModuleShelf: Sendable {
             let root = root(of: directory, &complaints)
             let file = directory.appending(InstalledModule.manifestName)
             if let root {
-                let (decoded, faults) = Manifest.decode(root, file: file.string)
+                let (decoded, faults) = Manifest.decode(
+                    root, file: file.string, compile: PatternCompiler.outline)
                 manifest = decoded
                 complaints += faults
             }

@@ -41,6 +41,10 @@ struct Rig {
         return ["at \(milliseconds)"] + send(.elapsed, at: milliseconds)
     }
 
+    mutating func withScheduler(_ body: (inout Scheduler) -> Void) {
+        body(&scheduler)
+    }
+
     func status(_ module: ModuleID, at milliseconds: Int) -> ModuleStatus {
         scheduler.status(of: module, at: Self.instant(milliseconds))
     }
@@ -61,6 +65,9 @@ struct Rig {
         case .reportDeafness(let module, nil): return "\(names[module.index]) hears again"
         case .reportDeafness(let module, let deafness?):
             return "\(names[module.index]) is deaf\(deafness.isPolled ? ", polled" : "")"
+        case .reportPassedOver(let module, let count):
+            return "\(names[module.index]) was spared \(count)"
+        case .storeJournalRecords: return "store"
         case .exit: return "exit"
         }
     }

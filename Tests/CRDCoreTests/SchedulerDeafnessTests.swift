@@ -11,7 +11,9 @@ private let b = ModuleID(1)
     @Test("G9: a deaf module is checked every 5 s, each time after another attempt to watch")
     func deafModuleIsPolled() {
         var rig = Rig()
-        #expect(rig.send(.deafened(a, reason: "no watch left"), at: 100) == ["a is deaf, polled"])
+        #expect(
+            rig.send(.deafened(a, .path, reason: "no watch left"), at: 100) == ["a is deaf, polled"]
+        )
         for time in [5_100, 10_100] {
             #expect(rig.next() == ["at \(time)", "rearm a", "check a interval 0"])
             _ = rig.end(a, at: time + 50)
@@ -23,7 +25,7 @@ private let b = ModuleID(1)
         arguments: [(500, 500), (5_000, 5_000), (5_001, 5_000), (3_600_000, 5_000)])
     func pollsKeepToInterval(interval: Int, poll: Int) {
         var rig = Rig { $0.interval = .milliseconds(interval) }
-        _ = rig.send(.deafened(a, reason: "no watch left"), at: 0)
+        _ = rig.send(.deafened(a, .path, reason: "no watch left"), at: 0)
         #expect(rig.next() == ["at \(poll)", "rearm a", "check a interval 0"])
         _ = rig.end(a, at: poll)
         #expect(rig.next() == ["at \(2 * poll)", "rearm a", "check a interval 0"])
@@ -32,12 +34,12 @@ private let b = ModuleID(1)
     @Test("G9: with interval off it is not polled, but tried again and looked at when it hears")
     func triggersAloneAreNotPolled() {
         var rig = Rig { $0.interval = nil }
-        #expect(rig.send(.deafened(a, reason: "no watch left"), at: 0) == ["a is deaf"])
+        #expect(rig.send(.deafened(a, .path, reason: "no watch left"), at: 0) == ["a is deaf"])
         #expect(rig.status(a, at: 0).deafness == Deafness(reason: "no watch left", isPolled: false))
         #expect(rig.status(a, at: 0).nextInterval == nil)
         #expect(rig.next() == ["at 5000", "rearm a"])
         #expect(rig.next() == ["at 10000", "rearm a"])
-        #expect(rig.send(.rearmed(a), at: 10_000) == ["a hears again", "check a start 0"])
+        #expect(rig.send(.rearmed(a, .path), at: 10_000) == ["a hears again", "check a start 0"])
         _ = rig.end(a, at: 10_001)
         #expect(rig.next() == [])
     }
@@ -45,28 +47,29 @@ private let b = ModuleID(1)
     @Test("G9: deafness is told once, however often it is found, and so is its end")
     func deafnessIsToldOnce() {
         var rig = Rig()
-        #expect(rig.send(.rearmed(a), at: 0) == [])
-        #expect(rig.send(.deafened(a, reason: "no watch left"), at: 0) == ["a is deaf, polled"])
-        #expect(rig.send(.deafened(a, reason: "unreadable"), at: 1_000) == [])
+        #expect(rig.send(.rearmed(a, .path), at: 0) == [])
+        #expect(
+            rig.send(.deafened(a, .path, reason: "no watch left"), at: 0) == ["a is deaf, polled"])
+        #expect(rig.send(.deafened(a, .path, reason: "unreadable"), at: 1_000) == [])
         #expect(rig.status(a, at: 1_000).deafness?.reason == "unreadable")
         #expect(rig.next() == ["at 5000", "rearm a", "check a interval 0"])
-        #expect(rig.send(.deafened(a, reason: "unreadable"), at: 5_000) == [])
+        #expect(rig.send(.deafened(a, .path, reason: "unreadable"), at: 5_000) == [])
         _ = rig.end(a, at: 5_001)
-        #expect(rig.send(.rearmed(a), at: 6_000) == ["a hears again", "check a start 0"])
-        #expect(rig.send(.rearmed(a), at: 6_000) == [])
-        #expect(rig.send(.deafened(a, reason: "gone"), at: 6_001) == ["a is deaf, polled"])
+        #expect(rig.send(.rearmed(a, .path), at: 6_000) == ["a hears again", "check a start 0"])
+        #expect(rig.send(.rearmed(a, .path), at: 6_000) == [])
+        #expect(rig.send(.deafened(a, .path, reason: "gone"), at: 6_001) == ["a is deaf, polled"])
     }
 
     @Test("G9: after deafness the interval goes on as if nothing had been")
     func intervalGoesOn() {
         var rig = Rig { $0.interval = .seconds(7) }
-        _ = rig.send(.deafened(a, reason: "no watch left"), at: 1_000)
+        _ = rig.send(.deafened(a, .path, reason: "no watch left"), at: 1_000)
         #expect(rig.status(a, at: 1_000).nextInterval == Rig.instant(6_000))
         #expect(rig.next().first == "at 6000")
         _ = rig.end(a, at: 6_001)
         #expect(rig.next().first == "at 11000", "not at 7000 as well")
         _ = rig.end(a, at: 11_001)
-        _ = rig.send(.rearmed(a), at: 13_500)
+        _ = rig.send(.rearmed(a, .path), at: 13_500)
         _ = rig.end(a, at: 13_501)
         #expect(rig.next() == ["at 14000", "check a interval 0"])
     }
@@ -74,16 +77,16 @@ private let b = ModuleID(1)
     @Test("G9: a module that hears again is checked again even if it is being checked just now")
     func rearmedDuringRun() {
         var rig = Rig { $0.interval = nil }
-        _ = rig.send(.deafened(a, reason: "no watch left"), at: 0)
+        _ = rig.send(.deafened(a, .path, reason: "no watch left"), at: 0)
         #expect(rig.send(.requested(a), at: 1) == ["check a request 0"])
-        #expect(rig.send(.rearmed(a), at: 2) == ["a hears again"])
+        #expect(rig.send(.rearmed(a, .path), at: 2) == ["a hears again"])
         #expect(rig.end(a, at: 3).last == "check a start 0")
     }
 
     @Test("G9: a poll that comes during a run is not made up, another attempt to watch is")
     func pollDuringRun() {
         var rig = Rig()
-        _ = rig.send(.deafened(a, reason: "no watch left"), at: 0)
+        _ = rig.send(.deafened(a, .path, reason: "no watch left"), at: 0)
         _ = rig.send(.path(a), at: 4_999)
         #expect(rig.next() == ["at 5000", "rearm a"])
         #expect(rig.end(a, at: 6_000).last == "conclude a exit code 1")
@@ -94,17 +97,18 @@ private let b = ModuleID(1)
     func pausedAndDeaf() {
         var rig = Rig()
         _ = rig.send(.paused(a, until: nil), at: 0)
-        #expect(rig.send(.deafened(a, reason: "no watch left"), at: 0) == ["a is deaf, polled"])
+        #expect(
+            rig.send(.deafened(a, .path, reason: "no watch left"), at: 0) == ["a is deaf, polled"])
         #expect(rig.next() == ["at 5000", "rearm a"])
         #expect(rig.status(a, at: 5_000).phase == .paused)
-        #expect(rig.send(.rearmed(a), at: 5_000) == ["a hears again"])
+        #expect(rig.send(.rearmed(a, .path), at: 5_000) == ["a hears again"])
         #expect(rig.send(.resumed(a), at: 6_000) == ["check a request 0"])
     }
 
     @Test("G9: attempts that were missed are not made up")
     func missedAttemptsAreSkipped() {
         var rig = Rig()
-        _ = rig.send(.deafened(a, reason: "no watch left"), at: 0)
+        _ = rig.send(.deafened(a, .path, reason: "no watch left"), at: 0)
         #expect(rig.send(.elapsed, at: 17_000) == ["rearm a", "check a interval 0"])
         _ = rig.end(a, at: 17_001)
         #expect(rig.next().first == "at 20000")
@@ -114,7 +118,7 @@ private let b = ModuleID(1)
     func backOffIsKept() {
         var rig = Rig()
         _ = rig.send(.started, at: 0)
-        _ = rig.send(.deafened(a, reason: "no watch left"), at: 0)
+        _ = rig.send(.deafened(a, .path, reason: "no watch left"), at: 0)
         _ = rig.send(.unable(a, reason: "no exec"), at: 0)
         for time in [1_000, 3_000] {
             #expect(rig.next() == ["at \(time)", "check a start 0"])
@@ -132,8 +136,8 @@ private let b = ModuleID(1)
         arguments: [Policy.Standing.disabled, .failed(reason: "writable")])
     func othersAreNeverDeaf(standing: Policy.Standing) {
         var rig = Rig { $0.standing = standing }
-        #expect(rig.send(.deafened(a, reason: "no watch left"), at: 0) == [])
-        #expect(rig.send(.rearmed(a), at: 0) == [])
+        #expect(rig.send(.deafened(a, .path, reason: "no watch left"), at: 0) == [])
+        #expect(rig.send(.rearmed(a, .path), at: 0) == [])
         #expect(rig.status(a, at: 0).deafness == nil)
         #expect(rig.next() == [])
     }
@@ -141,20 +145,20 @@ private let b = ModuleID(1)
     @Test("G9: a daemon that ends tries nothing again")
     func endingDaemonIsIndifferent() {
         var rig = Rig(2)
-        _ = rig.send(.deafened(a, reason: "no watch left"), at: 0)
+        _ = rig.send(.deafened(a, .path, reason: "no watch left"), at: 0)
         _ = rig.send(.requested(b), at: 1_000)
         _ = rig.send(.exited(b, .exited(0)), at: 1_001)
         _ = rig.send(.stopped, at: 4_000)
-        #expect(rig.send(.deafened(b, reason: "no watch left"), at: 4_000) == [])
+        #expect(rig.send(.deafened(b, .path, reason: "no watch left"), at: 4_000) == [])
         #expect(rig.send(.elapsed, at: 5_000) == [])
-        #expect(rig.send(.rearmed(a), at: 5_001) == [])
+        #expect(rig.send(.rearmed(a, .path), at: 5_001) == [])
         #expect(rig.next() == ["at 9000", "terminate b"])
     }
 
     @Test("G9: a deaf module is degraded, unless there is worse or more urgent to say")
     func degradedPhase() {
         var rig = Rig { $0.settle = .seconds(1) }
-        _ = rig.send(.deafened(a, reason: "no watch left"), at: 0)
+        _ = rig.send(.deafened(a, .path, reason: "no watch left"), at: 0)
         #expect(rig.status(a, at: 0).phase == .degraded)
         _ = rig.send(.path(a), at: 1)
         #expect(rig.status(a, at: 1).phase == .degraded, "though it settles")
@@ -167,7 +171,7 @@ private let b = ModuleID(1)
         _ = rig.send(.resumed(a), at: 5)
         _ = rig.end(a, 77, at: 6)
         #expect(rig.status(a, at: 6).phase == .degraded, "though its check errs")
-        _ = rig.send(.rearmed(a), at: 7)
+        _ = rig.send(.rearmed(a, .path), at: 7)
         _ = rig.end(a, at: 8)
         #expect(rig.status(a, at: 8).phase == .idle)
         #expect(rig.status(a, at: 8).deafness == nil)

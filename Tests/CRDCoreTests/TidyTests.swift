@@ -98,7 +98,8 @@ struct TidyTests {
     func fileNames(_ source: Source) {
         let name = URL(filePath: source.path).deletingPathExtension().lastPathComponent
         let extensions = [
-            "SystemCall", "Identifiers", "TOMLFormat", "ManifestFormats", "TriggerFormats",
+            "SystemCall", "LibsystemdCall", "Identifiers", "TOMLFormat", "ManifestFormats",
+            "TriggerFormats",
             "Listing",
         ]
         guard !extensions.contains(name) else { return }

@@ -8,7 +8,8 @@ import Testing
 struct ManifestTests {
     private func decode(_ text: String) throws -> (Manifest, [String]) {
         let root = try TOMLDocument.parse(Array(text.utf8), file: "module.toml")
-        let (manifest, diagnostics) = Manifest.decode(root, file: "module.toml")
+        let (manifest, diagnostics) = Manifest.decode(
+            root, file: "module.toml", compile: PatternCompiler.outline)
         return (manifest, diagnostics.map(\.description))
     }
 

@@ -9,7 +9,8 @@ import Testing
 struct PathTriggerTests {
     private func decode(_ text: String) throws -> (Manifest, [String]) {
         let root = try TOMLDocument.parse(Array(text.utf8), file: "m")
-        let (manifest, diagnostics) = Manifest.decode(root, file: "m")
+        let (manifest, diagnostics) = Manifest.decode(
+            root, file: "m", compile: PatternCompiler.outline)
         return (manifest, diagnostics.map(\.description))
     }
 

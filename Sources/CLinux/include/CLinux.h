@@ -56,6 +56,13 @@ struct crd_spawn {
     enum crd_spawn_step step;
 };
 
+/// A counter of a process's context switches that wakes whoever polls it (perf_event_open(2)).
+struct crd_bell {
+    int fd;
+    void *_Nullable pages;
+    size_t size;
+};
+
 #pragma clang assume_nonnull begin
 
 /// Starts a process in a session of its own, with default signal dispositions, an empty signal
@@ -105,6 +112,12 @@ int crd_accept(int listener);
 int crd_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
 /// SO_PEERGROUPS; `*count` is the room for groups, and then how many there are.
 int crd_peer_groups(int fd, gid_t *groups, size_t *count);
+
+/// Hangs a bell at a process, not yet armed; close-on-exec. \returns 0, or -1 with errno.
+int crd_bell_hang(struct crd_bell *bell, pid_t pid);
+/// The next time that the process goes to sleep or is interrupted, the bell rings, once.
+int crd_bell_arm(const struct crd_bell *bell);
+void crd_bell_take_down(const struct crd_bell *bell);
 
 /// flock(2), exclusive, without waiting.
 int crd_lock(int fd);

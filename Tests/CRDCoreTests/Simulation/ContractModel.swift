@@ -53,8 +53,10 @@ struct ContractModel {
         case .triggered(let module, let trigger):
             if modules[module.index].isEnabled { modules[module.index].note(trigger, at: now) }
         case .requested(let module): modules[module.index].owe(.request, at: now)
-        case .deafened(let module, let reason): noteDeafness(module, reason, at: now)
-        case .rearmed(let module): noteHearing(module, at: now)
+        case .deafened(let module, let cause, let reason):
+            noteDeafness(module, cause, reason, at: now)
+        case .rearmed(let module, let cause): noteHearing(module, cause, at: now)
+        case .matched, .journalRead: break  // Has a simulation of its own.
         case .paused(let module, let until): modules[module.index].pause(until: until)
         case .resumed(let module): modules[module.index].resume(at: now)
         case .exited(let module, let termination): try noteExit(module, termination, at: now)
@@ -125,17 +127,19 @@ struct ContractModel {
         modules[module.index].retryBy = now + modules[module.index].period
     }
 
-    private mutating func noteDeafness(_ module: ModuleID, _ reason: String, at now: Instant) {
+    private mutating func noteDeafness(
+        _ module: ModuleID, _ cause: Cause, _ reason: String, at now: Instant
+    ) {
         guard stops == 0 else { return }
-        modules[module.index].deafen(reason, at: now)
+        modules[module.index].deafen(cause, reason, at: now)
         guard modules[module.index].mustTellDeafness else { return }
         let isPolled = modules[module.index].policy.interval != nil
         coverage.reach(isPolled ? .deaf : .deafWithoutPoll)
     }
 
-    private mutating func noteHearing(_ module: ModuleID, at now: Instant) {
+    private mutating func noteHearing(_ module: ModuleID, _ cause: Cause, at now: Instant) {
         guard stops == 0 else { return }
-        modules[module.index].hearAgain(at: now)
+        modules[module.index].hearAgain(cause, at: now)
         guard modules[module.index].mustTellDeafness else { return }
         coverage.reach(modules[module.index].run == nil ? .healed : .healedWhileRunning)
     }
@@ -165,6 +169,7 @@ struct ContractModel {
         case .report(let module, let health): try judgeReport(module, health, at: now)
         case .rearm(let module): try judgeRearm(module)
         case .reportDeafness(let module, let deafness): try judgeDeafness(module, deafness)
+        case .reportPassedOver, .storeJournalRecords: break
         case .exit:
             try Violation.unless(
                 stops > 0 && !hasExited && slotsInUse == 0, "exit",

@@ -29,8 +29,8 @@ struct ModuleFacts {
     var answered: [Instant] = []
     var run: ObservedRun?
     var health: Health = .well
-    /// Nil while all its triggers are watched.
-    var deafness: Deafness?
+    /// What cannot be watched, and why.
+    private var faults: [Cause: String] = [:]
     /// While it is deaf: when it must be tried again to watch (G9).
     var rearmBy: Instant?
     /// What must be said before the scheduler takes in anything else.
@@ -155,21 +155,30 @@ struct ModuleFacts {
     /// What the design's section 5 says of G9: looked at "at least every 5 s".
     private var pollPeriod: Duration { min(policy.interval ?? .seconds(5), .seconds(5)) }
 
-    mutating func deafen(_ reason: String, at now: Instant) {
+    /// Nil while all its triggers are watched.
+    var deafness: Deafness? {
+        guard !faults.isEmpty else { return nil }
+        let reasons = [faults[.path], faults[.journal]].compactMap { $0 }
+        return Deafness(
+            reason: reasons.joined(separator: "; "), isPolled: policy.interval != nil)
+    }
+
+    mutating func deafen(_ cause: Cause, _ reason: String, at now: Instant) {
         guard isEnabled else { return }
-        let heard = deafness == nil
-        deafness = Deafness(reason: reason, isPolled: policy.interval != nil)
+        let heard = faults.isEmpty
+        faults[cause] = reason
         guard heard else { return }
         mustTellDeafness = true
         rearmBy = now + pollPeriod
     }
 
-    mutating func hearAgain(at now: Instant) {
-        guard deafness != nil else { return }
-        deafness = nil
-        rearmBy = nil
-        mustTellDeafness = true
-        while let due = nextInterval, due <= now { nextInterval = due + period }
+    mutating func hearAgain(_ cause: Cause, at now: Instant) {
+        guard faults.removeValue(forKey: cause) != nil else { return }
+        if faults.isEmpty {
+            rearmBy = nil
+            mustTellDeafness = true
+            while let due = nextInterval, due <= now { nextInterval = due + period }
+        }
         owe(.start, at: now)
     }
 

@@ -263,9 +263,11 @@ extension Event {
     fileprivate var module: ModuleID? {
         switch self {
         case .started, .elapsed, .stopped: nil
-        case .triggered(let module, _), .requested(let module), .exited(let module, _),
-            .emptied(let module), .unable(let module, _), .deafened(let module, _),
-            .rearmed(let module), .paused(let module, _), .resumed(let module):
+        case .journalRead: nil
+        case .triggered(let module, _), .matched(let module, _), .requested(let module),
+            .exited(let module, _), .emptied(let module), .unable(let module, _),
+            .deafened(let module, _, _), .rearmed(let module, _), .paused(let module, _),
+            .resumed(let module):
             module
         }
     }
@@ -277,8 +279,9 @@ extension Event {
         case .emptied(let module): "emptied \(module.index)"
         case .unable(let module, _): "unable \(module.index)"
         case .requested(let module): "requested \(module.index)"
-        case .deafened(let module, let reason): "deafened \(module.index): \(reason)"
-        case .rearmed(let module): "rearmed \(module.index)"
+        case .deafened(let module, let cause, let reason):
+            "deafened \(module.index) to \(cause): \(reason)"
+        case .rearmed(let module, let cause): "rearmed \(module.index) to \(cause)"
         case .paused(let module, let until):
             "paused \(module.index) until \(until.map { "\($0.nanoseconds)" } ?? "resumed")"
         case .resumed(let module): "resumed \(module.index)"
@@ -300,6 +303,8 @@ extension Command {
         case .rearm(let module): "rearm \(module.index)"
         case .reportDeafness(let module, let deafness):
             "report \(module.index) \(deafness == nil ? "hears" : "deaf")"
+        case .reportPassedOver(let module, let count): "report \(module.index) \(count) too old"
+        case .storeJournalRecords: "store"
         case .exit: "exit"
         }
     }

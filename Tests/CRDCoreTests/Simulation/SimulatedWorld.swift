@@ -118,11 +118,14 @@ struct SimulatedWorld {
             variables: [.init(name: "CRD_PATH", value: mark)])
     }
 
+    private static let deafCauses: [Cause] = [.path, .journal]
+
     /// Something about what can be watched; often what the scheduler knows already.
     mutating func drawHearing() -> Event {
         let module = drawModule()
-        if random.percent(40) { return .rearmed(module) }
-        return .deafened(module, reason: random.pick(["no watch left", "not readable"]))
+        let cause = random.pick(Self.deafCauses)
+        if random.percent(40) { return .rearmed(module, cause) }
+        return .deafened(module, cause, reason: random.pick(["no watch left", "not readable"]))
     }
 
     private mutating func drawProcess(_ role: Role, _ policy: Policy, at now: Instant)
@@ -172,16 +175,18 @@ struct SimulatedWorld {
         case .clear(let module, let signal): trees[module.index].clear(signal, at: now)
         case .conclude(let module, _): trees[module.index] = ProcessTree()
         case .rearm(let module): rearm(module, at: now)
-        case .report, .reportDeafness, .exit: break
+        case .report, .reportDeafness, .reportPassedOver, .storeJournalRecords, .exit: break
         }
     }
 
     private mutating func rearm(_ module: ModuleID, at now: Instant) {
         let time = now + random.pick([.zero, .zero, random.upTo(.seconds(7))])
-        if isCalm || random.percent(30) {
-            answers.append((time, .rearmed(module)))
-        } else if random.percent(30) {
-            answers.append((time, .deafened(module, reason: "still no watch left")))
+        for cause in Self.deafCauses {
+            if isCalm || random.percent(30) {
+                answers.append((time, .rearmed(module, cause)))
+            } else if random.percent(30) {
+                answers.append((time, .deafened(module, cause, reason: "still no watch left")))
+            }
         }
     }
 

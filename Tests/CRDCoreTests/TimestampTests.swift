@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import CRDLinux
+import CRDCore
 import Testing
 
 @Suite("Timestamp")

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// The fields of a journal entry, in one piece of memory: an entry has some thirty of them.
+public struct JournalFields: Hashable, Sendable {
+    /// A field is cut there, in bytes of its value.
+    public static let valueMax = 64 << 10
+    /// How many bytes of an entry are kept.
+    public static let sizeMax = 512 << 10
+
+    private struct Place: Hashable {
+        let start: Int
+        let nameEnd: Int
+        let end: Int
+    }
+
+    private var bytes: [UInt8] = []
+    private var places: [Place] = []
+    /// The names of the fields that were cut, or left out for want of room.
+    public private(set) var truncated: [String] = []
+
+    public init() {}
+
+    /// In bytes.
+    public var size: Int { bytes.count }
+
+    /// Takes `FIELD=value` as libsystemd gives it (sd_journal_enumerate_data(3)).
+    public mutating func append(_ datum: UnsafeRawBufferPointer) {
+        guard let nameSize = datum.firstIndex(of: UInt8(ascii: "=")) else { return }
+        let valueSize = datum.count - nameSize - 1
+        let room = max(0, Self.sizeMax - bytes.count - nameSize)
+        let kept = min(valueSize, Self.valueMax, room)
+        let start = bytes.count
+        let name = datum[..<nameSize]
+        bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: name))
+        let value = UnsafeRawBufferPointer(rebasing: datum[(nameSize + 1)...])
+        if kept < valueSize {
+            bytes.append(contentsOf: value[..<Self.wholeCharacters(value, upTo: kept)])
+            truncated.append(String(decoding: name, as: UTF8.self))
+        } else {
+            bytes.append(contentsOf: value)
+        }
+        places.append(Place(start: start, nameEnd: start + nameSize, end: bytes.count))
+    }
+
+    /// Where to cut text so that no character is cut through, which would make it no text at all.
+    private static func wholeCharacters(_ value: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
+        var end = limit
+        // A character has at most three bytes after its first.
+        while end > 0, limit - end < 4, value[end] & 0xC0 == 0x80 { end -= 1 }
+        return value[end] & 0xC0 == 0x80 ? limit : end
+    }
+
+    /// The first value of a field.
+    public func first(_ name: String) -> ArraySlice<UInt8>? {
+        places.first { isNamed($0, name) }.map(value)
+    }
+
+    private func isNamed(_ place: Place, _ name: String) -> Bool {
+        bytes[place.start..<place.nameEnd].elementsEqual(name.utf8)
+    }
+
+    private func value(_ place: Place) -> ArraySlice<UInt8> { bytes[(place.nameEnd)..<place.end] }
+
+    /// All fields, each with all its values, as `journalctl --all --output=json` groups them.
+    var grouped: [(name: ArraySlice<UInt8>, values: [ArraySlice<UInt8>])] {
+        var groups: [(name: ArraySlice<UInt8>, values: [ArraySlice<UInt8>])] = []
+        groups.reserveCapacity(places.count)
+        for place in places {
+            let name = bytes[place.start..<place.nameEnd]
+            if let index = groups.firstIndex(where: { $0.name == name }) {
+                groups[index].values.append(value(place))
+            } else {
+                groups.append((name, [value(place)]))
+            }
+        }
+        return groups
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// An entry that one of a module's triggers looks out for.
+public struct JournalMatch: Hashable, Sendable {
+    /// What a named group of the pattern took part with.
+    public struct Capture: Hashable, Sendable {
+        public let name: String
+        public let value: [UInt8]
+
+        public init(name: String, value: [UInt8]) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// Which of the module's journal triggers.
+    public let trigger: Int
+    public let entry: JournalEntry
+    public let captures: [Capture]
+    /// The pattern was given up, for it took more than a line may cost. Whether the line has it is
+    /// unknown, so it counts.
+    public let isExceeded: Bool
+
+    public init(
+        trigger: Int, entry: JournalEntry, captures: [Capture] = [], isExceeded: Bool = false
+    ) {
+        self.trigger = trigger
+        self.entry = entry
+        self.captures = captures
+        self.isExceeded = isExceeded
+    }
+
+    /// What it is counted by; empty where everything counts together, or it has no such thing.
+    func key(for key: JournalTrigger.Key?) -> [UInt8] {
+        switch key {
+        case nil: []
+        case .field(let name): entry.fields.first(name).map { Array($0) } ?? []
+        case .capture(let name): captures.first { $0.name == name }?.value ?? []
+        }
+    }
+
+    /// - Parameter tally: what was counted, if the trigger counts.
+    func triggerEvent(_ tally: EntryCounter.Tally?) -> TriggerEvent {
+        var object = JSONObject()
+        object.add("trigger", "journal")
+        object.add("time", Timestamp.rfc3339(microsecondsSince1970: entry.position.time))
+        object.add("cursor", entry.position.cursor)
+        object.add("fields", entry.json)
+        var named = JSONObject()
+        for capture in captures { named.add(capture.name, journalValues: [capture.value[...]]) }
+        object.add("captures", named)
+        object.add("count", tally?.count ?? 1)
+        if let tally { add(tally, to: &object) }
+        if !entry.fields.truncated.isEmpty { object.add("truncated", entry.fields.truncated) }
+        if isExceeded { object.add("exceeded", true) }
+        return TriggerEvent(cause: .journal, line: object.finish(), variables: variables)
+    }
+
+    private func add(_ tally: EntryCounter.Tally, to object: inout JSONObject) {
+        object.add("key", journalValues: [tally.key[...]])
+        object.add(
+            "entries",
+            tally.entries.map { noted in
+                var item = JSONObject()
+                item.add("time", Timestamp.rfc3339(microsecondsSince1970: noted.time))
+                item.add("cursor", noted.cursor)
+                return item
+            })
+    }
+
+    private var variables: [TriggerEvent.Variable] {
+        var variables: [TriggerEvent.Variable] = []
+        if let message = entry.fields.first("MESSAGE") {
+            variables.append(.init(name: "CRD_MESSAGE", value: Array(message)))
+        }
+        if let unit = entry.unit {
+            variables.append(.init(name: "CRD_UNIT", value: Array(unit)))
+        }
+        for capture in captures {
+            variables.append(.init(name: "CRD_MATCH_\(capture.name)", value: capture.value))
+        }
+        return variables
+    }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A place in the journal from which to read on.
+public struct JournalPosition: Hashable, Codable, Sendable {
+    /// The entry's, sd_journal_get_cursor(3); empty where there was no entry yet, so that only the
+    /// time is known.
+    public var cursor: String
+    /// When journald received the entry, in microseconds since 1970 (sd_journal_get_realtime_usec(3)).
+    public var time: Int64
+    /// How many entries have been read until then in the life of the state directory. Unlike the
+    /// time it never goes back.
+    public var order: Int64
+    /// Whether the entry itself is still to be read.
+    public var isInclusive: Bool
+
+    public init(cursor: String, time: Int64, order: Int64, isInclusive: Bool = false) {
+        self.cursor = cursor
+        self.time = time
+        self.order = order
+        self.isInclusive = isInclusive
+    }
+
+    /// The order of a place that is behind all that was ever read.
+    public static let last = Int64.max
+
+    /// Whether what is read from here on has all that would be read from `other` on.
+    public func reachesBack(to other: JournalPosition) -> Bool {
+        (order, isInclusive ? 0 : 1, time) <= (other.order, other.isInclusive ? 0 : 1, other.time)
+    }
+}

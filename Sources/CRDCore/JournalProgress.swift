@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// How far a module has got with the journal (G8).
+///
+/// What is stored must lead to the same checks when it is read back: a position, and the counters
+/// as they were there. So while an entry waits for the end of its run, both stay where they were
+/// before it.
+struct JournalProgress: Sendable {
+    /// Where to read again from, and what was counted until then.
+    private struct Mark {
+        var position: JournalPosition
+        var counters: [EntryCounter]
+    }
+
+    private let triggers: [JournalTrigger]
+    /// One a trigger; of one that does not count it stays empty.
+    private var counters: [EntryCounter]
+    /// Before it the module gets nothing; nil when all that was there at the start has been read.
+    private var start: JournalPosition?
+    /// Before the oldest entry that no run was started for.
+    private var pending: Mark?
+    /// Before the oldest entry that the run under way was started for.
+    private var running: Mark?
+
+    /// - Parameter record: of a former life of the daemon.
+    init(_ triggers: [JournalTrigger], from record: JournalRecord) {
+        self.triggers = triggers
+        start = record.position
+        counters = triggers.map { trigger in
+            record.counters.first { $0.trigger == trigger }?.counter ?? EntryCounter()
+        }
+    }
+
+    /// - Returns: the event; nil where the count is not full yet.
+    mutating func take(_ match: JournalMatch) -> TriggerEvent? {
+        let counting = triggers[match.trigger].counting
+        var mark: Mark?
+        if pending == nil { mark = Mark(position: match.entry.position, counters: counters) }
+        var tally: EntryCounter.Tally?
+        if let counting {
+            let position = match.entry.position
+            tally = counters[match.trigger].count(
+                EntryCounter.Noted(time: position.time, cursor: position.cursor),
+                key: match.key(for: counting.key), for: counting)
+            if tally == nil { return nil }
+        }
+        if let mark { pending = mark }
+        return match.triggerEvent(tally)
+    }
+
+    /// All that was there at the start has been read.
+    mutating func reachEnd() {
+        start = nil
+    }
+
+    mutating func beginRun() {
+        running = pending
+        pending = nil
+    }
+
+    /// - Parameter isServed: false where the run's entries are still to be looked at.
+    mutating func endRun(isServed: Bool) {
+        if !isServed { pending = running ?? pending }
+        running = nil
+    }
+
+    /// - Parameter read: how far the journal has been read.
+    func record(_ read: JournalPosition?) -> JournalRecord? {
+        let mark = running ?? pending
+        guard let position = mark?.position ?? latest(read) else { return nil }
+        let counters = mark?.counters ?? counters
+        let counted = zip(triggers, counters).filter { $0.0.counting != nil }
+        return JournalRecord(
+            position: position,
+            counters: counted.map { JournalRecord.Count(trigger: $0.0, counter: $0.1) })
+    }
+
+    /// Before the module's start is reached, that is its position.
+    private func latest(_ read: JournalPosition?) -> JournalPosition? {
+        guard let start, let read else { return start ?? read }
+        return start.reachesBack(to: read) ? read : start
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// How far the journal has been read, and when that is to be stored.
+struct JournalReading: Sendable {
+    /// The least time between two stores.
+    static let storePeriod = Duration.seconds(1)
+
+    /// How often, at the most, it is stored that entries were read which nobody looks out for: they
+    /// would only be read again.
+    static let idleStorePeriod = Duration.seconds(60)
+
+    /// Nil before anything was read.
+    private(set) var position: JournalPosition?
+    /// What is too old to be looked at, until all that was there at the start has been read.
+    var catchUp: CatchUp?
+    var isCaughtUp = false
+    /// Entries were told and counted that the position does not show yet: what is stored now would
+    /// count them twice.
+    private var isBehind = false
+    private var storedAt: Instant?
+    private var storeAt: Instant?
+
+    /// When to store; nil where nothing has changed that matters.
+    var deadline: Instant? { isBehind ? nil : storeAt }
+
+    mutating func advance(to position: JournalPosition, at now: Instant) {
+        self.position = position
+        isBehind = false
+        // Not by a deadline, which would wake the machine for it.
+        if let storedAt, storedAt + Self.idleStorePeriod <= now { wantStore(at: now) }
+    }
+
+    mutating func noteMatch(at now: Instant) {
+        isBehind = true
+        wantStore(at: now)
+    }
+
+    mutating func wantStore(at now: Instant) {
+        guard storeAt == nil else { return }
+        storeAt = storedAt.map { max(now, $0 + Self.storePeriod) } ?? now
+    }
+
+    /// - Returns: whether it is time to store.
+    mutating func passStore(at now: Instant) -> Bool {
+        guard let storeAt, storeAt <= now, !isBehind else { return false }
+        self.storeAt = nil
+        storedAt = now
+        return true
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import FoundationEssentials
+import Glibc
+import SystemPackage
+
+/// The file that tells a later daemon where to read on in the journal (G8).
+///
+/// It is replaced as a whole, so that a daemon which is killed leaves the old one or the new one.
+/// Its time of change says when a daemon last read an entry that mattered.
+final class JournalPositions {
+    /// What is in it.
+    struct Contents: Codable {
+        /// How far the journal had been read.
+        var read: JournalPosition?
+        /// The modules that had been served until there, by name: most of them.
+        var upToDate: [String] = []
+        /// The others, and those that count.
+        var records: [String: JournalRecord] = [:]
+
+        func record(of module: String) -> JournalRecord? {
+            if let record = records[module] { return record }
+            return upToDate.contains(module) ? read.map { JournalRecord(position: $0) } : nil
+        }
+    }
+
+    /// There is a file, but it says nothing.
+    struct Damaged: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private static let sizeMax = 1 << 28
+
+    private let path: FilePath
+    private let directory: FilePath
+    /// When it was last changed or touched, in microseconds since 1970, as it was found.
+    private(set) var lastSeen: Int64?
+
+    init(in directory: FilePath) {
+        self.directory = directory
+        path = directory.appending("journal.json")
+        lastSeen = FileStatus(of: path)?.modified
+    }
+
+    /// Nil where there is none.
+    ///
+    /// - Throws: `Damaged`; the file is moved aside then.
+    func load() throws(Damaged) -> Contents? {
+        do {
+            let bytes = try Descriptor.open(path, O_RDONLY)
+                .readAll(limit: Self.sizeMax, subject: path.string)
+            return try JSONDecoder().decode(Contents.self, from: Data(bytes))
+        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+            return nil
+        } catch {
+            let aside = directory.appending("journal.json.damaged")
+            _ = rename(path.string, aside.string)
+            throw Damaged(description: "\(path) cannot be read (\(error)); it is kept as \(aside)")
+        }
+    }
+
+    /// Replaces the file (rename(2)).
+    ///
+    /// - Parameter lasting: wait until it is on the disk, so that not even a loss of power takes it
+    ///   (fdatasync(2)). Without, that may bring back an older one.
+    func store(_ contents: Contents, lasting: Bool) throws {
+        let new = directory.appending("journal.json.new")
+        let file = try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
+        try file.writeAll(Array(JSONEncoder().encode(contents)), subject: new.string)
+        if lasting {
+            try systemCall("fdatasync", on: new.string) { fdatasync(file.rawValue) }
+        }
+        try systemCall("rename", on: path.string) { rename(new.string, path.string) }
+    }
+
+    /// Entries were read that matter: should the daemon die before it can store that, the next one
+    /// knows that they were seen (utimensat(2)).
+    func touch() {
+        _ = utimensat(AT_FDCWD, path.string, nil, 0)
+    }
+}

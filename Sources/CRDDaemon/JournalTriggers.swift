@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import Logging
+import SystemPackage
+
+/// The journal triggers of all modules, and the source that reads for them once there is a journal
+/// to read.
+final class JournalTriggers {
+    /// A module that has some.
+    struct Module {
+        let id: ModuleID
+        let name: String
+        let triggers: [JournalTrigger]
+    }
+
+    /// The least time between two lines about patterns that were given up, and between two attempts
+    /// to open a journal that failed while it was read.
+    private static let logPeriod = Duration.seconds(60)
+    private static let reopenPeriod = Duration.seconds(1)
+
+    private let modules: [Module]
+    /// All user modules, by name: of those that cannot run now the record is kept.
+    private let known: Set<String>
+    private let configuration: Configuration
+    private let positions: JournalPositions
+    private let own: OwnEntries
+    private let reactor: Reactor
+    private let logger: Logger
+    private let alarm: JournalAlarm?
+    /// Where to begin, if there is no source.
+    private var listeners: [JournalSource.Listener] = []
+    private var order: Int64 = 0
+    private var stored = JournalPositions.Contents()
+    private var source: JournalSource?
+    private var token: Reactor.Token?
+    private var isDeaf = false
+    private var mustReopen = false
+    private var reopenedAt: Instant?
+    private var exceededBefore = 0
+    private var exceededLogged = 0
+    private var exceededLoggedAt: Instant?
+
+    /// - Parameters:
+    ///   - known: the names of all user modules.
+    ///   - own: what is passed over.
+    init(
+        _ modules: [Module], known: Set<String>, configuration: Configuration, state: FilePath,
+        own: OwnEntries, reactor: Reactor, logger: Logger
+    ) {
+        self.modules = modules
+        self.known = known
+        self.configuration = configuration
+        self.own = own
+        self.reactor = reactor
+        self.logger = logger
+        positions = JournalPositions(in: state.appending("daemon"))
+        let target = Target()
+        alarm =
+            modules.isEmpty
+            ? nil
+            : JournalAlarm(configuration.journalWake, reactor: reactor, logger: logger) {
+                target.triggers?.look(into: &$0)
+            }
+        target.triggers = self
+    }
+
+    /// Whom the alarm rings for.
+    private final class Target {
+        weak var triggers: JournalTriggers?
+    }
+
+    /// How new entries are noticed; nil where nobody waits for any.
+    var wakeName: String? { alarm?.name }
+
+    /// How many patterns were given up.
+    var exceeded: Int { exceededBefore + (source?.exceeded.count ?? 0) }
+
+    // MARK: Where to begin
+
+    /// Finds out where each module begins: where a former daemon's record ends, else at the end of
+    /// the journal as it is now.
+    func begin() -> (records: [ModuleID: JournalRecord], catchUp: CatchUp?) {
+        guard !modules.isEmpty else { return ([:], nil) }
+        let now = Clock.realtimeNanoseconds / 1_000
+        let oldest = now - configuration.catchUp.nanoseconds / 1_000
+        var beginning = JournalSource.end()
+        do throws(JournalPositions.Damaged) {
+            stored = try positions.load() ?? stored
+        } catch {
+            beginning = JournalPosition(cursor: "", time: oldest, order: JournalPosition.last)
+            logger.error(
+                "\(error); what was logged in the last \(TimeSpan(configuration.catchUp)) (catch-up) is looked at again"
+            )
+        }
+        order = stored.read?.order ?? 0
+        var records: [ModuleID: JournalRecord] = [:]
+        for module in modules {
+            let record = stored.record(of: module.name) ?? JournalRecord(position: beginning)
+            records[module.id] = record
+            listeners.append(
+                JournalSource.Listener(
+                    module: module.id, triggers: module.triggers, start: record.position))
+        }
+        let catchUp = positions.lastSeen.map { CatchUp(downSince: $0, oldest: oldest) }
+        return (records, catchUp)
+    }
+
+    /// Stores how far the modules have got.
+    ///
+    /// - Parameter lasting: wait for the disk.
+    func store(_ scheduler: Scheduler, lasting: Bool) {
+        guard !modules.isEmpty else { return }
+        var contents = JournalPositions.Contents(read: scheduler.journalPosition ?? stored.read)
+        for module in modules {
+            guard let record = scheduler.journalRecord(of: module.id) else { continue }
+            if let read = contents.read, record == JournalRecord(position: read) {
+                contents.upToDate.append(module.name)
+            } else {
+                contents.records[module.name] = record
+            }
+        }
+        let listening = Set(modules.map(\.name))
+        for name in known.subtracting(listening) {
+            contents.records[name] = stored.record(of: name)
+        }
+        do {
+            try positions.store(contents, lasting: lasting)
+        } catch {
+            logger.error(
+                "\(error); should crd be killed, entries of the journal are looked at once more")
+        }
+    }
+
+    // MARK: Reading
+
+    /// Begins to listen.
+    func arm(into events: inout [Event]) {
+        guard let alarm else { return }
+        do throws(SystemCallError) {
+            try alarm.start()
+        } catch {
+            logger.error("\(error); new entries are noticed late")
+        }
+        open(into: &events)
+    }
+
+    /// Tries again to read what could not be read.
+    func rearm(into events: inout [Event]) {
+        guard isDeaf else { return }
+        open(into: &events)
+    }
+
+    func isSource(_ other: any EventSource) -> Bool { source === other }
+
+    /// The source has failed, and the reactor let go of it.
+    func lose(_ error: SystemCallError, into events: inout [Event]) {
+        token = nil
+        reopen(because: "\(error)", into: &events)
+    }
+
+    /// Does what a look has found to be necessary.
+    func settle(into events: inout [Event]) {
+        if events.contains(where: { if case .matched = $0 { true } else { false } }) {
+            positions.touch()
+        }
+        if mustReopen { reopen(because: nil, into: &events) }
+        logExceeded()
+    }
+
+    private func look(into events: inout [Event]) {
+        guard let source else { return }
+        do throws(SystemCallError) {
+            try source.look(into: &events)
+        } catch {
+            reopen(because: "\(error)", into: &events)
+        }
+    }
+
+    private func afterLook(_ entries: Int, _ events: inout [Event]) throws(SystemCallError) {
+        guard let alarm, let source else { return }
+        if entries == 0 && source.isStale { mustReopen = true }
+        if try alarm.settle(after: entries) { try source.look(into: &events) }
+    }
+
+    private func open(into events: inout [Event]) {
+        do {
+            let source = try JournalSource(listeners, order: order, own: own)
+            source.beforeLook = { [unowned self] in alarm?.arm() }
+            source.afterLook = { [unowned self] entries, events throws(SystemCallError) in
+                try afterLook(entries, &events)
+            }
+            token = try reactor.add(source)
+            self.source = source
+            if source.isPositionLost {
+                logger.notice(
+                    "the journal no longer has the entry up to which it was read; it is read on from that entry's time"
+                )
+            }
+            guard isDeaf else { return }
+            isDeaf = false
+            for module in modules { events.append(.rearmed(module.id, .journal)) }
+        } catch {
+            isDeaf = true
+            for module in modules {
+                events.append(.deafened(module.id, .journal, reason: "\(error)"))
+            }
+        }
+    }
+
+    /// Reads on with a new handle.
+    private func reopen(because reason: String?, into events: inout [Event]) {
+        mustReopen = false
+        guard let old = source else { return }
+        token.map(reactor.remove)
+        token = nil
+        listeners = old.resumption
+        order = max(
+            order, listeners.map(\.start.order).filter { $0 != JournalPosition.last }.max() ?? 0)
+        exceededBefore += old.exceeded.count
+        source = nil
+        let now = Clock.now
+        if let reason {
+            // What fails again at once would keep the daemon busy with nothing else.
+            if let last = reopenedAt, last + Self.reopenPeriod > now {
+                isDeaf = true
+                for module in modules {
+                    events.append(.deafened(module.id, .journal, reason: reason))
+                }
+                return
+            }
+            logger.warning("\(reason); the journal is opened anew")
+        }
+        reopenedAt = now
+        open(into: &events)
+    }
+
+    private func logExceeded() {
+        guard let source, exceeded > exceededLogged, let module = source.exceeded.module else {
+            return
+        }
+        let now = Clock.now
+        if let last = exceededLoggedAt, last + Self.logPeriod > now { return }
+        exceededLogged = exceeded
+        exceededLoggedAt = now
+        let name = modules.first { $0.id == module }?.name ?? ""
+        logger.warning(
+            "\(name): the pattern \(source.exceeded.pattern) was given up for a line of the journal: \(source.exceeded.reason) (\(exceeded) times until now); such a line counts as a match; make the pattern one that does not try the same text in many ways",
+            metadata: ["module": "\(name)"])
+    }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+
+/// Tells for the entry at hand which triggers look out for it.
+final class JournalDispatcher {
+    /// A trigger with all that judging an entry needs.
+    private struct Watch {
+        let listener: Int
+        let module: ModuleID
+        /// Which of the module's triggers.
+        let number: Int
+        let isCounting: Bool
+        let matches: [(field: FieldName, values: [[UInt8]])]
+        /// Into `patterns`; nil where any text will do.
+        let pattern: Int?
+    }
+
+    /// A pattern and what it is matched with, whoever asks for it.
+    private struct Look {
+        let text: String
+        let field: FieldName
+        let pattern: Pattern
+        /// For which entry the outcome is known.
+        var turn = 0
+        var outcome = Pattern.Outcome.unmatched
+    }
+
+    private let watches: [Watch]
+    private var patterns: [Look] = []
+    private let index: JournalIndex
+    private let own: OwnEntries
+    private(set) var exceeded = JournalSource.Exceeded()
+
+    // Of the entry at hand.
+    private var found: [Int] = []
+    private var next = 0
+    private var entry: JournalEntry?
+    private var isOwn: Bool?
+    /// Who was told of it by a trigger that does not count.
+    private var told: [ModuleID] = []
+    private var turn = 0
+
+    /// - Throws: `Pattern.Malformed`, which the manifest's reader has seen to already.
+    init(_ listeners: [JournalSource.Listener], own: OwnEntries) throws(Pattern.Malformed) {
+        self.own = own
+        var watches: [Watch] = []
+        for (place, listener) in listeners.enumerated() {
+            for (number, trigger) in listener.triggers.enumerated() {
+                watches.append(
+                    Watch(
+                        listener: place, module: listener.module, number: number,
+                        isCounting: trigger.counting != nil,
+                        matches: trigger.match.map { match in
+                            (FieldName(match.field), match.values.map { Array($0.utf8) })
+                        },
+                        pattern: try Self.look(for: trigger, &patterns)))
+            }
+        }
+        self.watches = watches
+        index = JournalIndex(listeners.flatMap { $0.triggers.map(\.match) })
+    }
+
+    private static func look(
+        for trigger: JournalTrigger, _ patterns: inout [Look]
+    ) throws(Pattern.Malformed) -> Int? {
+        guard let text = trigger.pattern else { return nil }
+        let known = patterns.firstIndex { $0.text == text && $0.field.text == trigger.field }
+        if let known { return known }
+        patterns.append(
+            Look(text: text, field: FieldName(trigger.field), pattern: try Pattern(text)))
+        return patterns.count - 1
+    }
+
+    // MARK: One entry
+
+    /// Every trigger has been asked about the entry at hand.
+    var isDone: Bool { next == found.count }
+    /// Bytes of entries that were handed on.
+    private(set) var handedOn = 0
+
+    /// Looks up whom the entry at hand may concern.
+    func begin(in reader: JournalReader) {
+        found.removeAll(keepingCapacity: true)
+        next = 0
+        index.find(in: reader, &found)
+        guard !found.isEmpty else { return }
+        turn += 1
+        entry = nil
+        isOwn = nil
+        told.removeAll(keepingCapacity: true)
+    }
+
+    /// Asks the next trigger.
+    func askNext(
+        in reader: JournalReader, _ floors: JournalFloors, order: Int64, into events: inout [Event]
+    ) throws(SystemCallError) {
+        let watch = watches[found[next]]
+        next += 1
+        guard floors.isOpen[watch.listener], !isTold(watch), holds(watch, in: reader) else {
+            return
+        }
+        var captures: [JournalMatch.Capture] = []
+        var isExceeded = false
+        if let pattern = watch.pattern {
+            switch match(pattern, in: reader, &captures) {
+            case .unmatched: return
+            case .matched: break
+            case .exceeded(let reason):
+                isExceeded = true
+                exceeded.count += 1
+                exceeded.module = watch.module
+                exceeded.pattern = patterns[pattern].text
+                exceeded.reason = reason
+            }
+        }
+        let entry = try entry(in: reader, order)
+        if isOwn == nil { isOwn = own.contains(entry.fields) }
+        guard isOwn == false else { return }
+        if !watch.isCounting { told.append(watch.module) }
+        handedOn += entry.fields.size
+        events.append(
+            .matched(
+                watch.module,
+                JournalMatch(
+                    trigger: watch.number, entry: entry, captures: captures,
+                    isExceeded: isExceeded)))
+    }
+
+    /// An entry is one event for a module, however many of its triggers want it. Those that count
+    /// have each a count of their own.
+    private func isTold(_ watch: Watch) -> Bool {
+        !watch.isCounting && told.contains(watch.module)
+    }
+
+    private func holds(_ watch: Watch, in reader: JournalReader) -> Bool {
+        watch.matches.allSatisfy { field, values in
+            guard let value = field.value(in: reader) else { return false }
+            return values.contains { value.elementsEqual($0) }
+        }
+    }
+
+    private func match(
+        _ number: Int, in reader: JournalReader, _ captures: inout [JournalMatch.Capture]
+    ) -> Pattern.Outcome {
+        let pattern = patterns[number].pattern
+        guard let subject = patterns[number].field.value(in: reader) else { return .unmatched }
+        if patterns[number].turn != turn {
+            patterns[number].outcome = pattern.match(subject)
+            patterns[number].turn = turn
+        }
+        guard patterns[number].outcome == .matched else { return patterns[number].outcome }
+        for (index, name) in pattern.captureNames.enumerated() {
+            guard let value = pattern.capture(index, of: subject) else { continue }
+            captures.append(.init(name: name, value: value))
+        }
+        return .matched
+    }
+
+    private func entry(
+        in reader: JournalReader, _ order: Int64
+    ) throws(SystemCallError) -> JournalEntry {
+        if let entry { return entry }
+        let (monotonic, bootID) = try reader.monotonic()
+        let made = JournalEntry(
+            position: JournalPosition(
+                cursor: try reader.cursor(), time: try reader.time(), order: order,
+                isInclusive: true),
+            monotonic: monotonic, bootID: bootID, fields: reader.fields())
+        entry = made
+        return made
+    }
+}

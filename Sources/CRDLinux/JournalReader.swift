@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CSystemd
+import Glibc
+
+/// A handle on this machine's journal, sd-journal(3): it stands on an entry, or before the first.
+///
+/// Belongs to the thread that opened it. What `data` returns is valid until the next call.
+final class JournalReader {
+    private let journal: OpaquePointer
+    /// Readable when files have come or gone (sd_journal_get_fd(3)).
+    let descriptor: CInt
+
+    /// sd_journal_open(3): the files of this machine alone, the volatile and the lasting ones.
+    init() throws(SystemCallError) {
+        var opened: OpaquePointer?
+        try libsystemdCall("sd_journal_open") {
+            sd_journal_open(&opened, CInt(SD_JOURNAL_LOCAL_ONLY))
+        }
+        guard let opened else { preconditionFailure("sd_journal_open gave no handle") }
+        do throws(SystemCallError) {
+            // More is not unpacked; enough to see that a value is too long.
+            try libsystemdCall("sd_journal_set_data_threshold") {
+                sd_journal_set_data_threshold(opened, JournalFields.valueMax + 128)
+            }
+            descriptor = try libsystemdCall("sd_journal_get_fd") { sd_journal_get_fd(opened) }
+        } catch {
+            sd_journal_close(opened)
+            throw error
+        }
+        journal = opened
+    }
+
+    deinit { sd_journal_close(journal) }
+
+    /// Takes in which files have come or gone (sd_journal_process(3)).
+    func process() throws(SystemCallError) {
+        try libsystemdCall("sd_journal_process") { sd_journal_process(journal) }
+    }
+
+    // MARK: Places
+
+    /// Steps to the next entry (sd_journal_next(3)).
+    ///
+    /// - Returns: false at the end.
+    func next() throws(SystemCallError) -> Bool {
+        try libsystemdCall("sd_journal_next") { sd_journal_next(journal) } > 0
+    }
+
+    /// Steps to the last entry; false where there is none.
+    func goToEnd() throws(SystemCallError) -> Bool {
+        try libsystemdCall("sd_journal_seek_tail") { sd_journal_seek_tail(journal) }
+        return try libsystemdCall("sd_journal_previous") { sd_journal_previous(journal) } > 0
+    }
+
+    /// Steps to the entry of that cursor, or to the one that takes its place; false where there is
+    /// none behind it.
+    func go(to cursor: String) throws(SystemCallError) -> Bool {
+        try seek(cursor)
+        return try next()
+    }
+
+    private func seek(_ cursor: String) throws(SystemCallError) {
+        try libsystemdCall("sd_journal_seek_cursor", on: cursor) {
+            sd_journal_seek_cursor(journal, cursor)
+        }
+    }
+
+    /// Whether the journal has the entry of that cursor; where the handle stands then is open.
+    func has(_ cursor: String) throws(SystemCallError) -> Bool {
+        guard try go(to: cursor) else { return false }
+        return try stands(at: cursor)
+    }
+
+    /// Stands so that `next` steps to the first entry that is to be read from a position on.
+    ///
+    /// - Returns: false where the position's entry is not there any more; then it goes by time.
+    func stand(before position: JournalPosition) throws(SystemCallError) -> Bool {
+        let hasCursor = !position.cursor.isEmpty
+        if hasCursor, try go(to: position.cursor), try stands(at: position.cursor) {
+            // Back from it, if it is still to be read.
+            if position.isInclusive { try seek(position.cursor) }
+            return true
+        }
+        try libsystemdCall("sd_journal_seek_realtime_usec") {
+            sd_journal_seek_realtime_usec(journal, UInt64(max(position.time, 0)))
+        }
+        return !hasCursor
+    }
+
+    /// Whether the entry at hand has that cursor (sd_journal_test_cursor(3)).
+    func stands(at cursor: String) throws(SystemCallError) -> Bool {
+        try libsystemdCall("sd_journal_test_cursor", on: cursor) {
+            sd_journal_test_cursor(journal, cursor)
+        } > 0
+    }
+
+    // MARK: The entry at hand
+
+    /// sd_journal_get_cursor(3).
+    func cursor() throws(SystemCallError) -> String {
+        var text: UnsafeMutablePointer<CChar>?
+        try libsystemdCall("sd_journal_get_cursor") { sd_journal_get_cursor(journal, &text) }
+        defer { free(text) }
+        return text.map { String(cString: $0) } ?? ""
+    }
+
+    /// When journald received it, in microseconds since 1970 (sd_journal_get_realtime_usec(3)).
+    func time() throws(SystemCallError) -> Int64 {
+        var time: UInt64 = 0
+        try libsystemdCall("sd_journal_get_realtime_usec") {
+            sd_journal_get_realtime_usec(journal, &time)
+        }
+        return Int64(clamping: time)
+    }
+
+    /// In microseconds since the boot, and which boot (sd_journal_get_monotonic_usec(3)).
+    func monotonic() throws(SystemCallError) -> (time: Int64, bootID: String) {
+        var time: UInt64 = 0
+        var boot = sd_id128_t()
+        try libsystemdCall("sd_journal_get_monotonic_usec") {
+            sd_journal_get_monotonic_usec(journal, &time, &boot)
+        }
+        return (Int64(clamping: time), Self.hexadecimal(boot))
+    }
+
+    /// `FIELD=value`; nil where the entry has no such field (sd_journal_get_data(3)).
+    func data(_ field: UnsafePointer<CChar>) -> UnsafeRawBufferPointer? {
+        var data: UnsafeRawPointer?
+        var size = 0
+        // What cannot be read is not there: the entry may be cut short in a damaged file.
+        guard sd_journal_get_data(journal, field, &data, &size) >= 0 else { return nil }
+        return UnsafeRawBufferPointer(start: data, count: size)
+    }
+
+    /// All of them (sd_journal_enumerate_available_data(3)).
+    func fields() -> JournalFields {
+        var fields = JournalFields()
+        var data: UnsafeRawPointer?
+        var size = 0
+        sd_journal_restart_data(journal)
+        while sd_journal_enumerate_available_data(journal, &data, &size) > 0 {
+            fields.append(UnsafeRawBufferPointer(start: data, count: size))
+        }
+        return fields
+    }
+
+    private static func hexadecimal(_ id: sd_id128_t) -> String {
+        withUnsafeBytes(of: id) { bytes in
+            bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+    }
+
+    // MARK: What to step over
+
+    /// From now on `next` stops only at entries that have, for one of the triggers, a value of each
+    /// of its fields (sd_journal_add_match(3)).
+    func stop(onlyAt triggers: [[JournalTrigger.Match]]) throws(SystemCallError) {
+        for (index, matches) in triggers.enumerated() {
+            if index > 0 {
+                try libsystemdCall("sd_journal_add_disjunction") {
+                    sd_journal_add_disjunction(journal)
+                }
+            }
+            for match in matches {
+                for value in match.values {
+                    let term = Array("\(match.field)=\(value)".utf8)
+                    try libsystemdCall("sd_journal_add_match", on: match.field) {
+                        sd_journal_add_match(journal, term, term.count)
+                    }
+                }
+            }
+        }
+    }
+}

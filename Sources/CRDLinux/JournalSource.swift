@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import Glibc
+
+/// New entries of the journal, by one handle for all modules (sd-journal(3)).
+///
+/// It is read on from a position, entry by entry; what a trigger looks out for is told, and after
+/// that how far it has been read. Its descriptor tells of files that come and go; of new entries it
+/// tells late, so that somebody else has to say when to look.
+public final class JournalSource: BackloggedSource {
+    /// A module, what it looks out for, and where it begins.
+    public struct Listener {
+        public let module: ModuleID
+        public let triggers: [JournalTrigger]
+        public var start: JournalPosition
+
+        public init(module: ModuleID, triggers: [JournalTrigger], start: JournalPosition) {
+            self.module = module
+            self.triggers = triggers
+            self.start = start
+        }
+    }
+
+    /// Patterns that were given up, for a line took more than it may cost.
+    public struct Exceeded {
+        public internal(set) var count = 0
+        /// Of the latest: whose, which, and the limit.
+        public internal(set) var module: ModuleID?
+        public internal(set) var pattern = ""
+        public internal(set) var reason = ""
+    }
+
+    /// How long one turn may take, so that paths, signals and children are served meanwhile.
+    private static let share = Duration.milliseconds(5)
+    /// How many entries that nobody wants pass between two looks at the clock.
+    private static let entriesPerLook = 64
+    /// How many bytes of entries one turn may hand on.
+    private static let sizeShare = 4 << 20
+    /// With so many values or fewer it is cheaper to let libsystemd step over all else.
+    private static let termsMax = 4
+
+    private let reader: JournalReader
+    private let dispatcher: JournalDispatcher
+    private let listeners: [Listener]
+    private var floors: JournalFloors
+    private let roots: JournalRoots
+    /// Whether libsystemd hears of new files by itself.
+    private let isWatched: Bool
+    /// How many entries have been read.
+    private var order: Int64
+    /// How far all has been told.
+    private var position: JournalPosition
+    private var hasToldEnd = false
+    /// All has been told of an entry since the position was.
+    private var hasMoved = false
+    public private(set) var hasBacklog = true
+    /// The position's entry was gone, so that reading began by time.
+    public let isPositionLost: Bool
+    /// Called before each look: what is written from then on must lead to another.
+    public var beforeLook: () -> Void = {}
+    /// Called after each look that came to the end, with how many entries it found.
+    public var afterLook: (Int, inout [Event]) throws(SystemCallError) -> Void = { _, _ in }
+
+    /// Opens the journal and stands where the first of the listeners begins.
+    ///
+    /// - Parameters:
+    ///   - order: how many entries were read until now, for the positions of those to come.
+    ///   - own: the entries to pass over.
+    /// - Throws: `SystemCallError`; `Unreadable` where there is a journal that we may not read, or
+    ///   none.
+    public init(_ listeners: [Listener], order: Int64, own: OwnEntries) throws {
+        precondition(!listeners.isEmpty)
+        if let objection = JournalRoots.objection() { throw Unreadable(description: objection) }
+        self.listeners = listeners
+        reader = try JournalReader()
+        isWatched = Inotify.hasWatches(reader.descriptor)
+        roots = JournalRoots(includingFiles: !isWatched)
+        dispatcher = try JournalDispatcher(listeners, own: own)
+        let first = listeners.map(\.start).reduce(listeners[0].start) {
+            $1.reachesBack(to: $0) ? $1 : $0
+        }
+        // An entry that is to be read again gets the number that it had.
+        let isNew = first.order == JournalPosition.last
+        self.order = isNew ? order : first.order - (first.isInclusive ? 1 : 0)
+        position = first
+        position.order = isNew ? order : first.order
+        floors = try JournalFloors(listeners.map(\.start), besides: first, in: reader)
+        isPositionLost = try !reader.stand(before: first)
+        let matches = listeners.flatMap { $0.triggers.map(\.match) }
+        let terms = matches.joined().map(\.values.count).reduce(0, +)
+        // Not while some wait for their start, which might be stepped over.
+        if floors.isEmpty && terms <= Self.termsMax && !matches.contains(where: \.isEmpty) {
+            try reader.stop(onlyAt: matches)
+        }
+    }
+
+    /// There is no journal that could be read; the description says what to do.
+    public struct Unreadable: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    public var descriptor: CInt { reader.descriptor }
+    public var exceeded: Exceeded { dispatcher.exceeded }
+
+    /// The end of the journal as it is now; where it is empty or cannot be read, by time.
+    public static func end() -> JournalPosition {
+        var end = JournalPosition(
+            cursor: "", time: Clock.realtimeNanoseconds / 1_000, order: JournalPosition.last)
+        if let reader = try? JournalReader(), (try? reader.goToEnd()) == true,
+            let cursor = try? reader.cursor(), let time = try? reader.time()
+        {
+            (end.cursor, end.time) = (cursor, time)
+        }
+        return end
+    }
+
+    /// What to go on with, should this source fail.
+    public var resumption: [Listener] {
+        listeners.enumerated().map { place, listener in
+            var listener = listener
+            if floors.isOpen[place] { listener.start = position }
+            return listener
+        }
+    }
+
+    /// Directories have come or gone of which libsystemd does not hear.
+    public var isStale: Bool { JournalRoots(includingFiles: !isWatched) != roots }
+
+    public func drain(into events: inout [Event]) throws(SystemCallError) {
+        try reader.process()
+        try look(into: &events)
+    }
+
+    /// Reads what is there, as much as one turn's share.
+    public func look(into events: inout [Event]) throws(SystemCallError) {
+        beforeLook()
+        let told = events.count
+        let count: Int
+        do throws(SystemCallError) {
+            count = try read(into: &events)
+        } catch {
+            // Without the position that follows, it would all be told again, and counted twice.
+            events.removeSubrange(told...)
+            throw error
+        }
+        if !hasBacklog { try afterLook(count, &events) }
+    }
+
+    // MARK: Reading
+
+    /// - Returns: how many entries were read.
+    private func read(into events: inout [Event]) throws(SystemCallError) -> Int {
+        let end = Clock.now + Self.share
+        let handedOnMax = dispatcher.handedOn + Self.sizeShare
+        var count = 0
+        hasBacklog = true
+        while true {
+            if dispatcher.isDone {
+                guard try reader.next() else {
+                    hasBacklog = false
+                    break
+                }
+                count += 1
+                order += 1
+                try begin()
+                // An entry that nobody wants is soon passed, a clock read for each is not.
+                guard !dispatcher.isDone || count % Self.entriesPerLook == 0 else { continue }
+            } else {
+                try dispatcher.askNext(in: reader, floors, order: order, into: &events)
+                if dispatcher.isDone { try finish() }
+            }
+            if Clock.now > end || dispatcher.handedOn > handedOnMax { break }
+        }
+        hasMoved = hasMoved || count > 0
+        try tellPosition(into: &events)
+        return count
+    }
+
+    private func begin() throws(SystemCallError) {
+        if !floors.isEmpty { floors.reach(try reader.cursor(), time: try reader.time()) }
+        dispatcher.begin(in: reader)
+        if dispatcher.isDone { try finish() }
+    }
+
+    private func finish() throws(SystemCallError) {
+        hasMoved = true
+        if !floors.isEmpty { floors.pass(try reader.cursor()) }
+    }
+
+    private func tellPosition(into events: inout [Event]) throws(SystemCallError) {
+        if !hasBacklog { floors.openAll() }
+        guard hasMoved || (!hasBacklog && !hasToldEnd) else { return }
+        if hasMoved {
+            hasMoved = false
+            position = JournalPosition(
+                cursor: try reader.cursor(), time: try reader.time(), order: order,
+                isInclusive: !dispatcher.isDone)
+        }
+        if !hasBacklog { hasToldEnd = true }
+        events.append(.journalRead(position, isAtEnd: !hasBacklog))
+    }
+}

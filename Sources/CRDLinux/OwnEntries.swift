@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import Glibc
+import SystemPackage
+
+/// Tells the entries of the daemon and of what its runs print, which must not trigger runs again.
+///
+/// By trusted fields alone, which journald finds out itself (systemd.journal-fields(7)): nobody can
+/// hide entries from us by what they write into them.
+public struct OwnEntries: Sendable {
+    private let pid: [UInt8]
+    private let uid: [UInt8]
+    private let executable: [UInt8]
+    /// Nil where it is the root, in which everything may be.
+    private let cgroup: [UInt8]?
+
+    /// Of this process, before it moves to another cgroup.
+    public init() {
+        self.init(
+            pid: getpid(), uid: geteuid(),
+            executable: SymbolicLink.target(of: "/proc/self/exe")?.string ?? "",
+            cgroup: Self.ownCgroup())
+    }
+
+    init(pid: PID, uid: UID, executable: String, cgroup: String?) {
+        self.pid = Array("\(pid)".utf8)
+        self.uid = Array("\(uid)".utf8)
+        self.executable = Array(executable.utf8)
+        self.cgroup = cgroup == "/" ? nil : cgroup.map { Array($0.utf8) }
+    }
+
+    func contains(_ fields: JournalFields) -> Bool {
+        func has(_ name: String, _ value: [UInt8]) -> Bool {
+            fields.first(name)?.elementsEqual(value) ?? false
+        }
+        if has("_PID", pid) || (has("_EXE", executable) && has("_UID", uid)) { return true }
+        guard let cgroup, let other = fields.first("_SYSTEMD_CGROUP"), other.starts(with: cgroup)
+        else { return false }
+        return other.count == cgroup.count
+            || other[other.startIndex + cgroup.count] == UInt8(ascii: "/")
+    }
+
+    /// Where journald looks: in the unified hierarchy where systemd uses that, else in systemd's own
+    /// (cgroups(7)).
+    private static func ownCgroup() -> String? {
+        let lines = (TextFile.read("/proc/self/cgroup") ?? "").split(separator: "\n")
+        let paths = lines.compactMap { line -> Substring? in
+            // HIERARCHY:CONTROLLERS:PATH
+            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 3, ["", "name=systemd"].contains(parts[1]) else { return nil }
+            return parts[2]
+        }
+        return (paths.first { $0 != "/" } ?? paths.first).map(String.init)
+    }
+}
