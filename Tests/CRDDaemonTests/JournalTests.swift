@@ -3,62 +3,9 @@
 import Foundation
 import Testing
 
-/// A real journald in a mount namespace of its own, with nothing of the machine's journal in it.
-enum PrivateJournal {
-    static let isPossible =
-        Surroundings.isRoot
-        && ["systemd-journald", "systemd-cat", "journalctl", "unshare"]
-            .allSatisfy { Surroundings.find($0) != nil }
-
-    /// Starts journald, then the arguments with standard error connected to it; when the file DONE
-    /// is there it stops them, and writes the journal as JSON to the file ENTRIES.
-    static let script = """
-        #!/bin/sh
-        # private-journal DONE ENTRIES COMMAND...
-        set -eu
-        if [ -z "${IN_NAMESPACE:-}" ]; then
-            exec env IN_NAMESPACE=1 unshare --mount --propagation private -- "$0" "$@"
-        fi
-        done=$1 entries=$2
-        shift 2
-        for directory in /run/systemd /run/log; do
-            mount -t tmpfs -o mode=755 tmpfs "$directory"
-        done
-        # journald makes /dev/log, which must not be the machine's.
-        mkdir /run/systemd/upper /run/systemd/work
-        mount -t overlay -o lowerdir=/dev,upperdir=/run/systemd/upper,workdir=/run/systemd/work \\
-            overlay /dev
-        mkdir -p /run/systemd/journal /run/systemd/journald.conf.d
-        cat >/run/systemd/journald.conf.d/test.conf <<EOF
-        [Journal]
-        Storage=volatile
-        RateLimitIntervalSec=0
-        RateLimitBurst=0
-        ReadKMsg=no
-        Audit=no
-        RuntimeMaxUse=16M
-        EOF
-        PATH=$PATH:/lib/systemd:/usr/lib/systemd
-        systemd-journald &
-        journald=$!
-        daemon=
-        trap 'kill $daemon $journald 2>/dev/null || :; wait' EXIT
-        until [ -S /run/systemd/journal/socket ]; do sleep 0.01; done
-        # Newer ones set JOURNAL_STREAM themselves, as the service manager does.
-        systemd-cat --identifier=cat -- /bin/sh -c \
-            'JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"' sh "$@" &
-        daemon=$!
-        until [ -e "$done" ]; do sleep 0.05; done
-        kill "$daemon"
-        wait "$daemon"
-        journalctl --sync
-        journalctl --directory=/run/log/journal --all --output=json >"$entries"
-        """
-}
-
 @Suite(
     "Where standard error leads to the journal",
-    .takesTurns, .enabled(if: PrivateJournal.isPossible, "needs root and systemd-journald"))
+    .takesTurns, .enabled(if: JournaldBox.isPossible, "\(JournaldBox.needs)"))
 struct JournalTests {
     @Test("lines have their fields, their module's name and their priority")
     func fields() async throws {
@@ -67,24 +14,14 @@ struct JournalTests {
             "Talk", check: "echo looking >&2; echo \"$CRD_RUN\" >'\(world.notes)/run'",
             response: "echo '<3>it hurts'; echo 'two words' >&2; printf '<7>\\377\\n'")
         try world.module("Sour", check: "exit 7")
-        let runner = try world.script(PrivateJournal.script, at: "private-journal")
-        let program = try Program(
-            [runner, "\(world.notes)/done", "\(world.notes)/entries"]
-                + [Binary.path, "daemon", "--config", world.configuration],
-            environment: World.environment, output: world.log, errors: world.log)
-        try await eventually("the daemon answers") {
-            (try? world.list()) != nil || program.hasEnded
-        }
-        try #require(!program.hasEnded, "\(world.lines)")
+        let box = try await JournaldBox()
+        try await world.start(box.connectedPrefix)
         try await world.runs(1, of: "Talk")
         try await world.runs(1, of: "Sour")
-        try world.write("", to: "notes/done")
-        #expect(try await program.end() == 0, "\(world.lines)")
+        #expect(try await world.stop() == 0, "\(world.lines)")
 
         let run = try #require(world.notedLines("run").first)
-        let entries = try world.notedLines("entries").map {
-            try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
-        }
+        let entries = try await box.entries()
         func entry(_ message: String) throws -> [String: String] {
             let found = entries.filter { ($0["MESSAGE"] as? String)?.contains(message) == true }
             #expect(found.count == 1, "\(message)")

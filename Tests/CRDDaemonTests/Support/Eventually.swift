@@ -6,18 +6,20 @@ import Testing
 let patience = Duration.seconds(60)
 
 /// Waits until the condition holds, and gives the test up if it never does.
+///
+/// - Parameter period: how often to look.
 func eventually(
-    _ expectation: String, sourceLocation: SourceLocation = #_sourceLocation,
-    _ condition: () throws -> Bool
+    _ expectation: String, every period: Duration = .milliseconds(20),
+    sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()
     let end = clock.now + patience
-    while try !condition() {
+    while try await !condition() {
         guard clock.now < end else {
             Issue.record(
                 "waited \(patience) in vain: \(expectation)", sourceLocation: sourceLocation)
             throw Trouble(expectation)
         }
-        try await Task.sleep(for: .milliseconds(20))
+        try await Task.sleep(for: period)
     }
 }

@@ -25,10 +25,14 @@ final class Janitor: Sendable {
                     kill -KILL "${pid%%/*}"
                 done
             done
-            if [ -e "$directory/cgroup.kill" ]; then
-                echo 1 >"$directory/cgroup.kill"
+            if [ -e "$directory/cgroup.procs" ]; then
+                if [ -e "$directory/cgroup.kill" ]; then
+                    echo 1 >"$directory/cgroup.kill"
+                else
+                    find "$directory" -name cgroup.procs -exec cat {} + | xargs -r kill -KILL
+                fi
                 sleep 1
-                rmdir "$directory"/*/ "$directory"
+                find "$directory" -depth -type d -exec rmdir {} \\;
             else
                 rm -rf "$directory"
             fi

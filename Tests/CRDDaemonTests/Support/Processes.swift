@@ -49,6 +49,11 @@ enum Processes {
         }
     }
 
+    /// What it executes, by its last name, of which there are 15 bytes.
+    static func name(_ pid: pid_t) -> String {
+        text(pid, "comm").trimmingCharacters(in: .newlines)
+    }
+
     /// The fields of /proc/PID/stat after the name: the state comes first.
     static func stat(_ pid: pid_t) -> [String] {
         guard let rest = text(pid, "stat").split(separator: ")").last else { return [] }

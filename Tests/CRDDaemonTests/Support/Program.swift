@@ -85,13 +85,6 @@ final class Program {
     }
 }
 
-/// What a finished program has said.
-struct Outcome {
-    var code: Program.Ending
-    var output: String
-    var errors: String
-}
-
 /// Why a test cannot go on.
 struct Trouble: Error, CustomStringConvertible {
     let description: String

@@ -34,13 +34,20 @@ enum Surroundings {
     }
 
     /// Where cgroup2 is mounted, if it is.
-    static let cgroupMount: String? = {
+    static let cgroupMount: String? = mounts.first { $0.kind == "cgroup2" }?.place
+
+    /// The hierarchies that systemd uses: cgroup2, and beside it an older one on some machines.
+    static let systemdCgroupMounts: [String] =
+        mounts.filter {
+            $0.kind == "cgroup2" || $0.kind == "cgroup" && $0.options.contains("name=systemd")
+        }.map(\.place)
+
+    private static let mounts: [(place: String, kind: Substring, options: Substring)] = {
         let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
-        for mount in mounts.split(separator: "\n") {
-            let fields = mount.split(separator: " ")
-            if fields.count > 2 && fields[2] == "cgroup2" { return String(fields[1]) }
+        return mounts.split(separator: "\n").compactMap {
+            let fields = $0.split(separator: " ")
+            return fields.count > 3 ? (String(fields[1]), fields[2], fields[3]) : nil
         }
-        return nil
     }()
 }
 
@@ -54,58 +61,4 @@ enum Containment: String, CaseIterable, CustomTestStringConvertible {
     }()
 
     var testDescription: String { rawValue }
-}
-
-/// A cgroup that is the daemon's to divide, as systemd's `Delegate=yes` makes it.
-final class DelegatedCgroup {
-    let path: String
-
-    static let isPossible: Bool = Surroundings.isRoot && (try? DelegatedCgroup()) != nil
-
-    init() throws {
-        guard let mount = Surroundings.cgroupMount else { throw Trouble("no cgroup2 is mounted") }
-        path = "\(mount)/crd-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-        guard mkdir(path, 0o755) == 0, Self.markAsDelegated(path),
-            access("\(path)/cgroup.kill", F_OK) == 0
-        else {
-            rmdir(path)
-            throw Trouble("no cgroup can be made in \(mount)")
-        }
-        Janitor.shared.expect(path, "")
-    }
-
-    deinit {
-        try? Data("1".utf8).write(to: URL(fileURLWithPath: "\(path)/cgroup.kill"))
-        for _ in 0..<200 {
-            let below = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-            for name in below { rmdir("\(path)/\(name)") }
-            if rmdir(path) == 0 || errno == ENOENT { return }
-            usleep(10_000)
-        }
-    }
-
-    /// setxattr(2), which Swift's Glibc does not know.
-    private static func markAsDelegated(_ path: String) -> Bool {
-        typealias Function =
-            @convention(c) (
-                UnsafePointer<CChar>, UnsafePointer<CChar>, UnsafeRawPointer, Int, CInt
-            ) -> CInt
-        guard let symbol = dlsym(nil, "setxattr") else { return false }
-        let setxattr = unsafeBitCast(symbol, to: Function.self)
-        return setxattr(path, "trusted.delegate", "1", 1, 0) == 0
-    }
-
-    /// A command that executes the one after it inside.
-    var prefix: [String] {
-        ["/bin/sh", "-c", "echo $$ >'\(path)/cgroup.procs' && exec \"$@\"", "sh"]
-    }
-
-    /// Every process in it and below it.
-    var members: [pid_t] {
-        let names = (try? FileManager.default.subpathsOfDirectory(atPath: path)) ?? []
-        return names.filter { $0.hasSuffix("cgroup.procs") }.flatMap { name in
-            ((try? String(contentsOfFile: "\(path)/\(name)", encoding: .utf8)) ?? "")
-                .split(separator: "\n").compactMap { pid_t($0) }
-        }
-    }
 }

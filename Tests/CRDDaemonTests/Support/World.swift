@@ -23,18 +23,12 @@ final class World {
     init(
         interval: String = "1h", timeout: String = "60s", grace: String = "300ms", more: String = ""
     ) throws {
-        let made = strdup(NSTemporaryDirectory() + "/crd-XXXXXX")
-        defer { free(made) }
-        guard let made, mkdtemp(made) != nil else {
-            throw Trouble("no directory can be made in \(NSTemporaryDirectory())")
-        }
-        directory = URL(fileURLWithPath: String(cString: made)).resolvingSymlinksInPath().path
+        directory = try TemporaryDirectory.make()
         notes = directory + "/notes"
         configuration = directory + "/crd.conf"
         log = directory + "/log"
         forever =
             "sleep 1000000.\(directory.utf8.reduce(0) { ($0 * 31 + Int($1)) % 1_000_000_007 })"
-        chmod(directory, 0o755)
         Janitor.shared.expect(directory, forever)
         for name in ["modules", "support", "notes"] { try makeDirectory(name) }
         chmod(notes, 0o777)
@@ -157,20 +151,11 @@ final class World {
     func crd(
         _ arguments: [String], prefix: [String] = [], environment: [String: String]? = nil
     ) async throws -> Outcome {
-        let name = "\(directory)/outcome-\(UInt32.random(in: 0 ... .max))"
-        let output = "\(name).out"
-        let errors = "\(name).err"
-        defer { for file in [output, errors] { unlink(file) } }
-        let program = try Program(
+        try await .of(
             prefix + [Binary.path] + arguments,
             environment: environment
                 ?? World.environment.merging(["CRD_CONFIG": configuration]) { $1 },
-            output: output, errors: errors)
-        let code = try await program.end()
-        func text(_ path: String) -> String {
-            String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
-        }
-        return Outcome(code: code, output: text(output), errors: text(errors))
+            in: directory)
     }
 
     // MARK: What is there

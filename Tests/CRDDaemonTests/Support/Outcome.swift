@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+
+/// What a finished program has said.
+struct Outcome {
+    var code: Program.Ending
+    var output: String
+    var errors: String
+
+    /// Runs a program to its end.
+    ///
+    /// - Parameter directory: where what it says is kept meanwhile.
+    static func of(
+        _ command: [String], environment: [String: String] = World.environment,
+        in directory: String
+    ) async throws -> Outcome {
+        let name = "\(directory)/outcome-\(UInt32.random(in: 0 ... .max))"
+        let output = "\(name).out"
+        let errors = "\(name).err"
+        defer { for file in [output, errors] { unlink(file) } }
+        let program = try Program(
+            command, environment: environment, output: output, errors: errors)
+        let code = try await program.end()
+        func text(_ path: String) -> String {
+            String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
+        }
+        return Outcome(code: code, output: text(output), errors: text(errors))
+    }
+
+    /// What it has printed, where it succeeded.
+    ///
+    /// - Parameter what: what it was to do, for the complaint.
+    func output(of what: String) throws -> String {
+        guard code == 0 else {
+            throw Trouble("\(what): ended with \(code), saying: \(errors)\(output)")
+        }
+        return output
+    }
+}
