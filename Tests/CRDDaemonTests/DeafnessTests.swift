@@ -30,7 +30,8 @@ struct DeafnessTests {
 
     @Test("G9: a deaf module is listed as degraded, with the reason") func degraded() throws {
         var scheduler = try scheduler()
-        _ = scheduler.receive(.deafened(module, .path, reason: Self.reason), at: .init(nanoseconds: 0))
+        _ = scheduler.receive(
+            .deafened(module, .path, reason: Self.reason), at: .init(nanoseconds: 0))
         #expect(shown(scheduler, waitingFor: "/srv") == ("degraded", Self.reason))
         _ = scheduler.receive(.started, at: .init(nanoseconds: 0))
         #expect(shown(scheduler) == ("checking", Self.reason))
