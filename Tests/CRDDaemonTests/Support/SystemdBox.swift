@@ -157,10 +157,14 @@ final class SystemdBox {
     /// - Throws: `Trouble` with what it said, if it failed.
     @discardableResult
     func run(_ script: String) async throws -> String {
-        try await Outcome.of(
+        try await outcome(of: script).output(of: script)
+    }
+
+    /// The same, however it ends.
+    func outcome(of script: String) async throws -> Outcome {
+        try await .of(
             prefix + ["/bin/sh", "-c", script], environment: mounts.environment,
-            in: mounts.directory
-        ).output(of: script)
+            in: mounts.directory)
     }
 
     /// The newest entries of its journal, for the complaints of a test.
