@@ -10,11 +10,11 @@ let patience = Duration.seconds(60)
 /// - Parameter period: how often to look.
 func eventually(
     _ expectation: String, every period: Duration = .milliseconds(20),
-    sourceLocation: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool
+    sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()
     let end = clock.now + patience
-    while try !condition() {
+    while try await !condition() {
         guard clock.now < end else {
             Issue.record(
                 "waited \(patience) in vain: \(expectation)", sourceLocation: sourceLocation)
