@@ -40,17 +40,21 @@ TOML
     mv "$work/state" "$work/before"
 }
 
-# measure NAME: a line into its `turns` with how many times the floor's rate the daemon's is, and both.
+# measure NAME: a line into its `turns` with how many times the floor's rate the daemon's is, and both; the floor's from
+# just before and just after, as the machine has its moods.
 measure() {
-    floor=$("$floors/scan" - BENCH_UNIT | cut -d ' ' -f 1)
+    before=$("$floors/scan" - BENCH_UNIT | cut -d ' ' -f 1)
     work=$all/$1
     rm -rf "$work/state" "$work/stamps"
     cp -a "$work/before" "$work/state"
     start_daemon
+    sleep 1  # Looking for the stamp all the time would take from what is measured.
     await "$work/stamps"
     stop
     checks=$(wc -l <"$work/stamps")
     [ "$checks" -eq 1 ] || { echo "$checks checks began where one entry was to be found" >&2; return 1; }
+    after=$("$floors/scan" - BENCH_UNIT | cut -d ' ' -f 1)
+    floor=$(calculate "($before + $after) / 2" %.0f)
     found=$(cut -d ' ' -f 1 "$work/stamps")
     rate=$(calculate "$entries / (($found - $since) / 1e9 - $(cat "$work/took") / 1e3)" %.0f)
     echo "$(calculate "$rate / $floor" %.4f) $floor $rate" >>"$work/turns"
