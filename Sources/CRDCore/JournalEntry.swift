@@ -34,7 +34,7 @@ public struct JournalEntry: Hashable, Sendable {
         object.add("__REALTIME_TIMESTAMP", "\(position.time)")
         object.add("__MONOTONIC_TIMESTAMP", "\(monotonic)")
         if fields.first("_BOOT_ID") == nil { object.add("_BOOT_ID", bootID) }
-        fields.forEach { object.add($0, journalValues: $1) }
+        fields.visit { object.add($0, journalValues: $1) }
         return object
     }
 }

@@ -69,7 +69,7 @@ public struct JournalFields: Hashable, Sendable {
 
     /// Calls `body` for each field with all its values, as `journalctl --all --output=json` groups
     /// them.
-    func forEach(_ body: (_ name: ArraySlice<UInt8>, _ values: [ArraySlice<UInt8>]) -> Void) {
+    func visit(_ body: (_ name: ArraySlice<UInt8>, _ values: [ArraySlice<UInt8>]) -> Void) {
         for (number, place) in places.enumerated() {
             let size = place.nameEnd - place.start
             // Names of the same length are few, and a field given twice is rare.

@@ -25,8 +25,8 @@ final class JournaldBox {
 
     static let isPossible =
         MountNamespace.isPossible
-        && ["systemd-journald", "systemd-cat", "journalctl"]
-            .allSatisfy { Surroundings.find($0) != nil } && Surroundings.find("setpriv") != nil
+        && ["systemd-journald", "systemd-cat", "journalctl", "setpriv"]
+            .allSatisfy { Surroundings.find($0) != nil }
     static let needs = "\(MountNamespace.needs), setpriv and systemd-journald"
 
     static let canForge = isPossible && Surroundings.find("systemd-journal-remote") != nil
