@@ -79,8 +79,8 @@ final class JournalAlarm {
 
     private func hangBell() {
         guard wantsBell else { return }
-        guard let journald = Journald.find() else { return searchLater() }
         do throws(SystemCallError) {
+            guard let journald = try Journald.find() else { return searchLater() }
             let bell = try JournalDoorbell(at: journald) { [weak self] in self?.ring(&$0) }
             // What it hangs at ends when journald is started again.
             let watch = try ProcessWatch(journald) { [weak self] events in
