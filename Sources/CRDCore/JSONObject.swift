@@ -84,7 +84,8 @@ struct JSONObject {
         }
     }
 
-    /// Without control characters apart from tab and line feed (systemd's `utf8_is_printable`).
+    /// Without control characters apart from tab and line feed, and without what Unicode keeps for
+    /// nobody (systemd's `utf8_is_printable`).
     private static func isPrintable(_ text: ArraySlice<UInt8>) -> Bool {
         var isASCII = true
         for byte in text {
@@ -96,7 +97,9 @@ struct JSONObject {
         }
         if isASCII { return true }
         guard let decoded = String(validating: text, as: UTF8.self) else { return false }
-        return !decoded.unicodeScalars.contains { (0x80..<0xA0).contains($0.value) }
+        return !decoded.unicodeScalars.contains {
+            (0x80..<0xA0).contains($0.value) || $0.properties.isNoncharacterCodePoint
+        }
     }
 
     private mutating func add(key: String) {

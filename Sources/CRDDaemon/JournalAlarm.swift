@@ -86,8 +86,8 @@ final class JournalAlarm {
 
     private func hangBell() {
         guard wantsBell else { return }
-        guard let journald = Journald.find() else { return searchLater() }
         do throws(SystemCallError) {
+            guard let journald = try Journald.find() else { return searchLater() }
             let bell = try JournalDoorbell(at: journald) { [weak self] events in
                 self?.isArmed = false
                 self?.ring(&events)

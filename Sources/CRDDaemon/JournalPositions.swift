@@ -69,6 +69,7 @@ final class JournalPositions {
         let new = directory.appending("journal.json.new")
         let file = try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
         try file.writeAll(Array(JSONEncoder().encode(contents)), subject: new.string)
+        _ = futimens(file.rawValue, Self.timesNow)
         if lasting {
             try systemCall("fdatasync", on: new.string) { fdatasync(file.rawValue) }
         }
@@ -78,6 +79,15 @@ final class JournalPositions {
     /// Entries were read that matter: should the daemon die before it can store that, the next one
     /// knows that they were seen (utimensat(2)).
     func touch() {
-        _ = utimensat(AT_FDCWD, path.string, nil, 0)
+        _ = utimensat(AT_FDCWD, path.string, Self.timesNow, 0)
+    }
+
+    /// For a file. What the kernel gives it by itself is the time of its latest tick, some
+    /// milliseconds ago: before that of an entry which has just been read.
+    private static var timesNow: [timespec] {
+        let (seconds, nanoseconds) = Clock.realtimeNanoseconds.quotientAndRemainder(
+            dividingBy: 1_000_000_000)
+        let now = timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
+        return [now, now]
     }
 }

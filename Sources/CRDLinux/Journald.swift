@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Glibc
 import SystemPackage
 
 /// systemd-journald, of whom each machine and each container has one of its own.
@@ -7,18 +8,30 @@ public enum Journald {
     private static let socket = "/run/systemd/journal/socket"
     private static let unit = "system.slice/systemd-journald.service"
 
-    /// The process that serves our own socket; nil where there is none, or we may not see it.
-    public static func find() -> PID? {
+    /// The process that serves our own socket; nil where there is none.
+    ///
+    /// - Throws: `SystemCallError` where there is one that others may not look at (proc(5)).
+    public static func find() throws(SystemCallError) -> PID? {
         guard let own = FileStatus(of: FilePath(socket)) else { return nil }
+        var refusal: SystemCallError?
         func isOurs(_ pid: PID) -> Bool {
-            guard executesJournald(pid) else { return false }
+            do throws(SystemCallError) {
+                guard try executesJournald(pid) else { return false }
+            } catch {
+                refusal = error
+                return false
+            }
             let other = FileStatus(of: FilePath("/proc/\(pid)/root\(socket)"))
             return other?.device == own.device && other?.inode == own.inode
         }
         // Its service's processes are found at once; the look at all of them is for where that
         // service is another's, or nobody's.
-        return serviceProcesses().first(where: isOurs)
+        let found =
+            serviceProcesses().first(where: isOurs)
             ?? ProcessTable().entries.map(\.pid).first(where: isOurs)
+        if let found { return found }
+        if let refusal { throw refusal }
+        return nil
     }
 
     private static func serviceProcesses() -> [PID] {
@@ -28,8 +41,19 @@ public enum Journald {
         }
     }
 
-    private static func executesJournald(_ pid: PID) -> Bool {
-        SymbolicLink.target(of: FilePath("/proc/\(pid)/exe"))?.lastComponent?.string
-            .hasPrefix("systemd-journald") ?? false
+    /// - Throws: where only its name says that it does, which it could have given itself.
+    private static func executesJournald(_ pid: PID) throws(SystemCallError) -> Bool {
+        let link = FilePath("/proc/\(pid)/exe")
+        if let target = SymbolicLink.target(of: link) {
+            return target.lastComponent?.string.hasPrefix("systemd-journald") ?? false
+        }
+        let code = Errno(rawValue: errno)
+        // Of the name there are 15 bytes.
+        if code == .permissionDenied,
+            TextFile.read("/proc/\(pid)/comm")?.hasPrefix("systemd-journal") == true
+        {
+            throw SystemCallError(function: "readlink", errno: code, subject: link.string)
+        }
+        return false
     }
 }

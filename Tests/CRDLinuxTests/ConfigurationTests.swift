@@ -32,6 +32,8 @@ struct ConfigurationTests {
             timeout = 20
             grace = "1.5s"
             output-max = "20MiB"
+            journal-wake = "10ms"
+            catch-up = "2h"
             """)
         var expected = Configuration()
         expected.interval = .seconds(90)
@@ -43,8 +45,22 @@ struct ConfigurationTests {
         expected.timeout = .seconds(20)
         expected.grace = .milliseconds(1500)
         expected.outputMax = 20 << 20
+        expected.journalWake = .every(.milliseconds(10))
+        expected.catchUp = .seconds(7_200)
         #expect(configuration == expected)
         #expect(complaints == [])
+    }
+
+    @Test(
+        "knows how to notice journal entries",
+        arguments: [
+            ("\"auto\"", .auto), ("\"doorbell\"", .doorbell), ("\"notify\"", .notify),
+            ("\"1s 500ms\"", .every(.milliseconds(1_500))), ("2", .every(.seconds(2))),
+        ] as [(String, JournalWake)])
+    func journalWake(written: String, expected: JournalWake) throws {
+        let (configuration, complaints) = try decode("journal-wake = \(written)")
+        #expect(complaints == [])
+        #expect(configuration.journalWake == expected)
     }
 
     static let span = "a time span from 1ms to 1y, such as \"30s\""
@@ -60,7 +76,8 @@ struct ConfigurationTests {
             (
                 "frobnicate = 1",
                 "1:1: unknown key 'frobnicate'; known here: interval, modules, support, state, "
-                    + "runtime, slots, timeout, grace, output-max"
+                    + "runtime, slots, timeout, grace, output-max, "
+                    + "journal-wake, catch-up"
             ),
             ("interval = true", "1:12: 'interval' must be \(span), not a boolean"),
             ("interval = 1.5", "1:12: 'interval' must be \(span), not a float"),

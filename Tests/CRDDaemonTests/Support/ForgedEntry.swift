@@ -6,16 +6,21 @@ import Foundation
 struct ForgedEntry {
     var fields: [JournalSocket.Field]
     var time: Date
+    /// The clock had been set back before, by so many seconds.
+    var setBack: TimeInterval
 
-    init(_ fields: KeyValuePairs<String, String>, at time: Date = .now) {
+    init(
+        _ fields: KeyValuePairs<String, String>, at time: Date = .now, setBack: TimeInterval = 0
+    ) {
         self.fields = fields.map { ($0.key, Array($0.value.utf8)) }
         self.time = time
+        self.setBack = setBack
     }
 
     /// In the journal's export format (https://systemd.io/JOURNAL_EXPORT_FORMATS/).
     func exported() -> [UInt8] {
         let microseconds = Int(time.timeIntervalSince1970 * 1e6)
-        let age = Int(Date.now.timeIntervalSince1970 * 1e6) - microseconds
+        let age = Int((Date.now.timeIntervalSince1970 - setBack) * 1e6) - microseconds
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
         let uptime = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000 - age

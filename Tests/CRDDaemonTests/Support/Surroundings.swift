@@ -28,6 +28,36 @@ enum Surroundings {
         find("setpriv") ?? "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
     ]
 
+    /// Whether what we log is in no cgroup that a daemon of ours is in too.
+    static let isInRootCgroup: Bool = {
+        let text = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").allSatisfy {
+            let parts = $0.split(
+                separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            return parts.count < 3 || !["", "name=systemd"].contains(parts[1]) || parts[2] == "/"
+        }
+    }()
+
+    /// Whether the kernel tells root of the context switches of other processes
+    /// (perf_event_open(2)), and lets us ask.
+    static let hasPerfEvents: Bool = {
+        typealias Function = @convention(c) (Int, UnsafePointer<UInt32>, Int, Int, Int, Int) -> Int
+        #if arch(x86_64)
+            let number = 298
+        #else
+            let number = 241
+        #endif
+        guard isRoot, let symbol = dlsym(nil, "syscall") else { return false }
+        // A struct perf_event_attr of its first size: PERF_TYPE_SOFTWARE, its size,
+        // PERF_COUNT_SW_CONTEXT_SWITCHES.
+        var attributes = [UInt32](repeating: 0, count: 16)
+        attributes.replaceSubrange(0...2, with: [1, 64, 3])
+        let event = unsafeBitCast(symbol, to: Function.self)(number, attributes, 1, -1, -1, 8)
+        if event >= 0 { close(CInt(event)) }
+        return event >= 0
+    }()
+    static let needsPerfEvents = "needs root, and a kernel that has perf events for it"
+
     static func find(_ program: String) -> String? {
         let directories = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/lib/systemd"]
         return directories.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }

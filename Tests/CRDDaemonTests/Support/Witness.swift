@@ -18,6 +18,25 @@ final class Witness {
         var path: [UInt8]?
         /// The lines of `CRD_EVENTS`.
         var lines: [String]
+        /// The whole environment of a check by a journal entry; empty for others.
+        var environment: [String: [UInt8]] = [:]
+
+        /// `CRD_MESSAGE` and `CRD_UNIT`; nil where they were not set.
+        var message: [UInt8]? { environment["CRD_MESSAGE"] }
+        var unit: String? { environment["CRD_UNIT"].map { String(decoding: $0, as: UTF8.self) } }
+
+        /// `CRD_MATCH_name`, by name.
+        var captures: [String: [UInt8]] {
+            let prefix = "CRD_MATCH_"
+            return environment.reduce(into: [:]) { captures, variable in
+                guard variable.key.hasPrefix(prefix) else { return }
+                captures[String(variable.key.dropFirst(prefix.count))] = variable.value
+            }
+        }
+
+        var journalEvents: [JournalEvent] {
+            get throws { try lines.map { try JournalEvent($0) } }
+        }
 
         var events: [PathEvent] {
             get throws {
@@ -55,6 +74,40 @@ final class Witness {
         var text: String { String(decoding: bytes, as: UTF8.self) }
     }
 
+    /// The same of an entry of the journal.
+    struct JournalEvent {
+        struct Known: Decodable {
+            struct Entry: Decodable {
+                var time: String
+                var cursor: String
+            }
+
+            var trigger: String
+            var time: String
+            var cursor: String
+            var captures: [String: Name]
+            var count: Int
+            var key: Name?
+            var entries: [Entry]?
+            var truncated: [String]?
+            var exceeded: Bool?
+        }
+
+        var known: Known
+        /// As JSONSerialization reads them.
+        var fields: [String: Any]
+
+        init(_ line: String) throws {
+            let data = Data(line.utf8)
+            known = try JSONDecoder().decode(Known.self, from: data)
+            let object = try JSONSerialization.jsonObject(with: data) as? [String: Any]
+            fields = object?["fields"] as? [String: Any] ?? [:]
+        }
+
+        /// Empty where it is missing or no text.
+        var message: String { fields["MESSAGE"] as? String ?? "" }
+    }
+
     /// - Parameters:
     ///   - before: what the check does before it notes anything.
     ///   - check: what it does then.
@@ -76,6 +129,7 @@ final class Witness {
                 printf %s "$CRD_EVENT_COUNT" >count
                 printf %s "$CRD_EVENT_DROPPED" >dropped
                 [ -z "${CRD_PATH+set}" ] || printf %s "$CRD_PATH" >path
+                [ "$CRD_TRIGGER" != journal ] || cat "/proc/$$/environ" >environment
                 cat "$CRD_EVENTS" >lines
                 cd ..
                 mv now "$(ls | wc -l)"
@@ -99,13 +153,47 @@ final class Witness {
                     trigger: text("trigger"), count: Int(text("count")) ?? -1,
                     dropped: Int(text("dropped")) ?? -1,
                     path: FileManager.default.contents(atPath: "\(record)/path").map(Array.init),
-                    lines: text("lines").split(separator: "\n").map(String.init)))
+                    lines: text("lines").split(separator: "\n").map(String.init),
+                    environment: Self.variables(in: "\(record)/environment")))
+        }
+    }
+
+    private static func variables(in file: String) -> [String: [UInt8]] {
+        let data = FileManager.default.contents(atPath: file) ?? Data()
+        return data.split(separator: 0).reduce(into: [:]) { variables, variable in
+            guard let end = variable.firstIndex(of: UInt8(ascii: "=")) else { return }
+            let name = String(decoding: variable[..<end], as: UTF8.self)
+            variables[name] = Array(variable[variable.index(after: end)...])
         }
     }
 
     /// All events of all runs.
     var events: [PathEvent] {
         get throws { try runs.flatMap { try $0.events } }
+    }
+
+    /// What all runs were told of the journal.
+    var told: [JournalEvent] {
+        get throws { try runs.flatMap { try $0.journalEvents } }
+    }
+
+    /// Waits until as many entries of the journal were told, and expects them to be these.
+    func tells(_ messages: [String], sourceLocation: SourceLocation = #_sourceLocation)
+        async throws
+    {
+        var heard: [String] = []
+        do {
+            try await eventually(
+                "\(name) is told of \(messages.count) entries", sourceLocation: sourceLocation
+            ) {
+                heard = try told.map(\.message)
+                return heard.count >= messages.count
+            }
+        } catch {
+            Issue.record("told: \(heard)", sourceLocation: sourceLocation)
+            throw error
+        }
+        #expect(heard == messages, sourceLocation: sourceLocation)
     }
 
     /// Waits until there were so many runs.

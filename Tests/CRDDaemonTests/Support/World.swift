@@ -122,14 +122,24 @@ final class World {
         _ prefix: [String] = [], environment: [String: String] = World.environment,
         options: [String] = []
     ) async throws -> Program {
-        let command = [Binary.path, "daemon", "--config", configuration] + options
-        let program = try Program(
-            prefix + command, environment: environment, output: log, errors: log)
-        daemon = program
+        let program = try launch(prefix, environment: environment, options: options)
         try await eventually("the daemon answers") {
             if program.hasEnded { throw Trouble("the daemon ended at once: \(lines.suffix(5))") }
             return (try? list()) != nil
         }
+        return program
+    }
+
+    /// Starts the daemon and waits for nothing.
+    @discardableResult
+    func launch(
+        _ prefix: [String] = [], environment: [String: String] = World.environment,
+        options: [String] = []
+    ) throws -> Program {
+        let command = [Binary.path, "daemon", "--config", configuration] + options
+        let program = try Program(
+            prefix + command, environment: environment, output: log, errors: log)
+        daemon = program
         return program
     }
 
@@ -214,6 +224,8 @@ struct Listing: Decodable {
         var running: Int
         var containment: String
         var overflows: Int
+        var journalWake: String?
+        var patternsExceeded: Int?
     }
 
     struct Run: Decodable {

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Testing
+
+/// Whole files, because only text has lines and columns.
+@Suite("[[trigger.journal]]")
+struct JournalTriggerTests {
+    private func decode(_ text: String) throws -> (Manifest, [String]) {
+        let root = try TOMLDocument.parse(Array(text.utf8), file: "m")
+        let (manifest, diagnostics) = Manifest.decode(
+            root, file: "m", compile: PatternCompiler.outline)
+        return (manifest, diagnostics.map(\.description))
+    }
+
+    @Test("takes every key") func everyKey() throws {
+        let (manifest, complaints) = try decode(
+            #"""
+            [[trigger.journal]]
+            match = { _SYSTEMD_UNIT = ["a.service", "b.service"], PRIORITY = "3" }
+            field = "MESSAGE"
+            pattern = "worker (?<worker>\\d+) died"
+            count = 3
+            within = "60s"
+            by = "worker"
+            [[trigger.journal]]
+            pattern = 'x'
+            field = "SYSLOG_IDENTIFIER"
+            count = 2
+            within = 5
+            by = "UNIT"
+            [[trigger.journal]]
+            match.MESSAGE_ID = ["d9b373ed55a64feb8242e02dbe79a49c"]
+            """#)
+        #expect(complaints == [])
+        #expect(
+            manifest.journal == [
+                JournalTrigger(
+                    match: [
+                        .init(field: "_SYSTEMD_UNIT", values: ["a.service", "b.service"]),
+                        .init(field: "PRIORITY", values: ["3"]),
+                    ], pattern: #"worker (?<worker>\d+) died"#,
+                    counting: .init(count: 3, within: .seconds(60), by: .capture("worker"))),
+                JournalTrigger(
+                    field: "SYSLOG_IDENTIFIER", pattern: "x",
+                    counting: .init(count: 2, within: .seconds(5), by: .field("UNIT"))),
+                JournalTrigger(
+                    match: [
+                        .init(field: "MESSAGE_ID", values: ["d9b373ed55a64feb8242e02dbe79a49c"])
+                    ]),
+            ])
+    }
+
+    @Test("a value given twice counts once, and no journal trigger is no fault") func sparse()
+        throws
+    {
+        let (manifest, complaints) = try decode(
+            "trigger.journal = [{ match = { A = [\"x\", \"x\"] } }]")
+        #expect(complaints == [])
+        #expect(manifest.journal[0].match == [.init(field: "A", values: ["x"])])
+        #expect(try decode("trigger.journal = []").0.journal == [])
+    }
+
+    @Test("a group is preferred to a field of its name") func groupBeforeField() throws {
+        let (manifest, complaints) = try decode(
+            "trigger.journal = [{ pattern = '(?<UNIT>x)', count = 2, within = 1, by = 'UNIT' }]")
+        #expect(complaints == [])
+        #expect(manifest.journal[0].counting?.key == .capture("UNIT"))
+    }
+
+    @Test(
+        "refuses what cannot be, and names line, key and remedy",
+        arguments: [
+            (
+                "",
+                "m:1:1: a journal trigger needs 'match', 'pattern' or both, or every entry "
+                    + "would be one"
+            ),
+            (
+                "match = {}",
+                "m:2:9: 'trigger.journal.match': a table is empty; it must be a table of fields "
+                    + "and their values, such as { PRIORITY = [\"0\", \"1\"] }"
+            ),
+            (
+                "match = \"x\"",
+                "m:2:9: 'trigger.journal.match' must be a table of fields and their values, such "
+                    + "as { PRIORITY = [\"0\", \"1\"] }, not a string"
+            ),
+            (
+                "match = { priority = \"3\" }",
+                "m:2:11: 'trigger.journal.match.priority' is no journal field's name, which has "
+                    + "capital letters, digits and '_'; did you mean \"PRIORITY\"?"
+            ),
+            (
+                "match = { _SYSTEMD_UNITS = \"a\" }",
+                "m:2:11: 'trigger.journal.match._SYSTEMD_UNITS' is unknown; did you mean "
+                    + "\"_SYSTEMD_UNIT\"?"
+            ),
+            (
+                "match = { __CURSOR = \"a\" }",
+                "m:2:11: 'trigger.journal.match.__CURSOR' is the entry's address, which cannot be "
+                    + "matched; fields begin with one '_' or none"
+            ),
+            (
+                "match = { PRIORITY = 3 }",
+                "m:2:22: 'trigger.journal.match.PRIORITY' must be a string in quotes, or a list of "
+                    + "strings, not an integer"
+            ),
+            (
+                "match = { PRIORITY = [] }",
+                "m:2:22: 'trigger.journal.match.PRIORITY' must be a string in quotes, or a list of "
+                    + "strings, not an array"
+            ),
+            (
+                "pattern = \"\"",
+                "m:2:11: 'trigger.journal.pattern': \"\" is empty; it must be a pattern"
+            ),
+            (
+                "pattern = \"worker (\"",
+                "m:2:11: 'trigger.journal.pattern': \"worker (\" does not compile at offset 8: "
+                    + "missing closing parenthesis; mend it (pcre2pattern(3))"
+            ),
+            (
+                "match = { A = \"b\" }\nfield = \"A\"",
+                "m:3:9: 'trigger.journal.field' says what a pattern is matched with, but there is "
+                    + "no 'pattern'; add it, or use 'match'"
+            ),
+            (
+                "pattern = \"x\"\nfield = \"mesage\"",
+                "m:3:9: 'trigger.journal.field': \"mesage\" is no journal field's name, which has "
+                    + "capital letters, digits and '_'; did you mean \"MESSAGE\"?; it must be a "
+                    + "journal field's name, such as \"MESSAGE\""
+            ),
+            (
+                "pattern = \"x\"\ncount = 3",
+                "m:3:9: 'trigger.journal.count' needs 'within', the time in which so many entries "
+                    + "are one event, such as \"60s\""
+            ),
+            (
+                "pattern = \"x\"\nwithin = 3",
+                "m:3:10: 'trigger.journal.within' needs 'count', how many entries are one event"
+            ),
+            (
+                "pattern = \"x\"\nby = \"UNIT\"",
+                "m:3:6: 'trigger.journal.by' needs 'count', how many entries are one event"
+            ),
+            (
+                "pattern = \"x\"\ncount = 0\nwithin = 1",
+                "m:3:9: 'trigger.journal.count': 0 is too small; it must be a whole number from 1 "
+                    + "to 1000"
+            ),
+            (
+                "pattern = \"(?<w>x)\"\ncount = 2\nwithin = 1\nby = \"worker\"",
+                "m:5:6: 'trigger.journal.by': \"worker\" names neither a field nor a group; it must "
+                    + "be a field's name, or that of a named group of the pattern (w)"
+            ),
+            (
+                "pattern = \"x\"\ncoutn = 2",
+                "m:3:1: unknown key 'trigger.journal.coutn'; did you mean 'trigger.journal.count'?"
+            ),
+        ])
+    func refused(keys: String, complaint: String) throws {
+        let (manifest, complaints) = try decode("[[trigger.journal]]\n\(keys)\n")
+        #expect(complaints == [complaint])
+        #expect(manifest.journal.count == (complaint.contains("unknown key") ? 1 : 0))
+    }
+
+    @Test("one that is broken leaves the others") func others() throws {
+        let (manifest, complaints) = try decode(
+            """
+            [[trigger.journal]]
+            pattern = "("
+            [[trigger.journal]]
+            pattern = "x"
+            """)
+        #expect(complaints.count == 1)
+        #expect(manifest.journal == [JournalTrigger(pattern: "x")])
+    }
+}
