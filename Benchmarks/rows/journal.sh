@@ -2,9 +2,8 @@
 # shellcheck shell=sh disable=SC2034,SC2154  # What `run` sets, and what `stop` reads.
 #
 # From just before an entry is sent to the journal until the check's main begins, with nothing else to do, and while
-# others send 5,000 entries a second; beside the C floor what people use for it today. The floor runs all the time and
-# gets every other entry, so that whatever else the machine does meets both alike. And how often they wake up while
-# nothing is sent.
+# others send 5,000 entries a second; beside the C floor what people use for it today. Floor and daemon take turns all the
+# time, so that whatever else the machine does meets both alike. And how often they wake up while nothing is sent.
 
 need_journald "journal entry to check start, ms" "<= 1.15"
 
@@ -20,16 +19,28 @@ match = { BENCH_WHO = "crd" }
 TOML
 configure
 
-# measure FILE [COUNT MILLISECONDS]: a line into FILE with p50 and p99 of the floor, then of what `start` started.
+# measure FILE [COUNT MILLISECONDS]: a line into FILE with p50 and p99 of the floor, then of what `start` started. They
+# take turns, a few entries each, and who is not asked is stopped: otherwise each entry would wake both, and the one that
+# it is for would have to wait for the other.
 measure() {
     : >"$stamps"
     : >"$work/floor/stamps"
-    samples=${2:-$BENCH_SAMPLES} period=${3:-100}
-    "$floors/journal_send" "$samples" "${period}000" BENCH_WHO=floor >"$work/floor/sent" &
-    sender=$!
-    sleep "$(calculate "$period / 2000" %.3f)"
-    "$floors/journal_send" "$samples" "${period}000" BENCH_WHO=crd >"$work/sent"
-    wait "$sender"
+    : >"$work/floor/sent"
+    : >"$work/sent"
+    samples=${2:-$BENCH_SAMPLES} period=${3:-100} sent=0
+    while [ "$sent" -lt "$samples" ]; do
+        sent=$((sent + 20))
+        kill -STOP "$started"
+        "$floors/journal_send" 20 "${period}000" BENCH_WHO=floor >>"$work/floor/sent"
+        sleep 0.1
+        kill -CONT "$started"
+        kill -STOP "$floor_process"
+        sleep 0.1
+        "$floors/journal_send" 20 "${period}000" BENCH_WHO=crd >>"$work/sent"
+        sleep 0.1
+        kill -CONT "$floor_process"
+        sleep 0.1
+    done
     sleep 0.7
     latencies "$work/floor/sent" "$work/floor/stamps" >"$work/floor/latencies"
     latencies "$work/sent" "$stamps" >"$work/latencies"

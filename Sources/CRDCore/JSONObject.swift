@@ -6,9 +6,10 @@
 struct JSONObject {
     private var bytes: [UInt8] = []
 
-    init() {
-        // Most events fit, and an array that grows costs more than all else here.
-        bytes.reserveCapacity(512)
+    /// - Parameter capacity: how many bytes it will have at least; an array that grows costs more
+    ///   than all else here.
+    init(capacity: Int = 512) {
+        bytes.reserveCapacity(capacity)
         bytes.append(UInt8(ascii: "{"))
     }
 
@@ -20,14 +21,14 @@ struct JSONObject {
 
     mutating func add(_ key: String, _ text: String) {
         add(key: key)
-        quote(text.utf8)
+        quote(text)
     }
 
     /// Text where it is UTF-8, else an array of the bytes, as journalctl(1) shows it.
     mutating func add(_ key: String, text: [UInt8]) {
         add(key: key)
         if String(validating: text, as: UTF8.self) != nil {
-            quote(text)
+            text.withUnsafeBufferPointer { quote($0) }
         } else {
             list(text) { $1.append(contentsOf: "\($0)".utf8) }
         }
@@ -35,7 +36,7 @@ struct JSONObject {
 
     mutating func add(_ key: String, _ texts: [String]) {
         add(key: key)
-        list(texts) { $1.quote($0.utf8) }
+        list(texts) { $1.quote($0) }
     }
 
     mutating func add(_ key: String, _ flag: Bool) {
@@ -61,7 +62,13 @@ struct JSONObject {
     /// A field of the journal: text where journalctl(1) takes it for that, else an array of the
     /// bytes; an array of all values where there are several.
     mutating func add(_ key: String, journalValues values: [ArraySlice<UInt8>]) {
-        add(key: key)
+        add(Array(key.utf8)[...], journalValues: values)
+    }
+
+    mutating func add(_ key: ArraySlice<UInt8>, journalValues values: [ArraySlice<UInt8>]) {
+        if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
+        key.withUnsafeBufferPointer { quote($0) }
+        bytes.append(UInt8(ascii: ":"))
         if values.count == 1 {
             add(journalValue: values[0])
         } else {
@@ -71,7 +78,7 @@ struct JSONObject {
 
     private mutating func add(journalValue value: ArraySlice<UInt8>) {
         if Self.isPrintable(value) {
-            quote(value)
+            value.withUnsafeBufferPointer { quote($0) }
         } else {
             list(value) { $1.append(contentsOf: "\($0)".utf8) }
         }
@@ -97,7 +104,7 @@ struct JSONObject {
 
     private mutating func add(key: String) {
         if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-        quote(key.utf8)
+        quote(key)
         bytes.append(UInt8(ascii: ":"))
     }
 
@@ -116,16 +123,21 @@ struct JSONObject {
         bytes.append(UInt8(ascii: "]"))
     }
 
-    private mutating func quote(_ text: some Collection<UInt8>) {
+    private mutating func quote(_ text: String) {
+        var text = text
+        text.withUTF8 { quote($0) }
+    }
+
+    /// Piece by piece: there is seldom anything to escape, and memory is copied faster than bytes.
+    private mutating func quote(_ text: UnsafeBufferPointer<UInt8>) {
         bytes.append(UInt8(ascii: "\""))
-        // Piece by piece: there is seldom anything to escape.
-        var rest = text[...]
-        while let place = rest.firstIndex(where: Self.needsEscape) {
-            bytes.append(contentsOf: rest[..<place])
-            escape(rest[place])
-            rest = rest[rest.index(after: place)...]
+        var begin = 0
+        for place in text.indices where Self.needsEscape(text[place]) {
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[begin..<place]))
+            escape(text[place])
+            begin = place + 1
         }
-        bytes.append(contentsOf: rest)
+        bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[begin...]))
         bytes.append(UInt8(ascii: "\""))
     }
 

@@ -29,14 +29,12 @@ public struct JournalEntry: Hashable, Sendable {
 
     /// Its address and its fields, as `journalctl --all --output=json` shows them.
     var json: JSONObject {
-        var object = JSONObject()
+        var object = JSONObject(capacity: fields.size + 1_024)
         object.add("__CURSOR", position.cursor)
         object.add("__REALTIME_TIMESTAMP", "\(position.time)")
         object.add("__MONOTONIC_TIMESTAMP", "\(monotonic)")
         if fields.first("_BOOT_ID") == nil { object.add("_BOOT_ID", bootID) }
-        for (name, values) in fields.grouped {
-            object.add(String(decoding: name, as: UTF8.self), journalValues: values)
-        }
+        fields.visit { object.add($0, journalValues: $1) }
         return object
     }
 }

@@ -18,7 +18,11 @@ public struct JournalFields: Hashable, Sendable {
     /// The names of the fields that were cut, or left out for want of room.
     public private(set) var truncated: [String] = []
 
-    public init() {}
+    public init() {
+        // What most entries have, so that nothing is moved.
+        bytes.reserveCapacity(2_048)
+        places.reserveCapacity(40)
+    }
 
     /// In bytes.
     public var size: Int { bytes.count }
@@ -59,20 +63,22 @@ public struct JournalFields: Hashable, Sendable {
         bytes[place.start..<place.nameEnd].elementsEqual(name.utf8)
     }
 
-    private func value(_ place: Place) -> ArraySlice<UInt8> { bytes[(place.nameEnd)..<place.end] }
+    private func value(_ place: Place) -> ArraySlice<UInt8> { bytes[place.nameEnd..<place.end] }
 
-    /// All fields, each with all its values, as `journalctl --all --output=json` groups them.
-    var grouped: [(name: ArraySlice<UInt8>, values: [ArraySlice<UInt8>])] {
-        var groups: [(name: ArraySlice<UInt8>, values: [ArraySlice<UInt8>])] = []
-        groups.reserveCapacity(places.count)
-        for place in places {
-            let name = bytes[place.start..<place.nameEnd]
-            if let index = groups.firstIndex(where: { $0.name == name }) {
-                groups[index].values.append(value(place))
-            } else {
-                groups.append((name, [value(place)]))
+    private func name(_ place: Place) -> ArraySlice<UInt8> { bytes[place.start..<place.nameEnd] }
+
+    /// Calls `body` for each field with all its values, as `journalctl --all --output=json` groups
+    /// them.
+    func visit(_ body: (_ name: ArraySlice<UInt8>, _ values: [ArraySlice<UInt8>]) -> Void) {
+        for (number, place) in places.enumerated() {
+            let size = place.nameEnd - place.start
+            // Names of the same length are few, and a field given twice is rare.
+            func isSame(_ other: Place) -> Bool {
+                other.nameEnd - other.start == size && name(other).elementsEqual(name(place))
             }
+            if places[..<number].contains(where: isSame) { continue }
+            let others = places[(number + 1)...].lazy.filter(isSame).map(value)
+            body(name(place), [value(place)] + others)
         }
-        return groups
     }
 }

@@ -41,7 +41,7 @@ public struct JournalMatch: Hashable, Sendable {
 
     /// - Parameter tally: what was counted, if the trigger counts.
     func triggerEvent(_ tally: EntryCounter.Tally?) -> TriggerEvent {
-        var object = JSONObject()
+        var object = JSONObject(capacity: entry.fields.size + 2_048)
         object.add("trigger", "journal")
         object.add("time", Timestamp.rfc3339(microsecondsSince1970: entry.position.time))
         object.add("cursor", entry.position.cursor)

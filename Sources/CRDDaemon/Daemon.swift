@@ -101,6 +101,7 @@ public final class Daemon {
             let childHasEnded = takeSignals(into: &events)
             journal.settle(into: &events)
             process(events)
+            journal.note(events)
             paths.logOverflows()
             if childHasEnded {
                 // After what waits to be started, since it is mostly one that a pidfd has told of.

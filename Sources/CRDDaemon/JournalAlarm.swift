@@ -21,6 +21,8 @@ final class JournalAlarm {
     private var timer: TimerSource?
     private var bell: JournalDoorbell?
     private var tokens: [Reactor.Token] = []
+    /// Rings yet to come would add up.
+    private var isArmed = false
     private var isStorm = false
     private var searchAt: Instant?
     private var search = searchPause.lowerBound
@@ -60,8 +62,13 @@ final class JournalAlarm {
     /// A look begins: from now on every entry rings.
     func arm() {
         if bell == nil, let searchAt, searchAt <= Clock.now { hangBell() }
-        guard !isStorm, let bell else { return }
-        do throws(SystemCallError) { try bell.arm() } catch { lose("\(error)") }
+        guard !isStorm, !isArmed, let bell else { return }
+        do throws(SystemCallError) {
+            try bell.arm()
+            isArmed = true
+        } catch {
+            lose("\(error)")
+        }
     }
 
     /// A look has come to the end of the journal.
@@ -81,7 +88,10 @@ final class JournalAlarm {
         guard wantsBell else { return }
         do throws(SystemCallError) {
             guard let journald = try Journald.find() else { return searchLater() }
-            let bell = try JournalDoorbell(at: journald) { [weak self] in self?.ring(&$0) }
+            let bell = try JournalDoorbell(at: journald) { [weak self] events in
+                self?.isArmed = false
+                self?.ring(&events)
+            }
             // What it hangs at ends when journald is started again.
             let watch = try ProcessWatch(journald) { [weak self] events in
                 self?.lose(nil)
@@ -106,6 +116,7 @@ final class JournalAlarm {
         for token in tokens { reactor.remove(token) }
         tokens = []
         bell = nil
+        isArmed = false
         isStorm = false
         searchLater()
         guard let reason, !hasTold else { return }

@@ -161,11 +161,16 @@ final class JournalTriggers {
         reopen(because: "\(error)", into: &events)
     }
 
-    /// Does what a look has found to be necessary.
-    func settle(into events: inout [Event]) {
+    /// The events of a turn have been dealt with.
+    func note(_ events: [Event]) {
+        // After the spawn, since somebody waits for that.
         if events.contains(where: { if case .matched = $0 { true } else { false } }) {
             positions.touch()
         }
+    }
+
+    /// Does what a look has found to be necessary.
+    func settle(into events: inout [Event]) {
         if mustReopen { reopen(because: nil, into: &events) }
         logExceeded()
     }

@@ -50,11 +50,13 @@ public struct CStringBlock: Sendable {
     }
 
     private mutating func add(_ string: String) {
-        let utf8 = string.utf8
-        if utf8.contains(0) {
-            bytes.append(contentsOf: utf8.lazy.filter { $0 != 0 })
-        } else {
-            bytes.append(contentsOf: utf8)
+        var string = string
+        string.withUTF8 { utf8 in
+            if utf8.contains(0) {
+                bytes.append(contentsOf: utf8.lazy.filter { $0 != 0 })
+            } else {
+                bytes.append(contentsOf: utf8)
+            }
         }
     }
 

@@ -36,7 +36,7 @@ public final class JournalDoorbell: EventSource {
     /// A bell that has rung stays ready for as long as it is not armed again.
     public var interest: Interest { [.readable, .edge] }
 
-    /// For one ring. To be followed by a look: what was written before that does not ring.
+    /// For one ring; before that has come, for one more. To be followed by a look: what was written before that does not ring.
     public func arm() throws(SystemCallError) {
         try systemCall("ioctl", on: "the bell at journald") {
             withUnsafePointer(to: bell) { crd_bell_arm($0) }

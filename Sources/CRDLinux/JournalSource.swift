@@ -37,8 +37,10 @@ public final class JournalSource: BackloggedSource {
     private static let entriesPerLook = 64
     /// How many bytes of entries one turn may hand on.
     private static let sizeShare = 4 << 20
-    /// With so many values or fewer it is cheaper to let libsystemd step over all else.
-    private static let termsMax = 4
+    /// With so many values or fewer it is cheaper to let libsystemd step over all else. Measured: of
+    /// an entry that nobody wants, the index is rid in 4 µs, libsystemd in 1 µs with 4 values, 3
+    /// with 8, 8 with 16, 43 with 256.
+    private static let termsMax = 8
 
     private let reader: JournalReader
     private let dispatcher: JournalDispatcher

@@ -15,7 +15,7 @@ import CPCRE2
 ///   each of its items, where a clock is looked at: after 5 ms it is over, and of those 80 none
 ///   took 6.5 ms. An honest pattern takes up to 1 ms on 64 KiB, and 3 ms interpreted.
 ///
-/// One thread at a time may use a pattern. It takes 2 KB, and 7 KB more once it has met such a line.
+/// One thread at a time may use a pattern. It takes 2 KB, and 7 KB more once it met such a line.
 public final class Pattern {
     /// Why a pattern does not compile, and where.
     public struct Malformed: Error, Equatable {
@@ -53,11 +53,12 @@ public final class Pattern {
     /// Where in the line the named groups took part in the latest match.
     private var captured: [Range<Int>?] = []
 
-    /// Compiles a pattern (pcre2_compile(3), pcre2_jit_compile(3)) for lines in UTF-8 in which there
-    /// may be other bytes too, which nothing in a pattern then matches.
+    /// Compiles a pattern (pcre2_compile(3), pcre2_jit_compile(3)) for lines in UTF-8, in which
+    /// there may be other bytes too, which nothing in a pattern matches.
     ///
-    /// - Throws: `Malformed` if it is none, if the name of a group is not ASCII and so could not be
-    ///   part of an environment variable's, or if it has `\C` or `\X`.
+    /// - Throws: `Malformed` if it is none or is too large, at some 8,000 characters; if the name
+    ///   of a group is not ASCII and so could not be part of an environment variable's; or if it
+    ///   has `\C` or `\X`.
     public init(_ text: String) throws(Malformed) {
         // What compiles with callouts, which take room, compiles without.
         watched = try PatternCode(text, options: PCRE2_AUTO_CALLOUT)

@@ -36,8 +36,8 @@ final class PatternCode {
         isNative = information(PCRE2_INFO_JITSIZE, 0) > 0
     }
 
-    /// Looks for the pattern (pcre2_match(3)): above 0 if it is there, `PCRE2_ERROR_NOMATCH` if not,
-    /// else what went wrong.
+    /// Looks for the pattern (pcre2_match(3)): above 0 if it is there, `PCRE2_ERROR_NOMATCH` if
+    /// not, else what went wrong.
     func match(
         _ subject: UnsafeRawBufferPointer, options: UInt32 = 0, in space: borrowing MatchSpace
     ) -> CInt {

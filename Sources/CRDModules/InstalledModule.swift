@@ -16,7 +16,8 @@ public struct InstalledModule: Sendable {
     public var directory: FilePath { way.path }
     private let way: OwnershipRule.Way
     private let manifestFile: FilePath
-    private let executables: [Role: FilePath]
+    private let check: FilePath
+    private let response: FilePath
     public let manifest: Manifest
     /// Who each role runs as.
     public let accounts: [Role: UserAccount]
@@ -26,17 +27,17 @@ public struct InstalledModule: Sendable {
     public let executableComplaints: [Diagnostic]
 
     init(
-        name: ModuleName, kind: Kind, directory: FilePath, manifest: Manifest = Manifest(),
+        name: ModuleName, kind: Kind, way: OwnershipRule.Way, manifest: Manifest = Manifest(),
         accounts: [Role: UserAccount] = [:], complaints: [Diagnostic],
         executableComplaints: [Diagnostic] = []
     ) {
         self.name = name
         self.kind = kind
-        way = OwnershipRule.Way(to: directory)
+        self.way = way
         // Put together once: they are looked at before every run.
-        manifestFile = directory.appending(Self.manifestName)
-        executables = Dictionary(
-            uniqueKeysWithValues: Role.allCases.map { ($0, directory.appending($0.fileName)) })
+        manifestFile = way.path.appending(Self.manifestName)
+        check = way.path.appending(Role.check.fileName)
+        response = way.path.appending(Role.response.fileName)
         self.manifest = manifest
         self.accounts = accounts
         self.complaints = complaints
@@ -45,8 +46,10 @@ public struct InstalledModule: Sendable {
 
     /// The file that is executed for a role.
     public func executable(_ role: Role) -> FilePath {
-        guard let path = executables[role] else { preconditionFailure("no file for \(role)") }
-        return path
+        switch role {
+        case .check: check
+        case .response: response
+        }
     }
 
     /// Looks again at all that decides what a run executes: the directory and those above it, the

@@ -9,6 +9,9 @@ import SystemPackage
 public struct ModuleShelf: Sendable {
     private let modules: FilePath
     private let support: FilePath
+    /// What leads to each module, shared by them.
+    private let wayToModules: OwnershipRule.Way
+    private let wayToSupport: OwnershipRule.Way
     private let rule: OwnershipRule
     /// Whether a role may run as somebody else: only root can become another user.
     private let switchesUsers: Bool
@@ -36,6 +39,8 @@ public struct ModuleShelf: Sendable {
     public init(_ configuration: Configuration, switchesUsers: Bool = geteuid() == 0) {
         modules = FilePath(configuration.modules)
         support = FilePath(configuration.support)
+        wayToModules = OwnershipRule.Way(to: modules)
+        wayToSupport = OwnershipRule.Way(to: support)
         rule = OwnershipRule()
         self.switchesUsers = switchesUsers
     }
@@ -132,7 +137,8 @@ public struct ModuleShelf: Sendable {
             }
         }
         return InstalledModule(
-            name: name, kind: .user, directory: directory, manifest: manifest,
+            name: name, kind: .user, way: .init(to: name.description, in: wayToModules),
+            manifest: manifest,
             accounts: accounts, complaints: complaints, executableComplaints: executableComplaints)
     }
 
@@ -152,7 +158,8 @@ public struct ModuleShelf: Sendable {
             }
         }
         return InstalledModule(
-            name: name, kind: .support, directory: directory, complaints: complaints)
+            name: name, kind: .support, way: .init(to: name.description, in: wayToSupport),
+            complaints: complaints)
     }
 
     /// Nil where there is no manifest, or none that can be read.

@@ -45,6 +45,12 @@ public struct OwnershipRule: Sendable {
             }
             self.prefixes = prefixes.reversed()
         }
+
+        /// To a name in a directory, with which it shares what leads there: there may be a thousand.
+        init(to name: String, in directory: Way) {
+            path = directory.path.appending(name)
+            prefixes = directory.prefixes + [path]
+        }
     }
 
     /// Follows a path from the root to its end.

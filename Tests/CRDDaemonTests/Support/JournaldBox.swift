@@ -25,9 +25,9 @@ final class JournaldBox {
 
     static let isPossible =
         MountNamespace.isPossible
-        && ["systemd-journald", "systemd-cat", "journalctl"]
+        && ["systemd-journald", "systemd-cat", "journalctl", "setpriv"]
             .allSatisfy { Surroundings.find($0) != nil }
-    static let needs = "\(MountNamespace.needs), and systemd-journald"
+    static let needs = "\(MountNamespace.needs), setpriv and systemd-journald"
 
     static let canForge = isPossible && Surroundings.find("systemd-journal-remote") != nil
     static let needsForger = "\(needs), and systemd-journal-remote"
@@ -54,7 +54,7 @@ final class JournaldBox {
             RateLimitIntervalSec=0
             RateLimitBurst=0
             ReadKMsg=no
-            Audit=no
+            Audit=
             ForwardToSyslog=no
             ForwardToKMsg=no
             ForwardToConsole=no
@@ -142,6 +142,12 @@ final class JournaldBox {
 
     // MARK: journald
 
+    /// Auditing is the whole machine's: this journald neither hears of it nor switches it.
+    private static let withoutAudit = [
+        Surroundings.find("setpriv") ?? "setpriv", "--bounding-set=-audit_read,-audit_control",
+        "--inh-caps=-audit_read,-audit_control",
+    ]
+
     /// Starts it; it takes entries when this returns.
     func start() async throws {
         let places = ["socket", "stdout", "dev-log", "io.systemd.journal"].map {
@@ -150,7 +156,9 @@ final class JournaldBox {
         for place in places { unlink(place) }
         let log = "\(mounts.directory)/journald"
         let program = try Program(
-            prefix + [Surroundings.find("systemd-journald") ?? "systemd-journald"],
+            prefix + Self.withoutAudit + [
+                Surroundings.find("systemd-journald") ?? "systemd-journald"
+            ],
             environment: mounts.environment.merging(["SYSTEMD_LOG_TARGET": "console"]) { $1 },
             output: log, errors: log)
         try await eventually("journald listens", every: .milliseconds(2)) {
