@@ -186,7 +186,7 @@ final class JournalTriggers {
 
     private func afterLook(_ entries: Int, _ events: inout [Event]) throws(SystemCallError) {
         guard let alarm, let source else { return }
-        if entries == 0 && source.isStale { mustReopen = true }
+        if entries == 0 && source.isStale() { mustReopen = true }
         if try alarm.settle(after: entries) { try source.look(into: &events) }
     }
 

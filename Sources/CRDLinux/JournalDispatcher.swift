@@ -115,7 +115,7 @@ final class JournalDispatcher {
             }
         }
         let entry = try entry(in: reader, order)
-        if isOwn == nil { isOwn = own.contains(entry.fields) }
+        if isOwn == nil { isOwn = own.contains(entry) }
         guard isOwn == false else { return }
         if !watch.isCounting { told.append(watch.module) }
         handedOn += entry.fields.size

@@ -38,8 +38,15 @@ struct JournalRoots: Equatable {
 
     /// What keeps us from reading what is there, with the remedy; nil if nothing does.
     static func objection() -> String? {
-        let directories = machineDirectories.filter { access($0, F_OK) == 0 || errno == EACCES }
-        for directory in directories {
+        if let refusal = refusal() { return refusal }
+        guard presentDirectories.isEmpty else { return nil }
+        return "there is no journal of this machine in \(paths.joined(separator: " or ")); is "
+            + "systemd-journald running?"
+    }
+
+    /// Why we may not read what is there; nil where we may, and where nothing is.
+    static func refusal() -> String? {
+        for directory in presentDirectories {
             for path in [directory, "\(directory)/system.journal"] {
                 if access(path, R_OK) != 0 && errno == EACCES {
                     return "the journal '\(path)' cannot be read: Permission denied; run crd as "
@@ -47,8 +54,10 @@ struct JournalRoots: Equatable {
                 }
             }
         }
-        guard directories.isEmpty else { return nil }
-        return "there is no journal of this machine in \(paths.joined(separator: " or ")); is "
-            + "systemd-journald running?"
+        return nil
+    }
+
+    private static var presentDirectories: [String] {
+        machineDirectories.filter { access($0, F_OK) == 0 || errno == EACCES }
     }
 }

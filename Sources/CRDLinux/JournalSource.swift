@@ -57,6 +57,8 @@ public final class JournalSource: BackloggedSource {
     /// All has been told of an entry since the position was.
     private var hasMoved = false
     public private(set) var hasBacklog = true
+    /// Since it was last asked whether they can be read.
+    private var haveFilesChanged = false
     /// The position's entry was gone, so that reading began by time.
     public let isPositionLost: Bool
     /// Called before each look: what is written from then on must lead to another.
@@ -126,11 +128,18 @@ public final class JournalSource: BackloggedSource {
         }
     }
 
-    /// Directories have come or gone of which libsystemd does not hear.
-    public var isStale: Bool { JournalRoots(includingFiles: !isWatched) != roots }
+    /// Directories have come or gone of which libsystemd does not hear, or a file that we may not
+    /// read, which it passes over in silence.
+    public func isStale() -> Bool {
+        if JournalRoots(includingFiles: !isWatched) != roots { return true }
+        guard haveFilesChanged else { return false }
+        haveFilesChanged = false
+        return JournalRoots.refusal() != nil
+    }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         try reader.process()
+        haveFilesChanged = true
         try look(into: &events)
     }
 

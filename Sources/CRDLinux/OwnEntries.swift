@@ -10,6 +10,9 @@ import SystemPackage
 /// hide entries from us by what they write into them.
 public struct OwnEntries: Sendable {
     private let pid: [UInt8]
+    /// Before this process began, its number was another's.
+    private let bootID: String
+    private let since: Int64
     private let uid: [UInt8]
     private let executable: [UInt8]
     /// Nil where it is the root, in which everything may be.
@@ -17,28 +20,45 @@ public struct OwnEntries: Sendable {
 
     /// Of this process, before it moves to another cgroup.
     public init() {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
         self.init(
-            pid: getpid(), uid: geteuid(),
+            pid: getpid(), bootID: Self.currentBootID(),
+            since: Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000, uid: geteuid(),
             executable: SymbolicLink.target(of: "/proc/self/exe")?.string ?? "",
             cgroup: Self.ownCgroup())
     }
 
-    init(pid: PID, uid: UID, executable: String, cgroup: String?) {
+    /// - Parameter since: when this process had begun, in microseconds since the boot.
+    init(
+        pid: PID, bootID: String, since: Int64, uid: UID, executable: String, cgroup: String?
+    ) {
         self.pid = Array("\(pid)".utf8)
+        self.bootID = bootID
+        self.since = since
         self.uid = Array("\(uid)".utf8)
         self.executable = Array(executable.utf8)
         self.cgroup = cgroup == "/" ? nil : cgroup.map { Array($0.utf8) }
     }
 
-    func contains(_ fields: JournalFields) -> Bool {
+    func contains(_ entry: JournalEntry) -> Bool {
+        let fields = entry.fields
         func has(_ name: String, _ value: [UInt8]) -> Bool {
             fields.first(name)?.elementsEqual(value) ?? false
         }
-        if has("_PID", pid) || (has("_EXE", executable) && has("_UID", uid)) { return true }
+        let isOfThisLife = entry.bootID == bootID && entry.monotonic >= since
+        if (isOfThisLife && has("_PID", pid)) || (has("_EXE", executable) && has("_UID", uid)) {
+            return true
+        }
         guard let cgroup, let other = fields.first("_SYSTEMD_CGROUP"), other.starts(with: cgroup)
         else { return false }
         return other.count == cgroup.count
             || other[other.startIndex + cgroup.count] == UInt8(ascii: "/")
+    }
+
+    /// As libsystemd writes it.
+    private static func currentBootID() -> String {
+        (TextFile.read("/proc/sys/kernel/random/boot_id") ?? "").filter(\.isHexDigit)
     }
 
     /// Where journald looks: in the unified hierarchy where systemd uses that, else in systemd's own

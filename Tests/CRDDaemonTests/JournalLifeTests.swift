@@ -222,6 +222,32 @@ struct JournalLifeTests {
         #expect(place.said("SupplementaryGroups=") == 2)
     }
 
+    @Test(
+        "no longer to be read since it was rotated, its modules are degraded until it can be",
+        .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"))
+    func permissionLost() async throws {
+        let place = try await JournalWorld()
+        for name in ["state", "run"] {
+            chown(try place.world.makeDirectory(name), 65534, 65534)
+        }
+        let log = try place.witness("Log", "match = { TEST = 'yes' }")
+        let allow = "chmod -R o+rX /run/log/journal/*"
+        try await place.box.run(allow)
+        try await place.start(Surroundings.asNobody)
+        try place.box.send(["MESSAGE": "1", "TEST": "yes"])
+        try await log.tells(["1"])
+        // The new file is root's alone.
+        try await place.box.rotate()
+        try place.box.send(["MESSAGE": "2", "TEST": "yes"])
+        try await log.state("degraded")
+        let reason = try place.world.listed("Log").reason ?? ""
+        #expect(reason.contains("SupplementaryGroups=systemd-journal"), "\(reason)")
+        #expect(reason.contains("/system.journal'"), "\(reason)")
+        try await place.box.run(allow)
+        try await log.tells(["1", "2"])
+        try await log.state("idle")
+    }
+
     @Test("not there when the daemon starts, it is read when it is", arguments: ["auto", "notify"])
     func startedLater(wake: String) async throws {
         let reading = try Reading(try await JournalWorld(more: "journal-wake = '\(wake)'"))

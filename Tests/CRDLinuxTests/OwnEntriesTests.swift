@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import Testing
+
+@testable import CRDLinux
+
+@Suite("Entries of the daemon's own")
+struct OwnEntriesTests {
+    private static let own = OwnEntries(
+        pid: 100, bootID: "b1", since: 5_000, uid: 0, executable: "/usr/bin/crd",
+        cgroup: "/system.slice/crd.service")
+
+    private func isOwn(
+        _ fields: [String], bootID: String = "b1", monotonic: Int64 = 6_000,
+        _ own: OwnEntries = own
+    ) -> Bool {
+        var all = JournalFields()
+        for field in fields { Array(field.utf8).withUnsafeBytes { all.append($0) } }
+        return own.contains(
+            JournalEntry(
+                position: JournalPosition(cursor: "", time: 0, order: 0), monotonic: monotonic,
+                bootID: bootID, fields: all))
+    }
+
+    @Test("are those of its process, as long as it lives")
+    func process() {
+        #expect(isOwn(["MESSAGE=x", "_PID=100"]))
+        #expect(isOwn(["_PID=100"], monotonic: 5_000))
+        #expect(!isOwn(["_PID=1001"]) && !isOwn(["_PID=10"]) && !isOwn(["PID=100"]))
+        // Another had that number before.
+        #expect(!isOwn(["_PID=100"], monotonic: 4_999))
+        #expect(!isOwn(["_PID=100"], bootID: "b0"))
+    }
+
+    @Test("are those of its program and its user, in whichever life")
+    func program() {
+        let program = "_EXE=/usr/bin/crd"
+        #expect(isOwn([program, "_UID=0", "_PID=7"], bootID: "b0", monotonic: 1))
+        #expect(!isOwn([program, "_UID=1000"]) && !isOwn([program]))
+        #expect(!isOwn(["_EXE=/usr/bin/crd2", "_UID=0"]))
+    }
+
+    @Test("are those of its cgroup, unless that is the root")
+    func cgroup() {
+        let cgroup = "_SYSTEMD_CGROUP=/system.slice/crd.service"
+        #expect(isOwn([cgroup]) && isOwn([cgroup + "/runs/Log"]))
+        #expect(!isOwn([cgroup + "2"]) && !isOwn(["_SYSTEMD_CGROUP=/system.slice"]))
+        #expect(!isOwn(["SYSTEMD_CGROUP=/system.slice/crd.service"]))
+        let inRoot = OwnEntries(
+            pid: 100, bootID: "b1", since: 0, uid: 0, executable: "/usr/bin/crd", cgroup: "/")
+        #expect(!isOwn(["_SYSTEMD_CGROUP=/"], inRoot) && !isOwn([cgroup], inRoot))
+    }
+}
