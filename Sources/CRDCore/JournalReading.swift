@@ -17,6 +17,8 @@ struct JournalReading: Sendable {
     /// Entries were told and counted that the position does not show yet: what is stored now would
     /// count them twice.
     private var isBehind = false
+    /// When reading began: until then all is stored.
+    private var begunAt: Instant?
     private var storedAt: Instant?
     private var storeAt: Instant?
 
@@ -26,13 +28,14 @@ struct JournalReading: Sendable {
     mutating func advance(to position: JournalPosition, at now: Instant) {
         self.position = position
         isBehind = false
+        let begun = begunAt ?? now
+        begunAt = begun
         // Not by a deadline, which would wake the machine for it.
-        if let storedAt, storedAt + Self.idleStorePeriod <= now { wantStore(at: now) }
+        if (storedAt ?? begun) + Self.idleStorePeriod <= now { wantStore(at: now) }
     }
 
-    mutating func noteMatch(at now: Instant) {
+    mutating func noteMatch() {
         isBehind = true
-        wantStore(at: now)
     }
 
     mutating func wantStore(at now: Instant) {

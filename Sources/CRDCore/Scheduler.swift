@@ -133,14 +133,13 @@ public struct Scheduler: Sendable {
     ///   - records: of each module with journal triggers.
     ///   - catchUp: what of it is too old; nil: nothing.
     public mutating func beginJournal(
-        from records: [ModuleID: JournalRecord], catchUp: CatchUp?, at now: Instant
+        from records: [ModuleID: JournalRecord], catchUp: CatchUp?
     ) {
         for (module, record) in records {
             modules[module.index].journal = JournalProgress(
                 modules[module.index].policy.journal, from: record)
         }
         journal.catchUp = catchUp
-        journal.wantStore(at: now)
     }
 
     /// What is to be stored of a module now, so that no entry goes unseen whenever the daemon dies;
@@ -158,9 +157,13 @@ public struct Scheduler: Sendable {
             modules[module.index].passedOver += 1
             return
         }
-        journal.noteMatch(at: now)
-        guard let event = modules[module.index].journal?.take(match) else { return }
-        trigger(module, event, at: now)
+        journal.noteMatch()
+        if let event = modules[module.index].journal?.take(match) {
+            trigger(module, event, at: now)
+        } else {
+            // Only counted: the place in the journal passes it when the counter is stored.
+            journal.wantStore(at: now)
+        }
     }
 
     private mutating func noteRead(

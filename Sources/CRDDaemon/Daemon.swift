@@ -84,7 +84,7 @@ public final class Daemon {
         var events: [Event] = []
         paths.arm(into: &events)
         let (records, catchUp) = journal.begin()
-        scheduler.beginJournal(from: records, catchUp: catchUp, at: Clock.now)
+        scheduler.beginJournal(from: records, catchUp: catchUp)
         journal.store(scheduler, lasting: true)
         journal.arm(into: &events)
         let service = try ControlService(

@@ -72,7 +72,7 @@ struct JournalSimulation {
         }
         read = floors.min() ?? 0
         runs = [:]
-        scheduler.beginJournal(from: records, catchUp: nil, at: now)
+        scheduler.beginJournal(from: records, catchUp: nil)
         send(.started)
     }
 
