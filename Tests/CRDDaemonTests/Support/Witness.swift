@@ -194,6 +194,12 @@ final class Witness {
             throw error
         }
         #expect(heard == messages, sourceLocation: sourceLocation)
+        // What it has noted counts as told when its run has ended, or a daemon that is stopped now
+        // would tell it again.
+        try await eventually("\(name)'s run has ended", sourceLocation: sourceLocation) {
+            let state = (try? world.listed(name))?.state
+            return state != "checking" && state != "responding"
+        }
     }
 
     /// Waits until there were so many runs.
