@@ -61,6 +61,8 @@ public struct Manifest: Equatable, Sendable {
     public var enabled = true
     public var paths: [PathTrigger] = []
     public var journal: [JournalTrigger] = []
+    /// Each once.
+    public var signals: [TriggerSignal] = []
     /// For every role; what the module says for all of them is folded in already.
     public var roles: [Role: RoleSettings] = settingsForAll(RoleSettings())
 
@@ -98,6 +100,11 @@ public struct Manifest: Equatable, Sendable {
         decoder.readTable("trigger") {
             $0.readTables("path") {
                 if let trigger = PathTrigger(from: &$0) { manifest.paths.append(trigger) }
+            }
+            $0.readTables("signal") {
+                if let signal = $0.require("signal", .signal), !manifest.signals.contains(signal) {
+                    manifest.signals.append(signal)
+                }
             }
             $0.readTables("journal") {
                 if let trigger = JournalTrigger(from: &$0, compile) {

@@ -33,6 +33,23 @@ extension TOMLFormat where Value == [Glob] {
     }
 }
 
+extension TOMLFormat where Value == TriggerSignal {
+    static let signal = TOMLFormat(
+        expected: "\"USR1\", \"USR2\", or a real-time signal from \"RTMIN+0\" to \"RTMAX-0\""
+    ) { value, complaints in
+        guard case .string(let name) = value.content else {
+            complaints.refuse(value)
+            return nil
+        }
+        do throws(TriggerSignal.Refused) {
+            return try TriggerSignal(parsing: name)
+        } catch {
+            complaints.refuse(value, because: error.reason)
+            return nil
+        }
+    }
+}
+
 extension TOMLFormat where Value == String {
     static let journalField = text("a journal field's name, such as \"MESSAGE\"") {
         JournalField.objection(to: $0)

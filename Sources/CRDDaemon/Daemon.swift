@@ -16,6 +16,7 @@ public final class Daemon {
     private let containment: any Containment
     private let paths: PathTriggers
     private let journal: JournalTriggers
+    private let signals: SignalTriggers
     private let logger: Logger
     private let modules: [InstalledModule]
     private let configuration: ConfigurationFile
@@ -68,12 +69,24 @@ public final class Daemon {
             known: Set(zip(users, policies).filter(Self.keepsRecord).map(\.0.name.description)),
             configuration: settings, state: state.path, own: own, reactor: reactor, logger: logger)
         _ = try reactor.add(timer)
-        // What nobody asked for ends nobody either: SIGPIPE, when the reader of standard error
-        // goes away, or a SIGUSR1 that is meant for a trigger to come.
-        let others = [SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO]
-        var signals = [SIGTERM, SIGINT] + others + SignalSource.realTime
-        if containment.adopts { signals.append(SIGCHLD) }
-        _ = try reactor.add(SignalSource(signals, into: inbox))
+        signals = SignalTriggers(Self.signalTriggers(of: users, policies))
+        // Where orphans are not adopted, pidfds tell all that there is to know.
+        let wanted = Self.handledSignals + (containment.adopts ? [SIGCHLD] : [])
+        _ = try reactor.add(SignalSource(wanted, into: inbox))
+    }
+
+    /// What nobody asked for ends nobody either: SIGPIPE, when the reader of standard error goes
+    /// away, or a SIGUSR1 that no module waits for.
+    private static let handledSignals =
+        [SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO]
+        + SignalSource.realTime
+
+    /// Keeps signals waiting that come before the daemon can take them. To be called before anything
+    /// else is done, since a signal for a trigger would end the process until then.
+    ///
+    /// - Throws: `SystemCallError`.
+    public static func holdSignals() throws {
+        try SignalSource.block(handledSignals)
     }
 
     /// Runs until SIGTERM or SIGINT.
@@ -150,7 +163,13 @@ public final class Daemon {
             case SIGHUP:
                 logger.warning("SIGHUP does nothing yet; restart crd to read the files again")
             case SIGPIPE: break
-            case let other: logger.info("signal \(other) from process \(signal.pid) is ignored")
+            case let other:
+                let triggered = signals.events(for: signal)
+                events += triggered
+                guard triggered.isEmpty else { break }
+                logger.info(
+                    "signal \(other) from process \(signal.pid) is ignored: no module waits for it"
+                )
             }
         }
         return childHasEnded
@@ -200,6 +219,15 @@ public final class Daemon {
             let (module, policy) = pair
             guard policy.standing == .enabled else { return [(ModuleID, PathTrigger)]() }
             return module.manifest.paths.map { (ModuleID(index), $0) }
+        }
+    }
+
+    private static func signalTriggers(
+        of modules: [InstalledModule], _ policies: [Policy]
+    ) -> [(ModuleID, [TriggerSignal])] {
+        zip(modules, policies).enumerated().compactMap { index, pair in
+            let (module, policy) = pair
+            return policy.standing == .enabled ? (ModuleID(index), module.manifest.signals) : nil
         }
     }
 

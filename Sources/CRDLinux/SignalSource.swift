@@ -12,6 +12,8 @@ public final class SignalSource: EventSource {
         public let number: CInt
         public let pid: PID
         public let uid: UID
+        /// What was sent along, if it was by sigqueue(3).
+        public let value: CInt?
     }
 
     /// `SIGRTMIN` to `SIGRTMAX`, which glibc decides at run time.
@@ -20,16 +22,27 @@ public final class SignalSource: EventSource {
     private let signals: Descriptor
     private let receive: (Received) -> Void
 
-    /// Blocks the signals for this process and takes them over (sigprocmask(2)).
+    /// Keeps the signals waiting for this process until a source takes them (sigprocmask(2)).
+    public static func block(_ numbers: [CInt]) throws(SystemCallError) {
+        var set = set(of: numbers)
+        try systemCall("sigprocmask") { sigprocmask(SIG_BLOCK, &set, nil) }
+    }
+
+    private static func set(of numbers: [CInt]) -> sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in numbers { sigaddset(&set, number) }
+        return set
+    }
+
+    /// Blocks the signals for this process and takes them over (signalfd(2)).
     ///
     /// - Parameter receive: called for each signal, in the order they came.
     public init(
         _ numbers: [CInt], receive: @escaping (Received) -> Void
     ) throws(SystemCallError) {
-        var set = sigset_t()
-        sigemptyset(&set)
-        for number in numbers { sigaddset(&set, number) }
-        try systemCall("sigprocmask") { sigprocmask(SIG_BLOCK, &set, nil) }
+        try Self.block(numbers)
+        var set = Self.set(of: numbers)
         signals = Descriptor(
             adopting: try systemCall("signalfd") {
                 signalfd(-1, &set, CInt(SFD_CLOEXEC | SFD_NONBLOCK))
@@ -56,11 +69,23 @@ public final class SignalSource: EventSource {
                 receive(
                     Received(
                         number: CInt(record.ssi_signo), pid: PID(record.ssi_pid),
-                        uid: record.ssi_uid))
+                        uid: record.ssi_uid,
+                        value: record.ssi_code == SI_QUEUE ? record.ssi_int : nil))
             }
         }
     }
 
     /// How many signals one turn takes.
     private static let share = 64
+}
+
+extension TriggerSignal {
+    /// As the kernel counts, of which glibc keeps the first real-time signals (signal(7)).
+    public var number: CInt {
+        switch self {
+        case .user1: SIGUSR1
+        case .user2: SIGUSR2
+        case .realTime(let offset): SignalSource.realTime.lowerBound + CInt(offset)
+        }
+    }
 }

@@ -27,6 +27,7 @@ struct DaemonCommand: ParsableCommand {
     var logLevel = LogLevel.info
 
     func run() throws {
+        try Daemon.holdSignals()
         let configuration = options.load()
         let output = LogOutput()
         let level = Logger.Level(rawValue: logLevel.rawValue) ?? .info

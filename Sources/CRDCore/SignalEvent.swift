@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A signal that came, as a module gets to know it.
+public struct SignalEvent: Hashable, Sendable {
+    public let signal: TriggerSignal
+    /// Who sent it.
+    public let pid: Int32
+    public let uid: UInt32
+    /// What was sent along by sigqueue(3).
+    public let value: Int32?
+
+    public init(_ signal: TriggerSignal, pid: Int32, uid: UInt32, value: Int32?) {
+        self.signal = signal
+        self.pid = pid
+        self.uid = uid
+        self.value = value
+    }
+
+    /// - Parameter time: RFC 3339, in UTC.
+    public func triggerEvent(at time: String) -> TriggerEvent {
+        let name = signal.description
+        var object = JSONObject()
+        object.add("trigger", "signal")
+        object.add("time", time)
+        object.add("signal", name)
+        object.add("pid", Int(pid))
+        object.add("uid", Int(uid))
+        if let value { object.add("value", Int(value)) }
+        return TriggerEvent(
+            cause: .signal, line: object.finish(),
+            variables: [TriggerEvent.Variable(name: "CRD_SIGNAL", value: Array(name.utf8))])
+    }
+}
