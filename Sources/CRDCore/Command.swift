@@ -20,6 +20,8 @@ public enum Command: Sendable {
     case reportDeafness(ModuleID, Deafness?)
     /// Entries that matched were too old to be looked at (`CatchUp`).
     case reportPassedOver(ModuleID, count: Int)
+    /// There were more keys than can be counted: so many were forgotten, with what was counted of them.
+    case reportForgotten(ModuleID, count: Int)
     /// Store `Scheduler.journalRecord` of all modules.
     case storeJournalRecords
     /// All has ended after `Event.stopped`.

@@ -38,6 +38,8 @@ struct EntryCounter: Hashable, Codable, Sendable {
     /// The one that was counted latest last.
     private var windows: [Window] = []
     private(set) var size = 0
+    /// How many keys were forgotten with what was counted of them, for want of room.
+    private(set) var forgotten = 0
 
     /// - Returns: the entries, if it was this one that made the count full; the key starts anew.
     mutating func count(
@@ -69,6 +71,7 @@ struct EntryCounter: Hashable, Codable, Sendable {
     private mutating func evict() {
         while windows.count > Self.keysMax || (size > Self.entriesMax && windows.count > 1) {
             size -= windows.removeFirst().entries.count
+            forgotten += 1
         }
     }
 }

@@ -54,6 +54,12 @@ struct JSONObject {
         bytes.append(contentsOf: object.finish())
     }
 
+    /// A whole object.
+    mutating func add(_ key: String, json: [UInt8]) {
+        add(key: key)
+        bytes.append(contentsOf: json)
+    }
+
     mutating func add(_ key: String, _ objects: [JSONObject]) {
         add(key: key)
         list(objects) { $1.bytes.append(contentsOf: $0.finish()) }

@@ -4,18 +4,21 @@
 public struct JournalEntry: Hashable, Sendable {
     /// Its place, from which it would be read again.
     public let position: JournalPosition
-    /// Since the boot, in microseconds (sd_journal_get_monotonic_usec(3)).
-    public let monotonic: Int64
-    public let bootID: String
     public let fields: JournalFields
+    /// Its address and its fields, as `journalctl --all --output=json` shows them: written once,
+    /// however many modules get it.
+    public let json: [UInt8]
 
-    public init(
-        position: JournalPosition, monotonic: Int64, bootID: String, fields: JournalFields
-    ) {
+    public init(position: JournalPosition, fields: JournalFields) {
         self.position = position
-        self.monotonic = monotonic
-        self.bootID = bootID
         self.fields = fields
+        var object = JSONObject(capacity: fields.size + 1_024)
+        object.add("__CURSOR", position.cursor)
+        object.add("__REALTIME_TIMESTAMP", "\(position.time)")
+        object.add("__MONOTONIC_TIMESTAMP", "\(position.monotonic)")
+        if fields.first("_BOOT_ID") == nil { object.add("_BOOT_ID", position.bootID) }
+        fields.visit { object.add($0, journalValues: $1) }
+        json = object.finish()
     }
 
     /// The unit it is about: what systemd says of a unit counts as that unit's, as for
@@ -25,16 +28,5 @@ public struct JournalEntry: Hashable, Sendable {
             return unit
         }
         return fields.first("_SYSTEMD_UNIT")
-    }
-
-    /// Its address and its fields, as `journalctl --all --output=json` shows them.
-    var json: JSONObject {
-        var object = JSONObject(capacity: fields.size + 1_024)
-        object.add("__CURSOR", position.cursor)
-        object.add("__REALTIME_TIMESTAMP", "\(position.time)")
-        object.add("__MONOTONIC_TIMESTAMP", "\(monotonic)")
-        if fields.first("_BOOT_ID") == nil { object.add("_BOOT_ID", bootID) }
-        fields.visit { object.add($0, journalValues: $1) }
-        return object
     }
 }

@@ -4,8 +4,12 @@
 public struct JournalFields: Hashable, Sendable {
     /// A field is cut there, in bytes of its value.
     public static let valueMax = 64 << 10
-    /// How many bytes of an entry are kept.
+    /// How many bytes of large fields are kept. What is small, what journald itself has added and
+    /// the message are kept besides, since modules are told by them whom an entry is from.
     public static let sizeMax = 512 << 10
+    private static let smallMax = 1 << 10
+    /// Of a large field for which there is no room, so much is kept.
+    private static let restMax = 256
 
     private struct Place: Hashable {
         let start: Int
@@ -14,6 +18,7 @@ public struct JournalFields: Hashable, Sendable {
     }
 
     private var bytes: [UInt8] = []
+    private var largeSize = 0
     private var places: [Place] = []
     /// The names of the fields that were cut, or left out for want of room.
     public private(set) var truncated: [String] = []
@@ -31,10 +36,14 @@ public struct JournalFields: Hashable, Sendable {
     public mutating func append(_ datum: UnsafeRawBufferPointer) {
         guard let nameSize = datum.firstIndex(of: UInt8(ascii: "=")) else { return }
         let valueSize = datum.count - nameSize - 1
-        let room = max(0, Self.sizeMax - bytes.count - nameSize)
-        let kept = min(valueSize, Self.valueMax, room)
-        let start = bytes.count
         let name = datum[..<nameSize]
+        let isKept =
+            valueSize <= Self.smallMax || name.first == UInt8(ascii: "_")
+            || name.elementsEqual("MESSAGE".utf8)
+        let room = isKept ? Self.valueMax : max(Self.restMax, Self.sizeMax - largeSize)
+        let kept = min(valueSize, Self.valueMax, room)
+        if !isKept { largeSize += kept }
+        let start = bytes.count
         bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: name))
         let value = UnsafeRawBufferPointer(rebasing: datum[(nameSize + 1)...])
         if kept < valueSize {
@@ -70,15 +79,20 @@ public struct JournalFields: Hashable, Sendable {
     /// Calls `body` for each field with all its values, as `journalctl --all --output=json` groups
     /// them.
     func visit(_ body: (_ name: ArraySlice<UInt8>, _ values: [ArraySlice<UInt8>]) -> Void) {
-        for (number, place) in places.enumerated() {
-            let size = place.nameEnd - place.start
-            // Names of the same length are few, and a field given twice is rare.
-            func isSame(_ other: Place) -> Bool {
-                other.nameEnd - other.start == size && name(other).elementsEqual(name(place))
+        // Not each name with each other: whoever logs may give an entry a thousand fields.
+        var groups: [(name: ArraySlice<UInt8>, values: [ArraySlice<UInt8>])] = []
+        var numbers: [ArraySlice<UInt8>: Int] = [:]
+        groups.reserveCapacity(places.count)
+        numbers.reserveCapacity(places.count)
+        for place in places {
+            let name = name(place)
+            if let number = numbers[name] {
+                groups[number].values.append(value(place))
+            } else {
+                numbers[name] = groups.count
+                groups.append((name, [value(place)]))
             }
-            if places[..<number].contains(where: isSame) { continue }
-            let others = places[(number + 1)...].lazy.filter(isSame).map(value)
-            body(name(place), [value(place)] + others)
         }
+        for (name, values) in groups { body(name, values) }
     }
 }

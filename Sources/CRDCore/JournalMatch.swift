@@ -41,11 +41,11 @@ public struct JournalMatch: Hashable, Sendable {
 
     /// - Parameter tally: what was counted, if the trigger counts.
     func triggerEvent(_ tally: EntryCounter.Tally?) -> TriggerEvent {
-        var object = JSONObject(capacity: entry.fields.size + 2_048)
+        var object = JSONObject(capacity: entry.json.count + 512)
         object.add("trigger", "journal")
         object.add("time", Timestamp.rfc3339(microsecondsSince1970: entry.position.time))
         object.add("cursor", entry.position.cursor)
-        object.add("fields", entry.json)
+        object.add("fields", json: entry.json)
         var named = JSONObject()
         for capture in captures { named.add(capture.name, journalValues: [capture.value[...]]) }
         object.add("captures", named)

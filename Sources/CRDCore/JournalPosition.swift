@@ -7,15 +7,25 @@ public struct JournalPosition: Hashable, Codable, Sendable {
     public var cursor: String
     /// When journald received the entry, in microseconds since 1970 (sd_journal_get_realtime_usec(3)).
     public var time: Int64
+    /// The boot in which it was logged, and when, in microseconds since that began
+    /// (sd_journal_get_monotonic_usec(3)): unlike the calendar's time, it is right whatever the clock
+    /// was set to.
+    public var bootID: String
+    public var monotonic: Int64
     /// How many entries have been read until then in the life of the state directory. Unlike the
     /// time it never goes back.
     public var order: Int64
     /// Whether the entry itself is still to be read.
     public var isInclusive: Bool
 
-    public init(cursor: String, time: Int64, order: Int64, isInclusive: Bool = false) {
+    public init(
+        cursor: String, time: Int64, bootID: String = "", monotonic: Int64 = 0, order: Int64,
+        isInclusive: Bool = false
+    ) {
         self.cursor = cursor
         self.time = time
+        self.bootID = bootID
+        self.monotonic = monotonic
         self.order = order
         self.isInclusive = isInclusive
     }

@@ -48,6 +48,9 @@ struct JournalProgress: Sendable {
         return match.triggerEvent(tally)
     }
 
+    /// How many keys its counters have forgotten for want of room.
+    var forgotten: Int { counters.reduce(0) { $0 + $1.forgotten } }
+
     /// All that was there at the start has been read.
     mutating func reachEnd() {
         start = nil

@@ -35,6 +35,9 @@ struct ModuleState {
     var journal: JournalProgress?
     /// How many entries were too old to be looked at, since the daemon started.
     var passedOver = 0
+    /// When it was told last that its counters forget keys, and how many until then.
+    var forgottenToldAt: Instant?
+    var forgottenTold = 0
     /// Why triggers cannot be watched, by their cause.
     private var faults: [Cause: String] = [:]
     /// While deaf: when to try again to watch, and to look meanwhile.

@@ -16,6 +16,9 @@ public struct Scheduler: Sendable {
     /// How often, at the least, a module is checked that has a trigger which cannot be watched.
     public static let pollPeriod = Duration.seconds(5)
 
+    /// The least time between two lines about a module's counters that forget.
+    private static let forgettingPeriod = Duration.seconds(60)
+
     private enum Ending { case none, asked, announced }
 
     private var modules: [ModuleState]
@@ -67,7 +70,7 @@ public struct Scheduler: Sendable {
         case .exited(let module, let termination): finish(module, termination, at: now, &commands)
         case .emptied(let module): conclude(module, at: now, &commands)
         case .unable(let module, let reason): giveUp(module, reason, at: now, &commands)
-        case .matched(let module, let match): take(match, for: module, at: now)
+        case .matched(let module, let match): take(match, for: module, at: now, &commands)
         case .journalRead(let position, let isAtEnd):
             noteRead(position, isAtEnd, at: now, &commands)
         case .deafened(let module, let cause, let reason):
@@ -151,7 +154,9 @@ public struct Scheduler: Sendable {
     /// How far the journal has been read; nil before anything was.
     public var journalPosition: JournalPosition? { journal.position }
 
-    private mutating func take(_ match: JournalMatch, for module: ModuleID, at now: Instant) {
+    private mutating func take(
+        _ match: JournalMatch, for module: ModuleID, at now: Instant, _ commands: inout [Command]
+    ) {
         guard modules[module.index].policy.standing == .enabled else { return }
         if journal.catchUp?.passesOver(match.entry) == true {
             modules[module.index].passedOver += 1
@@ -163,7 +168,22 @@ public struct Scheduler: Sendable {
         } else {
             // Only counted: the place in the journal passes it when the counter is stored.
             journal.wantStore(at: now)
+            tellOfForgetting(module, at: now, &commands)
         }
+    }
+
+    /// Nothing is silent about it when there are more keys than can be counted, but not for each.
+    private mutating func tellOfForgetting(
+        _ module: ModuleID, at now: Instant, _ commands: inout [Command]
+    ) {
+        let forgotten = modules[module.index].journal?.forgotten ?? 0
+        guard forgotten > modules[module.index].forgottenTold else { return }
+        if let told = modules[module.index].forgottenToldAt, told + Self.forgettingPeriod > now {
+            return
+        }
+        modules[module.index].forgottenToldAt = now
+        modules[module.index].forgottenTold = forgotten
+        commands.append(.reportForgotten(module, count: forgotten))
     }
 
     private mutating func noteRead(

@@ -51,8 +51,18 @@ extension TOMLFormat where Value == TriggerSignal {
 }
 
 extension TOMLFormat where Value == String {
-    static let journalField = text("a journal field's name, such as \"MESSAGE\"") {
-        JournalField.objection(to: $0)
+    static let journalField = TOMLFormat(
+        expected: "a journal field's name, such as \"MESSAGE\""
+    ) { value, complaints in
+        guard case .string(let name) = value.content else {
+            complaints.refuse(value)
+            return nil
+        }
+        guard let objection = JournalField.objection(to: name) else { return name }
+        complaints.add(
+            "\(QuotedText.single(complaints.key)): \(QuotedText.double(name)) \(objection)",
+            at: value.position)
+        return nil
     }
 }
 
@@ -90,7 +100,10 @@ extension TOMLFormat where Value == [JournalTrigger.Match] {
     ) -> [String]? {
         switch value.content {
         case .string(let text): return [text]
-        case .array(let items) where !items.isEmpty:
+        case .array([]):
+            complaints.refuse(value, because: "is empty")
+            return nil
+        case .array(let items):
             var strings: [String] = []
             for item in items {
                 guard case .string(let text) = item.content else {

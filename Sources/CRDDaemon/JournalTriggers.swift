@@ -208,8 +208,8 @@ final class JournalTriggers {
             token = try reactor.add(source)
             self.source = source
             if source.isPositionLost {
-                logger.notice(
-                    "the journal no longer has the entry up to which it was read; it is read on from that entry's time"
+                logger.warning(
+                    "the journal no longer has the entry up to which it was read, so that entries after it may be gone unseen; reading goes on with the first that is left: raise SystemMaxUse= and RuntimeMaxUse= in journald.conf if the journal does not reach back far enough"
                 )
             }
             guard isDeaf else { return }
@@ -260,7 +260,7 @@ final class JournalTriggers {
         exceededLoggedAt = now
         let name = modules.first { $0.id == module }?.name ?? ""
         logger.warning(
-            "\(name): the pattern \(source.exceeded.pattern) was given up for a line of the journal: \(source.exceeded.reason) (\(exceeded) times until now); such a line counts as a match; make the pattern one that does not try the same text in many ways",
+            "\(name): the pattern \(source.exceeded.pattern.prefix(200)) was given up for a line of the journal: \(source.exceeded.reason) (\(exceeded) times until now); such a line counts as a match; make the pattern one that does not try the same text in many ways",
             metadata: ["module": "\(name)"])
     }
 }

@@ -56,6 +56,8 @@ final class Performer {
             reporter.report(deafness, of: name(of: module))
         case .reportPassedOver(let module, let count):
             reporter.reportPassedOver(count, of: name(of: module))
+        case .reportForgotten(let module, let count):
+            reporter.reportForgotten(count, of: name(of: module))
         case .rearm, .storeJournalRecords, .exit: break
         }
         return []

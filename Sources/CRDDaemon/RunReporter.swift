@@ -53,6 +53,12 @@ struct RunReporter {
             metadata: ["module": "\(module)"])
     }
 
+    func reportForgotten(_ count: Int, of module: String) {
+        logger.warning(
+            "\(module): entries of more keys than can be counted at once have come, so the counts of \(count) keys were forgotten until now, those counted longest ago; count by something that has fewer values, or less of it (count)",
+            metadata: ["module": "\(module)"])
+    }
+
     func report(_ health: Health, of module: String) {
         let metadata: Logger.Metadata = ["module": "\(module)"]
         switch health {

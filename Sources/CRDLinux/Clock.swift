@@ -13,6 +13,9 @@ public enum Clock {
     /// Nanoseconds since 1970 in UTC (`CLOCK_REALTIME`); may jump.
     public static var realtimeNanoseconds: Int64 { read(CLOCK_REALTIME) }
 
+    /// Microseconds since the boot, sleep not included, as the journal counts (`CLOCK_MONOTONIC`).
+    static var monotonicMicroseconds: Int64 { read(CLOCK_MONOTONIC) / 1_000 }
+
     /// Nanoseconds that this thread has had of a processor (`CLOCK_THREAD_CPUTIME_ID`). Takes a
     /// system call, unlike the others.
     public static var threadNanoseconds: Int64 { read(CLOCK_THREAD_CPUTIME_ID) }

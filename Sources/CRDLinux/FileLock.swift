@@ -14,15 +14,26 @@ public struct FileLock: ~Copyable {
         public let holder: String
     }
 
-    /// Takes the lock without waiting; it is let go when dropped, and when the process ends.
+    /// How often it is tried, in steps of 20 ms: a child of a process that was just killed holds its
+    /// descriptors until it executes something.
+    private static let triesMax = 50
+
+    /// Takes the lock, waiting a second at most; it is let go when dropped, and when the process
+    /// ends.
     ///
     /// - Throws: `Held`, or `SystemCallError`.
     public static func take(_ path: FilePath) throws -> FileLock {
         let file = try Descriptor.open(path, O_RDWR | O_CREAT, mode: 0o600)
-        if crd_lock(file.rawValue) == -1 {
+        var tries = 1
+        while crd_lock(file.rawValue) == -1 {
             let code = Errno(rawValue: errno)
             guard code == .wouldBlock else {
                 throw SystemCallError(function: "flock", errno: code, subject: path.string)
+            }
+            tries += 1
+            guard tries > triesMax else {
+                usleep(20_000)
+                continue
             }
             let text = try file.readAll(limit: 32, subject: path.string)
             throw Held(holder: String(decoding: text.prefix { $0 != 0x0a }, as: UTF8.self))

@@ -80,10 +80,16 @@ final class JournalDispatcher {
     private(set) var handedOn = 0
 
     /// Looks up whom the entry at hand may concern.
-    func begin(in reader: JournalReader) {
+    ///
+    /// - Parameter isSelected: libsystemd stops only at entries that somebody wants: all are asked.
+    func begin(in reader: JournalReader, isSelected: Bool) {
         found.removeAll(keepingCapacity: true)
         next = 0
-        index.find(in: reader, &found)
+        if isSelected {
+            found.append(contentsOf: watches.indices)
+        } else {
+            index.find(in: reader, &found)
+        }
         guard !found.isEmpty else { return }
         turn += 1
         entry = nil
@@ -118,7 +124,7 @@ final class JournalDispatcher {
         if isOwn == nil { isOwn = own.contains(entry) }
         guard isOwn == false else { return }
         if !watch.isCounting { told.append(watch.module) }
-        handedOn += entry.fields.size
+        handedOn += entry.json.count
         events.append(
             .matched(
                 watch.module,
@@ -136,7 +142,9 @@ final class JournalDispatcher {
     private func holds(_ watch: Watch, in reader: JournalReader) -> Bool {
         watch.matches.allSatisfy { field, values in
             guard let value = field.value(in: reader) else { return false }
-            return values.contains { value.elementsEqual($0) }
+            if values.contains(where: { value.elementsEqual($0) }) { return true }
+            // Which of several values libsystemd gives is open. Of its own fields journald adds one.
+            return !field.text.hasPrefix("_") && reader.has(field.text, values)
         }
     }
 
@@ -161,12 +169,9 @@ final class JournalDispatcher {
         in reader: JournalReader, _ order: Int64
     ) throws(SystemCallError) -> JournalEntry {
         if let entry { return entry }
-        let (monotonic, bootID) = try reader.monotonic()
         let made = JournalEntry(
-            position: JournalPosition(
-                cursor: try reader.cursor(), time: try reader.time(), order: order,
-                isInclusive: true),
-            monotonic: monotonic, bootID: bootID, fields: reader.fields())
+            position: try reader.position(order: order, isInclusive: true),
+            fields: reader.fields())
         entry = made
         return made
     }

@@ -38,11 +38,12 @@ struct JournalFloors {
     var isEmpty: Bool { floors.isEmpty }
 
     /// The entry is about to be told.
-    mutating func reach(_ cursor: String, time: Int64) {
+    mutating func reach(_ entry: JournalPosition) {
         open { floor in
-            floor.isThere
-                ? floor.position.isInclusive && floor.position.cursor == cursor
-                : floor.position.time <= time
+            let position = floor.position
+            if floor.isThere { return position.isInclusive && position.cursor == entry.cursor }
+            return position.bootID == entry.bootID
+                ? position.monotonic <= entry.monotonic : position.time <= entry.time
         }
     }
 

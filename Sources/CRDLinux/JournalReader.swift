@@ -3,6 +3,7 @@
 import CRDCore
 import CSystemd
 import Glibc
+import SystemPackage
 
 /// A handle on this machine's journal, sd-journal(3): it stands on an entry, or before the first.
 ///
@@ -56,7 +57,7 @@ final class JournalReader {
 
     /// Steps to the entry of that cursor, or to the one that takes its place; false where there is
     /// none behind it.
-    func go(to cursor: String) throws(SystemCallError) -> Bool {
+    private func go(to cursor: String) throws(SystemCallError) -> Bool {
         try seek(cursor)
         return try next()
     }
@@ -67,30 +68,52 @@ final class JournalReader {
         }
     }
 
-    /// Whether the journal has the entry of that cursor; where the handle stands then is open.
+    /// Whether the journal has the entry of that cursor, and then stands on it.
     func has(_ cursor: String) throws(SystemCallError) -> Bool {
-        guard try go(to: cursor) else { return false }
-        return try stands(at: cursor)
+        guard !cursor.isEmpty else { return false }
+        do throws(SystemCallError) {
+            guard try go(to: cursor) else { return false }
+            return try stands(at: cursor)
+        } catch let error where error.errno == .invalidArgument {
+            return false  // It never was one.
+        }
+    }
+
+    /// A position at the entry at hand.
+    func position(order: Int64, isInclusive: Bool) throws(SystemCallError) -> JournalPosition {
+        let (monotonic, bootID) = try monotonic()
+        return JournalPosition(
+            cursor: try cursor(), time: try time(), bootID: bootID, monotonic: monotonic,
+            order: order, isInclusive: isInclusive)
     }
 
     /// Stands so that `next` steps to the first entry that is to be read from a position on.
     ///
     /// - Returns: false where the position's entry is not there any more; then it goes by time.
     func stand(before position: JournalPosition) throws(SystemCallError) -> Bool {
-        let hasCursor = !position.cursor.isEmpty
-        if hasCursor, try go(to: position.cursor), try stands(at: position.cursor) {
+        if try has(position.cursor) {
             // Back from it, if it is still to be read.
             if position.isInclusive { try seek(position.cursor) }
             return true
         }
-        try libsystemdCall("sd_journal_seek_realtime_usec") {
-            sd_journal_seek_realtime_usec(journal, UInt64(max(position.time, 0)))
+        var boot = sd_id128_t()
+        if sd_id128_from_string(position.bootID, &boot) == 0 {
+            // If nothing of that boot is left, all that there is came later: this begins with it.
+            try libsystemdCall("sd_journal_seek_monotonic_usec") {
+                sd_journal_seek_monotonic_usec(journal, boot, UInt64(max(position.monotonic, 0)))
+            }
+        } else {
+            // What lies ahead of the clock would keep us from all that is logged until then.
+            let time = max(min(position.time, Clock.realtimeNanoseconds / 1_000), 0)
+            try libsystemdCall("sd_journal_seek_realtime_usec") {
+                sd_journal_seek_realtime_usec(journal, UInt64(time))
+            }
         }
-        return !hasCursor
+        return position.cursor.isEmpty
     }
 
     /// Whether the entry at hand has that cursor (sd_journal_test_cursor(3)).
-    func stands(at cursor: String) throws(SystemCallError) -> Bool {
+    private func stands(at cursor: String) throws(SystemCallError) -> Bool {
         try libsystemdCall("sd_journal_test_cursor", on: cursor) {
             sd_journal_test_cursor(journal, cursor)
         } > 0
@@ -134,6 +157,22 @@ final class JournalReader {
         return UnsafeRawBufferPointer(start: data, count: size)
     }
 
+    /// Whether the entry has one of these values in a field, which it may have several times.
+    func has(_ field: String, _ values: [[UInt8]]) -> Bool {
+        let prefix = Array("\(field)=".utf8)
+        var data: UnsafeRawPointer?
+        var size = 0
+        sd_journal_restart_data(journal)
+        while sd_journal_enumerate_available_data(journal, &data, &size) > 0 {
+            let datum = UnsafeRawBufferPointer(start: data, count: size)
+            guard datum.starts(with: prefix) else { continue }
+            if values.contains(where: { datum.dropFirst(prefix.count).elementsEqual($0) }) {
+                return true
+            }
+        }
+        return false
+    }
+
     /// All of them (sd_journal_enumerate_available_data(3)).
     func fields() -> JournalFields {
         var fields = JournalFields()
@@ -144,6 +183,12 @@ final class JournalReader {
             fields.append(UnsafeRawBufferPointer(start: data, count: size))
         }
         return fields
+    }
+
+    /// The boot that this is (sd_id128_get_boot(3)).
+    static func currentBootID() -> String {
+        var boot = sd_id128_t()
+        return sd_id128_get_boot(&boot) == 0 ? hexadecimal(boot) : ""
     }
 
     private static func hexadecimal(_ id: sd_id128_t) -> String {

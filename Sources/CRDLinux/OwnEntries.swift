@@ -46,7 +46,7 @@ public struct OwnEntries: Sendable {
         func has(_ name: String, _ value: [UInt8]) -> Bool {
             fields.first(name)?.elementsEqual(value) ?? false
         }
-        let isOfThisLife = entry.bootID == bootID && entry.monotonic >= since
+        let isOfThisLife = entry.position.bootID == bootID && entry.position.monotonic >= since
         if (isOfThisLife && has("_PID", pid)) || (has("_EXE", executable) && has("_UID", uid)) {
             return true
         }

@@ -8,7 +8,8 @@ import Testing
 @Suite("What a module gets to know of a journal entry")
 struct JournalMatchTests {
     private static let position = JournalPosition(
-        cursor: "s=1;i=2", time: 1_795_392_542_000_050, order: 7, isInclusive: true)
+        cursor: "s=1;i=2", time: 1_795_392_542_000_050, bootID: "b00t", monotonic: 12, order: 7,
+        isInclusive: true)
 
     private func fields(_ data: [(String, [UInt8])]) -> JournalFields {
         var fields = JournalFields()
@@ -20,7 +21,7 @@ struct JournalMatchTests {
 
     private func entry(_ data: [(String, [UInt8])]) -> JournalEntry {
         JournalEntry(
-            position: Self.position, monotonic: 12, bootID: "b00t", fields: fields(data))
+            position: Self.position, fields: fields(data))
     }
 
     private func decoded(_ event: TriggerEvent) throws -> [String: Any] {
@@ -87,7 +88,7 @@ struct JournalMatchTests {
 
     @Test("a field that an entry has several times is an array of all") func several() throws {
         let shown = entry([("A", [0x31]), ("B", [0x32]), ("A", [0x33])]).json
-        let object = try JSONSerialization.jsonObject(with: Data(shown.finish()))
+        let object = try JSONSerialization.jsonObject(with: Data(shown))
         let fields = try #require(object as? [String: Any])
         #expect(fields["A"] as? [String] == ["1", "3"])
         #expect(fields["B"] as? String == "2")
@@ -127,17 +128,26 @@ struct JournalMatchTests {
         #expect(fields.first("EXACT")?.count == JournalFields.valueMax)
         let event = JournalMatch(
             trigger: 0,
-            entry: JournalEntry(position: Self.position, monotonic: 0, bootID: "", fields: fields)
+            entry: JournalEntry(position: Self.position, fields: fields)
         ).triggerEvent(nil)
         #expect(try decoded(event)["truncated"] as? [String] == ["LONG"])
     }
 
-    @Test("G4: an entry of any size is bounded, and what was left out is told") func bounded() {
+    @Test("G4: an entry of any size is bounded; what is small, trusted or the message is whole")
+    func bounded() {
         let value = Array(repeating: UInt8(ascii: "x"), count: JournalFields.valueMax)
-        let fields = fields((0..<1_000).map { ("F\($0)", value) })
-        #expect(fields.size <= JournalFields.sizeMax + 1_000 * 4)
+        let fields = fields(
+            (0..<1_000).map { ("F\($0)", value) } + [
+                ("MESSAGE", value), ("UNIT", Array("a.service".utf8)), ("_PID", [0x31]),
+                ("_CMDLINE", value),
+            ])
+        #expect(fields.size <= JournalFields.sizeMax + 2 * JournalFields.valueMax + 300_000)
         #expect(fields.truncated.count >= 990)
         #expect(fields.first("F0")?.count == JournalFields.valueMax)
-        #expect(fields.first("F999")?.count == 0)
+        #expect(fields.first("F999")?.count == 256)
+        #expect(fields.first("MESSAGE")?.count == JournalFields.valueMax)
+        #expect(fields.first("_CMDLINE")?.count == JournalFields.valueMax)
+        #expect(fields.first("UNIT")?.elementsEqual("a.service".utf8) == true)
+        #expect(fields.first("_PID")?.elementsEqual([0x31]) == true)
     }
 }

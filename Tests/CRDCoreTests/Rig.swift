@@ -67,6 +67,8 @@ struct Rig {
             return "\(names[module.index]) is deaf\(deafness.isPolled ? ", polled" : "")"
         case .reportPassedOver(let module, let count):
             return "\(names[module.index]) was spared \(count)"
+        case .reportForgotten(let module, let count):
+            return "\(names[module.index]) forgets \(count)"
         case .storeJournalRecords: return "store"
         case .exit: return "exit"
         }

@@ -35,8 +35,7 @@ private let b = ModuleID(1)
         JournalMatch(
             trigger: 0,
             entry: JournalEntry(
-                position: place(order, isInclusive: true), monotonic: 0, bootID: "",
-                fields: JournalFields()))
+                position: place(order, isInclusive: true), fields: JournalFields()))
     }
 
     @Test("G8: a position stays before an entry until the run that served it has ended")

@@ -19,8 +19,9 @@ struct OwnEntriesTests {
         for field in fields { Array(field.utf8).withUnsafeBytes { all.append($0) } }
         return own.contains(
             JournalEntry(
-                position: JournalPosition(cursor: "", time: 0, order: 0), monotonic: monotonic,
-                bootID: bootID, fields: all))
+                position: JournalPosition(
+                    cursor: "", time: 0, bootID: bootID, monotonic: monotonic, order: 0),
+                fields: all))
     }
 
     @Test("are those of its process, as long as it lives")

@@ -169,7 +169,7 @@ struct ContractModel {
         case .report(let module, let health): try judgeReport(module, health, at: now)
         case .rearm(let module): try judgeRearm(module)
         case .reportDeafness(let module, let deafness): try judgeDeafness(module, deafness)
-        case .reportPassedOver, .storeJournalRecords: break
+        case .reportPassedOver, .reportForgotten, .storeJournalRecords: break
         case .exit:
             try Violation.unless(
                 stops > 0 && !hasExited && slotsInUse == 0, "exit",

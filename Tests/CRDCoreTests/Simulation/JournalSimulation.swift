@@ -161,8 +161,7 @@ struct JournalSimulation {
                         JournalMatch(
                             trigger: 0,
                             entry: JournalEntry(
-                                position: place, monotonic: 0, bootID: "",
-                                fields: JournalFields()),
+                                position: place, fields: JournalFields()),
                             captures: [.init(name: "k", value: [entry.key])])))
                 if !isCalm && random.percent(1) { return die() }
             }

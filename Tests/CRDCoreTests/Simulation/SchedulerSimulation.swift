@@ -304,6 +304,7 @@ extension Command {
         case .reportDeafness(let module, let deafness):
             "report \(module.index) \(deafness == nil ? "hears" : "deaf")"
         case .reportPassedOver(let module, let count): "report \(module.index) \(count) too old"
+        case .reportForgotten(let module, let count): "report \(module.index) forgets \(count)"
         case .storeJournalRecords: "store"
         case .exit: "exit"
         }

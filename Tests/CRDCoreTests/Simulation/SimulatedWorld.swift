@@ -175,7 +175,9 @@ struct SimulatedWorld {
         case .clear(let module, let signal): trees[module.index].clear(signal, at: now)
         case .conclude(let module, _): trees[module.index] = ProcessTree()
         case .rearm(let module): rearm(module, at: now)
-        case .report, .reportDeafness, .reportPassedOver, .storeJournalRecords, .exit: break
+        case .report, .reportDeafness, .reportPassedOver, .reportForgotten, .storeJournalRecords,
+            .exit:
+            break
         }
     }
 
