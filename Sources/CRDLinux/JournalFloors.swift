@@ -8,8 +8,8 @@ struct JournalFloors {
     private struct Floor {
         let listener: Int
         let position: JournalPosition
-        /// Whether the journal still has the position's entry; else the time tells.
-        let isThere: Bool
+        /// The position's entry, as the journal has it; else the time tells.
+        let cursor: String?
     }
 
     private var floors: [Floor] = []
@@ -23,15 +23,15 @@ struct JournalFloors {
         _ starts: [JournalPosition], besides first: JournalPosition, in reader: JournalReader
     ) throws(SystemCallError) {
         isOpen = starts.map { $0 == first }
-        var isThere: [String: Bool] = ["": false]
+        var found: [String: String?] = ["": nil]
         for (listener, position) in starts.enumerated() where position != first {
-            if isThere[position.cursor] == nil {
-                isThere[position.cursor] = try reader.has(position.cursor)
+            if found[position.cursor] == nil {
+                found[position.cursor] = .some(try reader.find(position.cursor))
             }
             floors.append(
                 Floor(
                     listener: listener, position: position,
-                    isThere: isThere[position.cursor] ?? false))
+                    cursor: found[position.cursor] ?? nil))
         }
     }
 
@@ -40,15 +40,14 @@ struct JournalFloors {
     /// The entry is about to be told.
     mutating func reach(_ cursor: String, time: Int64) {
         open { floor in
-            floor.isThere
-                ? floor.position.isInclusive && floor.position.cursor == cursor
-                : floor.position.time <= time
+            guard let own = floor.cursor else { return floor.position.time <= time }
+            return floor.position.isInclusive && own == cursor
         }
     }
 
     /// The entry has been told.
     mutating func pass(_ cursor: String) {
-        open { $0.isThere && $0.position.cursor == cursor }
+        open { $0.cursor == cursor }
     }
 
     /// All that there was has been read.

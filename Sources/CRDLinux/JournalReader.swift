@@ -67,10 +67,22 @@ final class JournalReader {
         }
     }
 
-    /// Whether the journal has the entry of that cursor; where the handle stands then is open.
-    func has(_ cursor: String) throws(SystemCallError) -> Bool {
-        guard try go(to: cursor) else { return false }
-        return try stands(at: cursor)
+    /// Steps to the entry of that cursor; what the handle stands on if there is none is open.
+    ///
+    /// - Returns: its cursor now; nil where the journal does not have it.
+    func find(_ cursor: String) throws(SystemCallError) -> String? {
+        guard try go(to: cursor) else { return nil }
+        let found = try self.cursor()
+        return Self.origin(of: found) == Self.origin(of: cursor) ? found : nil
+    }
+
+    /// What stays of a cursor when journald copies its entry to another file, as it does when the
+    /// journal becomes a lasting one: the boot, the times and the content, but not which file it is
+    /// in (`s=`) and as which of its entries (`i=`).
+    private static func origin(of cursor: String) -> Substring {
+        guard let boot = cursor.utf8.indices.first(where: { cursor[$0...].hasPrefix(";b=") })
+        else { return cursor[...] }
+        return cursor[boot...]
     }
 
     /// Stands so that `next` steps to the first entry that is to be read from a position on.
@@ -78,7 +90,7 @@ final class JournalReader {
     /// - Returns: false where the position's entry is not there any more; then it goes by time.
     func stand(before position: JournalPosition) throws(SystemCallError) -> Bool {
         let hasCursor = !position.cursor.isEmpty
-        if hasCursor, try go(to: position.cursor), try stands(at: position.cursor) {
+        if hasCursor, try find(position.cursor) != nil {
             // Back from it, if it is still to be read.
             if position.isInclusive { try seek(position.cursor) }
             return true
@@ -87,13 +99,6 @@ final class JournalReader {
             sd_journal_seek_realtime_usec(journal, UInt64(max(position.time, 0)))
         }
         return !hasCursor
-    }
-
-    /// Whether the entry at hand has that cursor (sd_journal_test_cursor(3)).
-    func stands(at cursor: String) throws(SystemCallError) -> Bool {
-        try libsystemdCall("sd_journal_test_cursor", on: cursor) {
-            sd_journal_test_cursor(journal, cursor)
-        } > 0
     }
 
     // MARK: The entry at hand
