@@ -51,6 +51,15 @@ latencies() {
         END { if (waiting) { print "the last " waiting " events started nothing" >"/dev/stderr"; exit 1 } }'
 }
 
+# note_turn FILE CAUSES STAMPS CAUSES STAMPS: a line into FILE with p50 and p99 of the floor, then of CRD.
+note_turn() {
+    latencies "$2" "$3" >"$work/floor.latencies"
+    latencies "$4" "$5" >"$work/latencies"
+    for list in "$work/floor.latencies" "$work/latencies"; do
+        echo "$(percentile 50 <"$list") $(percentile 99 <"$list")"
+    done | paste -s -d ' ' - >>"$1"
+}
+
 # rows_of WHAT FILE [BUDGET]: p50 and p99 beside the floor's.
 rows_of() {
     for place in 1 2; do

@@ -42,11 +42,7 @@ measure() {
         sleep 0.1
     done
     sleep 0.7
-    latencies "$work/floor/sent" "$work/floor/stamps" >"$work/floor/latencies"
-    latencies "$work/sent" "$stamps" >"$work/latencies"
-    for list in "$work/floor/latencies" "$work/latencies"; do
-        echo "$(percentile 50 <"$list") $(percentile 99 <"$list")"
-    done | paste -s -d ' ' - >>"$1"
+    note_turn "$1" "$work/floor/sent" "$work/floor/stamps" "$work/sent" "$stamps"
 }
 
 accepted

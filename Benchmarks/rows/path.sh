@@ -23,11 +23,7 @@ measure() {
     "$floors/write_file" "$watched" "$BENCH_SAMPLES" 160 >"$work/closed"
     wait "$writer"
     sleep 0.5
-    latencies "$work/floor/closed" "$work/floor/stamps" >"$work/floor/latencies"
-    latencies "$work/closed" "$stamps" >"$work/latencies"
-    for list in "$work/floor/latencies" "$work/latencies"; do
-        echo "$(percentile 50 <"$list") $(percentile 99 <"$list")"
-    done | paste -s -d ' ' - >>"$1"
+    note_turn "$1" "$work/floor/closed" "$work/floor/stamps" "$work/closed" "$stamps"
 }
 
 accepted

@@ -24,8 +24,14 @@ public final class Daemon {
     private let started = Clock.realtimeNanoseconds
     private let state: StateDirectory
     private let inbox = SignalInbox()
+    private let serviceManager = ServiceManager()
+    /// When the service manager must hear that the loop turns.
+    private var aliveBy: Instant?
+    private var status = ""
     private var scheduler: Scheduler
     private var isDone = false
+    /// A module's health has changed.
+    private var hasReported = false
     /// A source that the daemon cannot do without has failed.
     private var fatal: SystemCallError?
 
@@ -105,10 +111,14 @@ public final class Daemon {
         ) { [unowned self] in listing() }
         defer { service.close() }
         logStart()
+        status = summary
+        serviceManager.tellReady(status)
         process(events + [.started])
         while !isDone {
+            hangIfAsked()
             performer.prepare()
-            try timer.arm(scheduler.nextDeadline)
+            tellServiceManager()
+            try timer.arm([scheduler.nextDeadline, aliveBy].compactMap(\.self).min())
             var events: [Event] = []
             for failure in try reactor.wait(into: &events) { note(failure, &events) }
             let childHasEnded = takeSignals(into: &events)
@@ -129,6 +139,52 @@ public final class Daemon {
         logger.notice("stopped")
     }
 
+    /// For the tests of the watchdog; no release has it.
+    private func hangIfAsked() {
+        #if DEBUG
+            guard let file = getenv("CRD_DEBUG_HANG_IF") else { return }
+            while access(file, F_OK) == 0 { sleep(1) }
+        #endif
+    }
+
+    /// Feeds the watchdog, from the loop itself so that it tells of nothing else, and says how things
+    /// are, if that has changed.
+    private func tellServiceManager() {
+        if let period = serviceManager.watchdogPeriod {
+            let now = Clock.now
+            if aliveBy.map({ $0 <= now }) ?? true {
+                serviceManager.tellAlive()
+                aliveBy = now + period
+            }
+        }
+        guard hasReported else { return }
+        hasReported = false
+        let summary = summary
+        guard summary != status else { return }
+        status = summary
+        serviceManager.tellStatus(summary)
+    }
+
+    /// For `systemctl status`.
+    private var summary: String {
+        let count = modules.count { $0.kind == .user }
+        let now = Clock.now
+        var phases: [Phase] = []
+        for index in 0..<count {
+            phases.append(scheduler.status(of: ModuleID(index), at: now).phase)
+        }
+        let troubles: [(Phase, String)] = [
+            (.failed, "failed"), (.degraded, "degraded"), (.stuck, "stuck"),
+            (.disabled, "disabled"),
+        ]
+        let told = troubles.compactMap { phase, word in
+            let number = phases.count { $0 == phase }
+            return number == 0 ? nil : "\(number) \(word)"
+        }
+        return "\(count) module\(count == 1 ? "" : "s")"
+            + (told.isEmpty ? ", all well" : ": \(told.joined(separator: ", ")); see crd list")
+    }
+
     /// Feeds the scheduler what happened, does what it says, and feeds it what came of that.
     private func process(_ events: [Event]) {
         let now = Clock.now
@@ -142,6 +198,9 @@ public final class Daemon {
                     paths.rearm(module, into: &events)
                     journal.rearm(into: &events)
                     waiting.append(contentsOf: events)
+                case .report, .reportDeafness:
+                    hasReported = true
+                    waiting.append(contentsOf: performer.perform(command))
                 case .storeJournalRecords: journal.store(scheduler, lasting: false)
                 default: waiting.append(contentsOf: performer.perform(command))
                 }
@@ -159,6 +218,7 @@ public final class Daemon {
                 logger.notice(
                     "stopping on signal \(signal.number) from process \(signal.pid); responses get \(TimeSpan(configuration.configuration.grace)) to finish"
                 )
+                serviceManager.tellStopping()
                 events.append(.stopped)
             case SIGHUP:
                 logger.warning("SIGHUP does nothing yet; restart crd to read the files again")

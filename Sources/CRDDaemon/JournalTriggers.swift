@@ -36,6 +36,7 @@ final class JournalTriggers {
     private var stored = JournalPositions.Contents()
     private var source: JournalSource?
     private var token: Reactor.Token?
+    private var hasFailedToStore = false
     private var isDeaf = false
     private var mustReopen = false
     private var reopenedAt: Instant?
@@ -128,9 +129,16 @@ final class JournalTriggers {
         }
         do {
             try positions.store(contents, lasting: lasting)
+            if hasFailedToStore { logger.notice("positions in the journal are stored again") }
+            hasFailedToStore = false
         } catch {
-            logger.error(
-                "\(error); should crd be killed, entries of the journal are looked at once more")
+            // Once: it is tried again each time.
+            if !hasFailedToStore {
+                logger.error(
+                    "\(error); until positions in the journal can be stored again, a crd that is killed looks at entries once more"
+                )
+            }
+            hasFailedToStore = true
         }
     }
 

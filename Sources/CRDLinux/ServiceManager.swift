@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CSystemd
+import Glibc
+
+/// The service manager, if one started this process and wants to hear of it (sd_notify(3)).
+///
+/// What it cannot be told is no failure of ours, so that nothing here throws.
+public struct ServiceManager: Sendable {
+    /// How often it must be told that we are alive, twice as often as it asks for; nil where it does
+    /// not ask (sd_watchdog_enabled(3)).
+    public let watchdogPeriod: Duration?
+
+    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, of which children get none.
+    public init() {
+        var microseconds: UInt64 = 0
+        let isAsked = sd_watchdog_enabled(0, &microseconds) > 0
+        watchdogPeriod = isAsked ? .microseconds(Int64(clamping: microseconds / 2)) : nil
+    }
+
+    /// All is armed.
+    public func tellReady(_ status: String) { tell("READY=1\nSTATUS=\(status)") }
+
+    /// One line for people.
+    public func tellStatus(_ status: String) { tell("STATUS=\(status)") }
+
+    public func tellStopping() { tell("STOPPING=1\nSTATUS=Stopping") }
+
+    public func tellAlive() { tell("WATCHDOG=1") }
+
+    private func tell(_ state: String) { _ = sd_notify(0, state) }
+}
