@@ -8,8 +8,8 @@ struct JournalFloors {
     private struct Floor {
         let listener: Int
         let position: JournalPosition
-        /// Whether the journal still has the position's entry; else the time tells.
-        let isThere: Bool
+        /// The position's entry, as the journal has it; else the time tells.
+        let cursor: String?
     }
 
     private var floors: [Floor] = []
@@ -23,15 +23,15 @@ struct JournalFloors {
         _ starts: [JournalPosition], besides first: JournalPosition, in reader: JournalReader
     ) throws(SystemCallError) {
         isOpen = starts.map { $0 == first }
-        var isThere: [String: Bool] = ["": false]
+        var found: [String: String?] = ["": nil]
         for (listener, position) in starts.enumerated() where position != first {
-            if isThere[position.cursor] == nil {
-                isThere[position.cursor] = try reader.has(position.cursor)
+            if found[position.cursor] == nil {
+                found[position.cursor] = .some(try reader.find(position.cursor))
             }
             floors.append(
                 Floor(
                     listener: listener, position: position,
-                    isThere: isThere[position.cursor] ?? false))
+                    cursor: found[position.cursor] ?? nil))
         }
     }
 
@@ -41,7 +41,7 @@ struct JournalFloors {
     mutating func reach(_ entry: JournalPosition) {
         open { floor in
             let position = floor.position
-            if floor.isThere { return position.isInclusive && position.cursor == entry.cursor }
+            if let own = floor.cursor { return position.isInclusive && own == entry.cursor }
             return position.bootID == entry.bootID
                 ? position.monotonic <= entry.monotonic : position.time <= entry.time
         }
@@ -49,7 +49,7 @@ struct JournalFloors {
 
     /// The entry has been told.
     mutating func pass(_ cursor: String) {
-        open { $0.isThere && $0.position.cursor == cursor }
+        open { $0.cursor == cursor }
     }
 
     /// All that there was has been read.

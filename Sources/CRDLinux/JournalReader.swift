@@ -68,15 +68,27 @@ final class JournalReader {
         }
     }
 
-    /// Whether the journal has the entry of that cursor, and then stands on it.
-    func has(_ cursor: String) throws(SystemCallError) -> Bool {
-        guard !cursor.isEmpty else { return false }
+    /// Steps to the entry of that cursor; what the handle stands on if there is none is open.
+    ///
+    /// - Returns: its cursor now; nil where the journal does not have it.
+    func find(_ cursor: String) throws(SystemCallError) -> String? {
+        guard !cursor.isEmpty else { return nil }
         do throws(SystemCallError) {
-            guard try go(to: cursor) else { return false }
-            return try stands(at: cursor)
+            guard try go(to: cursor) else { return nil }
         } catch let error where error.errno == .invalidArgument {
-            return false  // It never was one.
+            return nil  // It never was one.
         }
+        let found = try self.cursor()
+        return Self.origin(of: found) == Self.origin(of: cursor) ? found : nil
+    }
+
+    /// What stays of a cursor when journald copies its entry to another file, as it does when the
+    /// journal becomes a lasting one: the boot, the times and the content, but not which file it is
+    /// in (`s=`) and as which of its entries (`i=`).
+    private static func origin(of cursor: String) -> Substring {
+        guard let boot = cursor.utf8.indices.first(where: { cursor[$0...].hasPrefix(";b=") })
+        else { return cursor[...] }
+        return cursor[boot...]
     }
 
     /// A position at the entry at hand.
@@ -91,7 +103,7 @@ final class JournalReader {
     ///
     /// - Returns: false where the position's entry is not there any more; then it goes by time.
     func stand(before position: JournalPosition) throws(SystemCallError) -> Bool {
-        if try has(position.cursor) {
+        if try find(position.cursor) != nil {
             // Back from it, if it is still to be read.
             if position.isInclusive { try seek(position.cursor) }
             return true
@@ -110,13 +122,6 @@ final class JournalReader {
             }
         }
         return position.cursor.isEmpty
-    }
-
-    /// Whether the entry at hand has that cursor (sd_journal_test_cursor(3)).
-    private func stands(at cursor: String) throws(SystemCallError) -> Bool {
-        try libsystemdCall("sd_journal_test_cursor", on: cursor) {
-            sd_journal_test_cursor(journal, cursor)
-        } > 0
     }
 
     // MARK: The entry at hand

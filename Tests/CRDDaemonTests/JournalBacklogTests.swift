@@ -30,9 +30,11 @@ struct JournalBacklogTests {
         let path = try Witness(
             "Path", in: world, manifest: PathTests.trigger(data, "events = ['create']"),
             before:
-                "[ ! -e '\(counts)' ] || cp '\(counts)' '\(counts)-then'; date +%s >'\(world.notes)/date'"
+                "[ ! -e '\(counts)' ] || cp '\(counts)' '\(counts)-then'"
         )
         try await place.start()
+        try await path.runs(1)
+        try await path.state("idle")
         try await world.stop()
         func total(_ name: String) -> Int {
             world.notedLines(name).compactMap { Int($0) }.reduce(0, +)

@@ -94,6 +94,8 @@ struct JournalLifeTests {
     func flushedWhileDown() async throws {
         let reading = try Reading(try await JournalWorld(.unflushed))
         let (place, log) = (reading.place, reading.log)
+        // It is held back, so that it has a position of its own.
+        let other = try place.witness("Other", "match = { TEST = 'yes' }", more: "settle = '1s'")
         try await place.start()
         try await reading.expectHeard()
         try await log.state("idle")
@@ -102,8 +104,30 @@ struct JournalLifeTests {
         try await place.box.flush()
         try reading.send(2)
         try await place.start()
-        try await eventually("all are told") {
-            Set(try log.told.map(\.message)).isSuperset(of: reading.sent)
+        try await log.tells(reading.sent)
+        try await other.tells(reading.sent)
+    }
+
+    @Test("moved to a directory that was not there, and again to another, it is read on there")
+    func directoryMade() async throws {
+        let reading = try Reading(try await JournalWorld(.unflushed))
+        let (place, box) = (reading.place, reading.place.box)
+        try await box.run("mount -t tmpfs -o mode=755 tmpfs /var/log")
+        try await place.start()
+        try await reading.expectHeard()
+        for round in 0..<2 {
+            #expect(try await box.run("ls /var/log").isEmpty)
+            try await box.flush()
+            try await reading.expectHeard()
+            try await reading.log.state("idle")
+            try await reading.expectHeard()
+            #expect(try await box.run("ls /var/log/journal").contains(box.machineID))
+            // It was there, in another file; what is removed now is not.
+            #expect(place.said("no longer has the entry") == round, "\(place.world.lines)")
+            try await box.stop()
+            try await box.run("rm -r /var/log/journal; rm -f /run/systemd/journal/flushed")
+            try await box.start()
+            try await reading.expectHeard()
         }
     }
 

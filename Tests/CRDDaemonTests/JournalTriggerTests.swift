@@ -106,7 +106,7 @@ struct JournalTriggerTests {
             #expect(run.captures["all"] == Array(text.utf8))
             #expect(run.message == Array(text.utf8))
             #expect(run.lines.count == 1)
-            #expect(try run.journalEvents[0].known.captures["all"]?.text == text)
+            #expect(try run.journalEvents.map { $0.known.captures["all"]?.text } == [text])
         }
         #expect(access(evil, F_OK) != 0)
     }

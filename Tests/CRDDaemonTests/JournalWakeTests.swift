@@ -19,6 +19,8 @@ struct JournalWakeTests {
             try place.world.module(
                 "Watch", check: "date +%s.%N >>'\(place.world.notes)/times'",
                 manifest: "interval = 'off'\n" + JournalWorld.trigger("match = { TEST = 'yes' }"))
+            // So that every entry is looked at.
+            _ = try place.witness("Nothing", "pattern = '^nothing$'")
         }
 
         func send(_ others: Stopwatch...) async throws {
@@ -41,8 +43,9 @@ struct JournalWakeTests {
 
     @Test(
         "by the doorbell, far sooner than journald announces them",
-        .enabled(if: Surroundings.hasPerfEvents, "\(Surroundings.needsPerfEvents)"))
-    func doorbell() async throws {
+        .enabled(if: Surroundings.hasPerfEvents, "\(Surroundings.needsPerfEvents)"),
+        arguments: [0, 200])
+    func doorbell(afterStormOf count: Int) async throws {
         let place = try await JournalWorld()
         let announced = try JournalWorld(place.box, more: "journal-wake = 'notify'")
         let (watch, other) = (try Stopwatch(place), try Stopwatch(announced))
@@ -56,6 +59,8 @@ struct JournalWakeTests {
         for _ in 0..<7 {
             // journald rests, and no cooldown is left.
             try await Task.sleep(for: .milliseconds(700))
+            for index in 0..<count { try place.box.send(["MESSAGE": "\(index)"]) }
+            if count > 0 { try await Task.sleep(for: .milliseconds(50)) }
             try await watch.send(other)
         }
         #expect(watch.median * 2 < other.median, "\(watch.median) s, \(other.median) s")

@@ -194,10 +194,9 @@ struct PathTriggerTests {
                 "1:1: 'trigger.path.path' is missing; it must be \(path)"
             ),
             (
-                "[[trigger.journal]]\nmatch = {}",
-                "1:11: unknown key 'trigger.journal'; known here: path"
+                "[[trigger.mount]]",
+                "1:11: unknown key 'trigger.mount'; known here: path, signal, journal"
             ),
-            ("[[trigger.signal]]", "1:11: unknown key 'trigger.signal'; known here: path"),
             (
                 "[[trigger.paths]]",
                 "1:11: unknown key 'trigger.paths'; did you mean 'trigger.path'?"

@@ -22,8 +22,10 @@ final class JournalWorld {
         _ storage: JournaldBox.Storage = .volatile, interval: String = "1h", more: String = "",
         journald: String = ""
     ) async throws {
-        try self.init(
-            try await JournaldBox(storage, more: journald), interval: interval, more: more)
+        let box = try await JournaldBox(storage, more: journald)
+        // It listens before there is a journal.
+        try await box.sync()
+        try self.init(box, interval: interval, more: more)
     }
 
     /// For a manifest.
