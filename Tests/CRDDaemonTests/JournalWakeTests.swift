@@ -83,7 +83,8 @@ struct JournalWakeTests {
         }
         let before = switches()
         try await Task.sleep(for: .seconds(2))
-        #expect(before > 0 && switches() - before <= 2)
+        // A look every 20 ms would be a hundred; a busy machine may make it wait now and then.
+        #expect(before > 0 && switches() - before <= 10)
         try place.box.send(["MESSAGE": "2", "TEST": "yes"])
         try await log.tells(["1", "2"])
     }
