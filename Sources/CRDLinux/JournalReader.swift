@@ -115,8 +115,10 @@ final class JournalReader {
                 sd_journal_seek_monotonic_usec(journal, boot, UInt64(max(position.monotonic, 0)))
             }
         } else {
-            // What lies ahead of the clock would keep us from all that is logged until then.
-            let time = max(min(position.time, Clock.realtimeNanoseconds / 1_000), 0)
+            // What lies ahead of the clock tells nothing, so from the very beginning then: what is
+            // too old the core passes over.
+            let isAhead = position.time > Clock.realtimeNanoseconds / 1_000
+            let time = isAhead ? 0 : max(position.time, 0)
             try libsystemdCall("sd_journal_seek_realtime_usec") {
                 sd_journal_seek_realtime_usec(journal, UInt64(time))
             }

@@ -70,6 +70,12 @@ struct EntryCounterTests {
         entries += [("0", 2), ("0", 2), ("2", 2), ("2", 2)]
         // One of key 0 has been forgotten, those of key 2 have not.
         #expect(fires(entries) == [EntryCounter.keysMax + 4])
+        var counter = EntryCounter()
+        for key in 0..<(EntryCounter.keysMax + 5) {
+            _ = counter.count(
+                .init(time: 0, cursor: ""), key: Array("\(key)".utf8), for: Self.counting)
+        }
+        #expect(counter.forgotten == 5)
     }
 
     @Test("G4: however many entries each key has, memory is bounded")

@@ -94,6 +94,18 @@ struct JournalMatchTests {
         #expect(fields["B"] as? String == "2")
     }
 
+    @Test("a thousand names of the same length are told apart, and their values kept together")
+    func manyFields() throws {
+        let one: [UInt8] = [0x31]
+        let data = (0..<1_000).map { ("\(String(repeating: "A", count: 48))_\(1_000 + $0)", one) }
+        let shown = entry(data + data.prefix(3).map { ($0.0, [0x32] as [UInt8]) }).json
+        let object = try JSONSerialization.jsonObject(with: Data(shown))
+        let fields = try #require(object as? [String: Any])
+        #expect(fields.count == 1_004)
+        #expect(data.prefix(3).allSatisfy { fields[$0.0] as? [String] == ["1", "2"] })
+        #expect(fields[data[3].0] as? String == "1")
+    }
+
     @Test("variables of the newest event") func variables() {
         let match = JournalMatch(
             trigger: 0,

@@ -164,6 +164,26 @@ private let b = ModuleID(1)
         #expect(rig.next() == ["at 2510", "check a journal 39"])
     }
 
+    @Test("G9: counters that forget say so, once a minute") func forgetting() {
+        var rig = rig(counting: .init(count: 2, within: .seconds(60), by: .capture("k")))
+        func send(_ keys: Range<Int>, at milliseconds: Int) -> [String] {
+            keys.flatMap { key in
+                rig.send(
+                    .matched(
+                        a,
+                        JournalMatch(
+                            trigger: 0, entry: match(1).entry,
+                            captures: [.init(name: "k", value: Array("\(key)".utf8))])),
+                    at: milliseconds)
+            }
+        }
+        let room = EntryCounter.keysMax
+        #expect(send(0..<room, at: 0) == [])
+        #expect(send(room..<(room + 10), at: 1_000) == ["a forgets 1"])
+        #expect(send((room + 10)..<(room + 20), at: 60_999) == [])
+        #expect(send((room + 20)..<(room + 21), at: 61_000) == ["a forgets 21"])
+    }
+
     @Test("a disabled module has no journal") func disabled() {
         var rig = rig { $0.standing = .disabled }
         #expect(rig.send(.matched(a, match(1)), at: 0) == [])

@@ -222,6 +222,40 @@ struct JournalPositionTests {
     }
 
     @Test(
+        "a place that cannot be found keeps nobody from hearing, be it ahead of the clock",
+        arguments: ["of another boot", "without a boot", "that was never a cursor"])
+    func aheadOfClock(place kind: String) async throws {
+        let place = try await JournalWorld()
+        let log = try witness(place)
+        try await place.start()
+        try send("1", to: place)
+        try await log.tells(["1"])
+        try await log.state("idle")
+        try await place.world.stop()
+        let record = "\(place.world.directory)/state/daemon/journal.json"
+        let contents = try JSONSerialization.jsonObject(
+            with: Data(contentsOf: URL(fileURLWithPath: record)))
+        var all = try #require(contents as? [String: Any])
+        var read = try #require(all["read"] as? [String: Any])
+        // A year ahead, as after a start with a wrong clock.
+        read["time"] = Int64(Date.now.timeIntervalSince1970 + 31_557_600) * 1_000_000
+        let other = String(repeating: "ab", count: 16)
+        read["bootID"] = kind == "of another boot" ? other : ""
+        read["cursor"] =
+            kind == "that was never a cursor" ? "zzz" : "s=\(other);i=1;b=\(other);m=1;t=f;x=1"
+        all["read"] = read
+        try JSONSerialization.data(withJSONObject: all).write(to: URL(fileURLWithPath: record))
+        try send("2", to: place)
+        try await place.start()
+        try send("3", to: place)
+        try await eventually("both are told") {
+            let messages = try log.told.map(\.message)
+            return messages.contains("2") && messages.contains("3")
+        }
+        #expect(place.said("the journal no longer has the entry up to which it was read") == 1)
+    }
+
+    @Test(
         "where the record is damaged, all that may have been missed is looked at again",
         arguments: ["", "{", "{\"read\":{}}", "garbage \u{0}", "[1]"])
     func damaged(text: String) async throws {

@@ -57,6 +57,28 @@ struct JournalTriggerTests {
         #expect(place.world.note("overlap") == nil)
     }
 
+    @Test("look at every value of a field that an entry has several times")
+    func severalValues() async throws {
+        let place = try await JournalWorld()
+        let one = try place.witness("One", "match = { DEV = 'one' }")
+        let two = try place.witness("Two", "match = { DEV = 'two' }")
+        // Found by another field, which journald itself has added.
+        let both = try place.witness("Both", "match = { _TRANSPORT = 'journal', DEV = 'two' }")
+        try await place.start()
+        for _ in 0..<2 {
+            // In which order they are stored depends on what the file has already.
+            try place.box.send(["MESSAGE": "x", "DEV": "one", "DEV": "two"])
+            for witness in [one, two, both] {
+                try await eventually("\(witness.name) is told") { try !witness.told.isEmpty }
+            }
+            try await place.box.rotate()
+            try place.box.send(["MESSAGE": "y", "DEV": "two"])
+        }
+        try await two.tells(["x", "y", "x", "y"])
+        try await both.tells(["x", "y", "x", "y"])
+        try await one.tells(["x", "x"])
+    }
+
     @Test("hand on what the pattern's groups took part with")
     func captures() async throws {
         let place = try await JournalWorld()
