@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <linux/perf_event.h>
 #include <sys/file.h>
@@ -28,6 +29,8 @@ int crd_memfd_create(const char *name) {
 int crd_memfd_seal(int fd) {
     return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 }
+
+void crd_trim_memory(void) { malloc_trim(0); }
 
 int crd_reserve_page(int fd) { return fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 1); }
 

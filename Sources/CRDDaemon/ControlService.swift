@@ -21,6 +21,8 @@ final class ControlService {
         /// Calls that wait until the answer before theirs was taken. Nothing is read meanwhile, so
         /// they are no more than came in one read.
         var calls = Deque<[UInt8]>()
+        /// Whether it was told of all modules.
+        var hasListed = false
 
         init(_ stream: SocketStream) {
             self.stream = stream
@@ -84,6 +86,8 @@ final class ControlService {
     private func end(_ connection: Connection) {
         connection.token.map(reactor.remove)
         connections[ObjectIdentifier(connection)] = nil
+        // A list of a thousand modules takes megabytes for a moment.
+        if connection.hasListed && connections.isEmpty { FreeMemory.giveBack() }
     }
 
     private func receive(_ bytes: ArraySlice<UInt8>, from connection: Connection) {
@@ -114,6 +118,7 @@ final class ControlService {
     /// Nil for what is not Varlink: the connection has no future.
     private func answer(_ message: [UInt8], from connection: Connection) -> [UInt8]? {
         guard let call = VarlinkMessage.call(message) else { return nil }
+        connection.hasListed = connection.hasListed || call.method.hasSuffix(".List")
         let answer =
             mayRead(connection.stream)
             ? dispatch(call.method, message)

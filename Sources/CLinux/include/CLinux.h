@@ -82,6 +82,9 @@ uint64_t crd_raise_open_files(void);
 /// The signals this process ignores: an execve would hand that on (signal(7)).
 uint64_t crd_ignored_signals(void);
 
+/// malloc_trim(3).
+void crd_trim_memory(void);
+
 /// memfd_create(2), close-on-exec, sealable.
 int crd_memfd_create(const char *name);
 /// Seals a memory file against any change, also of its seals (fcntl(2), F_ADD_SEALS).
