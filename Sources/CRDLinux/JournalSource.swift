@@ -210,6 +210,8 @@ public final class JournalSource: BackloggedSource {
             hasMoved = false
             position = try reader.position(order: order, isInclusive: !dispatcher.isDone)
         }
+        // Who has counted the entry at hand must not be stored as standing before it.
+        guard dispatcher.isDone else { return }
         if !hasBacklog { hasToldEnd = true }
         events.append(.journalRead(position, isAtEnd: !hasBacklog))
     }

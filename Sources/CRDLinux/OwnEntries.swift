@@ -20,11 +20,9 @@ public struct OwnEntries: Sendable {
 
     /// Of this process, before it moves to another cgroup.
     public init() {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
         self.init(
-            pid: getpid(), bootID: Self.currentBootID(),
-            since: Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000, uid: geteuid(),
+            pid: getpid(), bootID: JournalReader.currentBootID(),
+            since: Clock.monotonicMicroseconds, uid: geteuid(),
             executable: SymbolicLink.target(of: "/proc/self/exe")?.string ?? "",
             cgroup: Self.ownCgroup())
     }
@@ -54,11 +52,6 @@ public struct OwnEntries: Sendable {
         else { return false }
         return other.count == cgroup.count
             || other[other.startIndex + cgroup.count] == UInt8(ascii: "/")
-    }
-
-    /// As libsystemd writes it.
-    private static func currentBootID() -> String {
-        (TextFile.read("/proc/sys/kernel/random/boot_id") ?? "").filter(\.isHexDigit)
     }
 
     /// Where journald looks: in the unified hierarchy where systemd uses that, else in systemd's own
