@@ -2,7 +2,7 @@
 
 /// Everything the scheduler can ask of the shell.
 public enum Command: Sendable {
-    /// Start this executable. Answered by `Event.exited` or `Event.unable`.
+    /// Start this executable. Answered by `Event.exited`, `Event.unable` or `Event.notReady`.
     case spawn(ModuleID, Role, Run)
     /// Send the signal to every process of the module's run.
     case signal(ModuleID, TreeSignal)
@@ -24,6 +24,8 @@ public enum Command: Sendable {
     case reportForgotten(ModuleID, count: Int)
     /// Store `Scheduler.journalRecord` of all modules.
     case storeJournalRecords
+    /// The module was removed, and nothing of it is under way: its number is free.
+    case forget(ModuleID)
     /// All has ended after `Event.stopped`.
     case exit
 }

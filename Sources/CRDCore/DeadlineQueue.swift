@@ -20,12 +20,20 @@ struct DeadlineQueue {
     private var heap = Heap<Entry>()
     /// By module; what an entry must equal to count.
     private var current: [Instant?]
-    private let ranks: [Int]
+    private var ranks: [Int]
 
     /// - Parameter ranks: each module's place in name order.
     init(ranks: [Int]) {
         self.ranks = ranks
         current = Array(repeating: nil, count: ranks.count)
+    }
+
+    /// Modules have come or gone, so that the places in name order are others.
+    mutating func rank(_ ranks: [Int]) {
+        precondition(ranks.count >= current.count)
+        self.ranks = ranks
+        current += Array(repeating: nil, count: ranks.count - current.count)
+        rebuild()
     }
 
     var earliest: Instant? {

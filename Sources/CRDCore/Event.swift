@@ -15,6 +15,8 @@ public enum Event: Sendable {
     case emptied(ModuleID)
     /// The answer to a `Command.spawn` that could not be performed.
     case unable(ModuleID, reason: String)
+    /// The answer to a `Command.spawn` of an executable that is still being written.
+    case notReady(ModuleID, reason: String)
     /// An entry of the journal is what a trigger of the module looks out for. Followed by
     /// `.journalRead` before anything else comes from the journal.
     case matched(ModuleID, JournalMatch)
@@ -29,6 +31,8 @@ public enum Event: Sendable {
     /// No run starts until `.resumed`, or until the deadline.
     case paused(ModuleID, until: Instant?)
     case resumed(ModuleID)
+    /// The files were read again.
+    case reloaded(Reload)
     /// End: start nothing, let responses finish. A second one ends them at once.
     case stopped
 }

@@ -12,7 +12,7 @@ struct JournalProgress: Sendable {
         var counters: [EntryCounter]
     }
 
-    private let triggers: [JournalTrigger]
+    private var triggers: [JournalTrigger]
     /// One a trigger; of one that does not count it stays empty.
     private var counters: [EntryCounter]
     /// Before it the module gets nothing; nil when all that was there at the start has been read.
@@ -31,8 +31,27 @@ struct JournalProgress: Sendable {
         }
     }
 
+    /// Goes on with other triggers. Of one that stays the same, what was counted stays too.
+    mutating func change(to new: [JournalTrigger]) {
+        let places = new.map { triggers.firstIndex(of: $0) }
+        func moved(_ counters: [EntryCounter]) -> [EntryCounter] {
+            places.map { $0.map { counters[$0] } ?? EntryCounter() }
+        }
+        counters = moved(counters)
+        pending = pending.map { Mark(position: $0.position, counters: moved($0.counters)) }
+        running = running.map { Mark(position: $0.position, counters: moved($0.counters)) }
+        triggers = new
+    }
+
+    /// Reading goes back, for the sake of another module, to before what has been read.
+    mutating func hold(at read: JournalPosition?) {
+        start = latest(read)
+    }
+
     /// - Returns: the event; nil where the count is not full yet.
     mutating func take(_ match: JournalMatch) -> TriggerEvent? {
+        // It gets nothing before.
+        start = nil
         let counting = triggers[match.trigger].counting
         var mark: Mark?
         if pending == nil { mark = Mark(position: match.entry.position, counters: counters) }

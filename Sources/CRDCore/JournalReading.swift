@@ -25,6 +25,12 @@ struct JournalReading: Sendable {
     /// When to store; nil where nothing has changed that matters.
     var deadline: Instant? { isBehind ? nil : storeAt }
 
+    /// There is something to be caught up with once more, or still.
+    mutating func goBack(_ catchUp: CatchUp?) {
+        if isCaughtUp { self.catchUp = catchUp }
+        isCaughtUp = false
+    }
+
     mutating func advance(to position: JournalPosition, at now: Instant) {
         self.position = position
         isBehind = false

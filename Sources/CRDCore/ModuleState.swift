@@ -4,13 +4,22 @@ import DequeModule
 
 /// All that the scheduler remembers of one module, and what follows from it.
 struct ModuleState {
+    private enum Successor {
+        case policy(Policy)
+        case nothing
+    }
+
     enum Stage {
         case resting
         case queued(RunQueue.Lane)
         case running(Execution)
     }
 
-    let policy: Policy
+    private(set) var policy: Policy
+    /// What the files say by now; it is in force when the run under way has ended.
+    private var successor: Successor?
+    /// It was removed, and its number is free.
+    private(set) var isGone = false
     var stage = Stage.resting
     /// The triggers that no check has been started for.
     var pending = PendingEvents()
@@ -28,6 +37,8 @@ struct ModuleState {
     var pausedUntil: Instant?
     /// How often in a row the check could not be started, and when it is tried again.
     var failures = 0
+    /// How often in a row an executable was still being written.
+    private var waits = 0
     var retryAt: Instant?
     var retryCause = Cause.interval
     var health = Health.well
@@ -70,6 +81,72 @@ struct ModuleState {
             return false
         }
         return end <= now
+    }
+
+    // MARK: Reload
+
+    /// The files say this now. A run under way goes on by what it was started with.
+    mutating func adopt(_ policy: Policy, at now: Instant) {
+        guard !isRunning else {
+            successor = .policy(policy)
+            return
+        }
+        let former = self.policy
+        self.policy = policy
+        guard policy.standing == .enabled else {
+            forgetWhatIsDue()
+            health = .well
+            if case .failed(let reason) = policy.standing { health = .failed(reason: reason) }
+            return
+        }
+        if former.standing != .enabled {
+            health = .well
+            cooledAt = now
+        }
+        if former.standing != .enabled || former.interval != policy.interval {
+            nextInterval = policy.interval.map { now + $0 }
+        }
+        if isDeaf { rearmAt = now + rearmPeriod }
+        let surplus = limitedResponses.count - (policy.limit?.count ?? 0)
+        if surplus > 0 { limitedResponses.removeFirst(surplus) }
+    }
+
+    /// The module was removed. A run under way goes on to its end.
+    mutating func leave() {
+        if isRunning {
+            successor = .nothing
+        } else {
+            forgetWhatIsDue()
+            journal = nil
+            isGone = true
+        }
+    }
+
+    /// The run has ended, and what was changed meanwhile is in force.
+    mutating func succeed(at now: Instant) {
+        defer { successor = nil }
+        switch successor {
+        case .policy(let policy): adopt(policy, at: now)
+        case .nothing: leave()
+        case nil: break
+        }
+    }
+
+    /// What could not be started may be mended.
+    mutating func forgiveFailures(at now: Instant) {
+        (failures, waits) = (0, 0)
+        guard retryAt != nil else { return }
+        retryAt = now
+        cooledAt = now
+    }
+
+    private mutating func forgetWhatIsDue() {
+        pending = PendingEvents()
+        (firstTrigger, lastTrigger) = (nil, nil)
+        wanted = nil
+        (nextInterval, retryAt, failures) = (nil, nil, 0)
+        faults = [:]
+        rearmAt = nil
     }
 
     // MARK: When a run may start
@@ -212,10 +289,26 @@ struct ModuleState {
     /// The check could not be started: puts back what the run had taken, and tries again, later
     /// each time, but not later than the next interval would.
     mutating func retry(_ run: Run, at now: Instant) {
+        putBack(run, for: .seconds(1 << min(failures, 20)), at: now)
+        failures += 1
+    }
+
+    /// How often in a row an executable may be found to be still written to.
+    private static let notReadyMax = 10
+
+    /// The run's executable is still being written: puts back what the run had taken, and tries
+    /// again a second later.
+    ///
+    /// - Returns: whether that may be so; false where it has been for too long.
+    mutating func wait(for run: Run, at now: Instant) -> Bool {
+        putBack(run, for: .seconds(1), at: now)
+        waits += 1
+        return waits <= Self.notReadyMax
+    }
+
+    private mutating func putBack(_ run: Run, for backoff: Duration, at now: Instant) {
         pending.restore(run.events)
         journal?.endRun(isServed: false)
-        let backoff = Duration.seconds(1 << min(failures, 20))
-        failures += 1
         let retry = now + min(backoff, policy.interval ?? policy.fallbackInterval)
         retryAt = retry
         retryCause = run.events.isEmpty ? run.cause : .interval
@@ -225,8 +318,10 @@ struct ModuleState {
     mutating func conclude(_ conclusion: Conclusion, at now: Instant) {
         stage = .resting
         // What stopping kept from being looked at is looked at by the next daemon.
-        journal?.endRun(isServed: conclusion.check != .stopped)
+        let isServed = conclusion.check != .stopped && conclusion.notReadyReason == nil
+        journal?.endRun(isServed: isServed)
         cooledAt = now + policy.cooldown(afterCheckOf: conclusion.checkDuration)
+        if conclusion.notReadyReason == nil { waits = 0 }
         runs += 1
         if conclusion.response != nil { responses += 1 }
         last = conclusion

@@ -27,10 +27,17 @@ extension Conclusion {
         default: false
         }
     }
+
+    /// Why the whole run is made once more.
+    var notReadyReason: String? {
+        if case .notReady(let reason) = response { reason } else { nil }
+    }
 }
 
 public enum ResponseOutcome: Hashable, Sendable {
     case ended(Termination, after: Duration)
     /// It could not be started.
     case unable(reason: String)
+    /// It is still being written, so that the whole run is made once more.
+    case notReady(reason: String)
 }

@@ -24,7 +24,7 @@ public struct Scheduler: Sendable {
     private var modules: [ModuleState]
     private var deadlines: DeadlineQueue
     private var queue = RunQueue()
-    private let slots: Int
+    private var slots: Int
     public private(set) var slotsInUse = 0
     private var runsStarted: UInt64 = 0
     private var ending = Ending.none
@@ -38,16 +38,21 @@ public struct Scheduler: Sendable {
         precondition(slots >= 1)
         self.slots = slots
         modules = policies.map { ModuleState(policy: $0, at: now) }
-        let inNameOrder = policies.indices.sorted { policies[$0].name < policies[$1].name }
-        var ranks = Array(repeating: 0, count: policies.count)
-        for (rank, index) in inNameOrder.enumerated() { ranks[index] = rank }
-        deadlines = DeadlineQueue(ranks: ranks)
-        startOrder = inNameOrder.map { ModuleID($0) }
+        deadlines = DeadlineQueue(ranks: [])
+        sort()
         for module in startOrder { renewDeadline(of: module) }
     }
 
     /// The modules in name order.
-    private let startOrder: [ModuleID]
+    private var startOrder: [ModuleID] = []
+
+    private mutating func sort() {
+        startOrder = modules.indices.filter { !modules[$0].isGone }.map { ModuleID($0) }
+        startOrder.sort { modules[$0.index].policy.name < modules[$1.index].policy.name }
+        var ranks = Array(repeating: 0, count: modules.count)
+        for (rank, module) in startOrder.enumerated() { ranks[module.index] = rank }
+        deadlines.rank(ranks)
+    }
 
     /// When to send `Event.elapsed`, if nothing happens before.
     public var nextDeadline: Instant? {
@@ -70,6 +75,7 @@ public struct Scheduler: Sendable {
         case .exited(let module, let termination): finish(module, termination, at: now, &commands)
         case .emptied(let module): conclude(module, at: now, &commands)
         case .unable(let module, let reason): giveUp(module, reason, at: now, &commands)
+        case .notReady(let module, let reason): wait(for: module, reason, at: now, &commands)
         case .matched(let module, let match): take(match, for: module, at: now, &commands)
         case .journalRead(let position, let isAtEnd):
             noteRead(position, isAtEnd, at: now, &commands)
@@ -78,6 +84,7 @@ public struct Scheduler: Sendable {
         case .rearmed(let module, let cause): hearAgain(module, cause, at: now, &commands)
         case .paused(let module, let until): pause(module, until: until)
         case .resumed(let module): resume(module, at: now)
+        case .reloaded(let reload): adopt(reload, at: now, &commands)
         case .stopped: stop(at: now, &commands)
         }
         dispatch(at: now, &commands)
@@ -126,6 +133,74 @@ public struct Scheduler: Sendable {
         modules[module.index].isPaused = false
         modules[module.index].pausedUntil = nil
         want(.request, of: module, at: now)
+    }
+
+    // MARK: Reload (G11)
+
+    /// What is not mentioned stays as it is, in every respect.
+    private mutating func adopt(_ reload: Reload, at now: Instant, _ commands: inout [Command]) {
+        slots = reload.slots
+        for module in reload.removed {
+            unqueue(module)
+            modules[module.index].leave()
+            renewDeadline(of: module)
+            if modules[module.index].isGone { commands.append(.forget(module)) }
+        }
+        // Some begin where reading has been already, for which it goes back. The others have got
+        // further, and must be stored so.
+        if !reload.journal.isEmpty {
+            for module in startOrder { modules[module.index].journal?.hold(at: journal.position) }
+            journal.goBack(reload.catchUp)
+        }
+        for change in reload.changes {
+            adopt(change, from: reload.journal[change.module], at: now)
+        }
+        sort()
+        for change in reload.changes { look(at: change, at: now) }
+    }
+
+    private mutating func adopt(
+        _ change: Reload.Change, from record: JournalRecord?, at now: Instant
+    ) {
+        let index = change.module.index
+        precondition(index <= modules.count, "a module's number leaves a gap")
+        if index == modules.count {
+            modules.append(ModuleState(policy: change.policy, at: now))
+        } else if modules[index].isGone {
+            modules[index] = ModuleState(policy: change.policy, at: now)
+        } else {
+            modules[index].adopt(change.policy, at: now)
+            modules[index].journal?.change(to: change.policy.journal)
+            if change.policy.journal.isEmpty { modules[index].journal = nil }
+        }
+        if let record {
+            modules[index].journal = JournalProgress(change.policy.journal, from: record)
+        }
+    }
+
+    /// What happened to its paths, or to what its files refer to, before now is unknown.
+    private mutating func look(at change: Reload.Change, at now: Instant) {
+        let module = change.module
+        if change.isEdited {
+            modules[module.index].forgiveFailures(at: now)
+            if change.policy.standing == .enabled && change.policy.isCheckedAtStart {
+                want(.start, of: module, at: now)
+            }
+        }
+        consider(module, at: now)
+    }
+
+    /// The run has ended, and the module rests: what was changed meanwhile is in force.
+    private mutating func rest(
+        _ module: ModuleID, at now: Instant, _ commands: inout [Command]
+    ) {
+        modules[module.index].succeed(at: now)
+        if modules[module.index].isGone {
+            commands.append(.forget(module))
+            sort()
+        }
+        consider(module, at: now)
+        announceEnd(&commands)
     }
 
     // MARK: The journal (G8)
@@ -198,6 +273,7 @@ public struct Scheduler: Sendable {
             modules[module.index].journal?.reachEnd()
             let count = modules[module.index].passedOver
             if count > 0 { commands.append(.reportPassedOver(module, count: count)) }
+            modules[module.index].passedOver = 0
         }
     }
 
@@ -400,8 +476,7 @@ public struct Scheduler: Sendable {
             modules[module.index].stage = .resting
             slotsInUse -= 1
             report(.failed(reason: reason), of: module, &commands)
-            consider(module, at: now)
-            announceEnd(&commands)
+            rest(module, at: now, &commands)
         case .response:
             execution.response = .unable(reason: reason)
             execution.enter(.killing, until: now + Self.killPatience)
@@ -424,9 +499,43 @@ public struct Scheduler: Sendable {
             journal.wantStore(at: now)
         }
         commands.append(.conclude(module, conclusion))
-        report(health(after: conclusion, of: module), of: module, &commands)
-        consider(module, at: now)
-        announceEnd(&commands)
+        if let reason = conclusion.notReadyReason {
+            putBack(execution.run, of: module, reason, at: now, &commands)
+        } else {
+            report(health(after: conclusion, of: module), of: module, &commands)
+        }
+        rest(module, at: now, &commands)
+    }
+
+    /// Nothing is wrong with a spawn that could not be performed, but its executable is still being
+    /// written: the run is made once more when it may be complete.
+    private mutating func wait(
+        for module: ModuleID, _ reason: String, at now: Instant, _ commands: inout [Command]
+    ) {
+        guard var execution = modules[module.index].execution else {
+            preconditionFailure("a module that does not run was not ready")
+        }
+        switch execution.role {
+        case .check:
+            modules[module.index].stage = .resting
+            slotsInUse -= 1
+            putBack(execution.run, of: module, reason, at: now, &commands)
+            rest(module, at: now, &commands)
+        case .response:
+            execution.response = .notReady(reason: reason)
+            execution.enter(.killing, until: now + Self.killPatience)
+            modules[module.index].stage = .running(execution)
+            commands.append(.clear(module, .kill))
+            renewDeadline(of: module)
+        }
+    }
+
+    private mutating func putBack(
+        _ run: Run, of module: ModuleID, _ reason: String, at now: Instant,
+        _ commands: inout [Command]
+    ) {
+        guard !modules[module.index].wait(for: run, at: now) else { return }
+        report(.failed(reason: reason), of: module, &commands)
     }
 
     private func health(after conclusion: Conclusion, of module: ModuleID) -> Health {

@@ -7,6 +7,8 @@ import Glibc
 /// A run under way, as the shell sees it: what to watch, and what was printed.
 final class ActiveRun {
     let module: ModuleID
+    /// The module as it was when the run began, whatever its files say by now.
+    let prepared: PreparedModule
     let run: Run
     /// `CRD_RUN`: unlike any other, also of other lives of the daemon.
     let id: String
@@ -32,9 +34,12 @@ final class ActiveRun {
         events.append(.emptied(module))
     }
 
-    init(_ run: Run, of module: ModuleID, id: String, outputMax: Int) {
+    init(
+        _ run: Run, of module: ModuleID, _ prepared: PreparedModule, id: String, outputMax: Int
+    ) {
         self.run = run
         self.module = module
+        self.prepared = prepared
         self.id = id
         captured = CapturedOutput(limit: outputMax)
     }

@@ -29,9 +29,21 @@ public enum ControlClient {
         var error: String?
     }
 
+    /// The files were read again, and something is wrong with these.
+    public struct ReloadRefused: Error {
+        public let complaints: [String]
+    }
+
     /// - Throws: `SystemCallError` where nobody answers at `socket`; `Refused`.
     public static func list(at socket: FilePath) throws -> ReactorInterface.Listing {
         try call("\(ReactorInterface.name).List", at: socket)
+    }
+
+    /// Returns when the daemon has read its files again.
+    ///
+    /// - Throws: as `list`; `ReloadRefused`.
+    public static func reload(at socket: FilePath) throws -> ReactorInterface.Reloaded {
+        try call("\(ReactorInterface.name).Reload", at: socket)
     }
 
     private static func call<Parameters: Decodable>(
@@ -51,6 +63,11 @@ public enum ControlClient {
             guard let message = try framing.feed(buffer[..<count]).first else { continue }
             // An error's parameters are its own, so it is looked for first.
             let failure = try JSONDecoder().decode(Failure.self, from: Data(message))
+            if failure.error == "\(ReactorInterface.name).ReloadRefused" {
+                let refusal = try JSONDecoder().decode(
+                    Reply<ReactorInterface.ReloadRefused>.self, from: Data(message))
+                throw ReloadRefused(complaints: refusal.parameters.complaints)
+            }
             if let error = failure.error {
                 throw Refused(description: "the daemon at \(path) answered: \(error)")
             }

@@ -21,6 +21,8 @@ final class ControlService {
         /// Calls that wait until the answer before theirs was taken. Nothing is read meanwhile, so
         /// they are no more than came in one read.
         var calls = Deque<[UInt8]>()
+        /// A call of it will be answered later.
+        var isWaiting = false
         /// Whether it was told of all modules.
         var hasListed = false
 
@@ -31,22 +33,30 @@ final class ControlService {
 
     private let reactor: Reactor
     private let logger: Logger
+    /// Called when the files have been read again; with nil where that will not be.
+    typealias ReloadAnswer = (Reloader.Outcome?) -> Void
+
     private let list: () -> ReactorInterface.Listing
+    private let reload: (@escaping ReloadAnswer) -> Void
     private let readers: GID?
     private var connections: [ObjectIdentifier: Connection] = [:]
     private let path: FilePath
 
     /// Binds the socket and begins to listen.
     ///
-    /// - Parameter list: answers `List`.
+    /// - Parameters:
+    ///   - list: answers `List`.
+    ///   - reload: reads the files again soon.
     init(
         _ path: FilePath, reactor: Reactor, logger: Logger,
-        list: @escaping () -> ReactorInterface.Listing
+        list: @escaping () -> ReactorInterface.Listing,
+        reload: @escaping (@escaping ReloadAnswer) -> Void
     ) throws(SystemCallError) {
         self.path = path
         self.reactor = reactor
         self.logger = logger
         self.list = list
+        self.reload = reload
         // Only root can give a file to a group that it is not in.
         readers = geteuid() == 0 ? UserAccount.group(named: Self.group) : nil
         let listener = try SocketListener(path, group: readers) { [weak self] stream in
@@ -100,9 +110,19 @@ final class ControlService {
     }
 
     private func serve(_ connection: Connection) {
-        while !connection.stream.isWriting, let message = connection.calls.popFirst() {
-            guard let answer = answer(message, from: connection) else { return end(connection) }
-            connection.stream.send(answer)
+        while !connection.stream.isWriting, !connection.isWaiting,
+            let message = connection.calls.popFirst()
+        {
+            guard let call = VarlinkMessage.call(message) else {
+                // What is not Varlink has no future.
+                return end(connection)
+            }
+            connection.hasListed = connection.hasListed || call.method.hasSuffix(".List")
+            guard let answer = answer(call, message, from: connection) else {
+                connection.isWaiting = true
+                continue
+            }
+            connection.stream.send(call.oneway == true ? [] : answer)
         }
     }
 
@@ -115,21 +135,50 @@ final class ControlService {
 
     // MARK: Methods
 
-    /// Nil for what is not Varlink: the connection has no future.
-    private func answer(_ message: [UInt8], from connection: Connection) -> [UInt8]? {
-        guard let call = VarlinkMessage.call(message) else { return nil }
-        connection.hasListed = connection.hasListed || call.method.hasSuffix(".List")
-        let answer =
-            mayRead(connection.stream)
-            ? dispatch(call.method, message)
-            : VarlinkMessage.error("\(ReactorInterface.name).PermissionDenied")
-        return call.oneway == true ? [] : answer
+    /// Nil for what is answered later.
+    private func answer(
+        _ call: VarlinkMessage.Call, _ message: [UInt8], from connection: Connection
+    ) -> [UInt8]? {
+        let denial = VarlinkMessage.error("\(ReactorInterface.name).PermissionDenied")
+        let rights = rights(of: connection.stream)
+        guard rights != .none else { return denial }
+        guard call.method == "\(ReactorInterface.name).Reload" else {
+            return dispatch(call.method, message)
+        }
+        guard rights == .all else { return denial }
+        reload { [weak self, weak connection] outcome in
+            guard let self, let connection else { return }
+            connection.isWaiting = false
+            connection.stream.send(call.oneway == true ? [] : Self.answer(outcome))
+            serve(connection)
+        }
+        return nil
     }
 
-    private func mayRead(_ stream: SocketStream) -> Bool {
-        guard let peer = try? stream.peer() else { return false }
-        if peer.uid == 0 || peer.uid == UserAccount.daemon.uid { return true }
-        return readers.map(peer.groups.contains) ?? false
+    private static func answer(_ outcome: Reloader.Outcome?) -> [UInt8] {
+        guard let outcome else {
+            return VarlinkMessage.error("\(ReactorInterface.name).Stopping")
+        }
+        guard outcome.complaints.isEmpty else {
+            return VarlinkMessage.error(
+                "\(ReactorInterface.name).ReloadRefused",
+                ReactorInterface.ReloadRefused(complaints: outcome.complaints.map(\.description)))
+        }
+        return VarlinkMessage.reply(
+            ReactorInterface.Reloaded(
+                added: outcome.added.map(\.description),
+                changed: outcome.changed.map(\.description),
+                removed: outcome.removed.map(\.description),
+                unready: outcome.unready.map(\.description),
+                configurationChanged: outcome.isConfigurationChanged))
+    }
+
+    private enum Rights { case none, reading, all }
+
+    private func rights(of stream: SocketStream) -> Rights {
+        guard let peer = try? stream.peer() else { return .none }
+        if peer.uid == 0 || peer.uid == UserAccount.daemon.uid { return .all }
+        return readers.map(peer.groups.contains) ?? false ? .reading : .none
     }
 
     private func dispatch(_ method: String, _ message: [UInt8]) -> [UInt8] {

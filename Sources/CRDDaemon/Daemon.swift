@@ -16,11 +16,11 @@ public final class Daemon {
     private let containment: any Containment
     private let paths: PathTriggers
     private let journal: JournalTriggers
-    private let signals: SignalTriggers
+    private var signals: SignalTriggers
     private let logger: Logger
-    private let modules: [InstalledModule]
-    private let configuration: ConfigurationFile
-    private let slots: Int
+    private let reloader: Reloader
+    /// Who waits for the files to be read again: nobody in particular where it was SIGHUP.
+    private var reloadRequests: [(Reloader.Outcome?) -> Void] = []
     private let started = Clock.realtimeNanoseconds
     private let state: StateDirectory
     private let inbox = SignalInbox()
@@ -30,6 +30,7 @@ public final class Daemon {
     private var status = ""
     private var scheduler: Scheduler
     private var isDone = false
+    private var isStopping = false
     /// A module's health has changed.
     private var hasReported = false
     /// A source that the daemon cannot do without has failed.
@@ -40,7 +41,6 @@ public final class Daemon {
     ///
     /// - Throws: `StartFailure`, `SystemCallError`.
     public init(_ configuration: ConfigurationFile, output: LogOutput, logger: Logger) throws {
-        self.configuration = configuration
         self.logger = logger
         // Before we move to a cgroup of our own below the one that everything of ours is in.
         let own = OwnEntries()
@@ -50,32 +50,26 @@ public final class Daemon {
         state = try StateDirectory.open(settings)
         reactor = try Reactor()
         timer = try TimerSource()
-        slots = settings.slots ?? max(4, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
 
-        let contents = ModuleShelf(settings).contents()
-        for complaint in contents.lastingComplaints { logger.error("\(complaint)") }
-        modules = contents.modules
-        let users = modules.filter { $0.kind == .user }
-        let (prepared, policies) = Self.prepare(users, configuration, logger)
-        let names = Set(users.filter { $0.manifest.leftovers == .keep }.map(\.name.description))
-        let keeps: (String) -> Bool = { names.contains($0) }
+        let reloader = Reloader(configuration, reactor: reactor, logger: logger)
+        self.reloader = reloader
+        let policies = reloader.begin()
+        let keeps: (String) -> Bool = { reloader.roster.keepsLeftovers($0) }
         FormerDaemon.killLeftovers(state: state.path, keepsLeftovers: keeps, logger: logger)
         containment =
             if let cgroups = CgroupContainment(reactor, logger: logger) { cgroups } else {
                 try SubreaperContainment(keepsLeftovers: keeps)
             }
         performer = try Performer(
-            prepared, reactor: reactor, containment: containment, outputMax: settings.outputMax,
-            output: output, reporter: RunReporter(logger: logger, names: users.map(\.name)))
-        scheduler = Scheduler(policies, slots: slots, at: Clock.now)
-        paths = PathTriggers(
-            Self.pathTriggers(of: users, policies), reactor: reactor, logger: logger)
+            reloader.roster, reactor: reactor, containment: containment,
+            outputMax: settings.outputMax, output: output, reporter: RunReporter(logger: logger))
+        scheduler = Scheduler(policies, slots: settings.slotsInForce, at: Clock.now)
+        paths = PathTriggers(reloader.pathTriggers, reactor: reactor, logger: logger)
         journal = JournalTriggers(
-            Self.journalTriggers(of: users, policies),
-            known: Set(zip(users, policies).filter(Self.keepsRecord).map(\.0.name.description)),
-            configuration: settings, state: state.path, own: own, reactor: reactor, logger: logger)
+            reloader.journalTriggers, broken: reloader.broken, configuration: settings,
+            state: state.path, own: own, reactor: reactor, logger: logger)
         _ = try reactor.add(timer)
-        signals = SignalTriggers(Self.signalTriggers(of: users, policies))
+        signals = SignalTriggers(reloader.signalTriggers)
         // Where orphans are not adopted, pidfds tell all that there is to know.
         let wanted = Self.handledSignals + (containment.adopts ? [SIGCHLD] : [])
         _ = try reactor.add(SignalSource(wanted, into: inbox))
@@ -101,14 +95,16 @@ public final class Daemon {
     public func run() throws {
         // Arm, then look: the checks at the start see what happened before, the watches the rest.
         var events: [Event] = []
+        reloader.follow()
         paths.arm(into: &events)
         let (records, catchUp) = journal.begin()
         scheduler.beginJournal(from: records, catchUp: catchUp)
         journal.store(scheduler, lasting: true)
         journal.arm(into: &events)
         let service = try ControlService(
-            configuration.configuration.socketPath, reactor: reactor, logger: logger
-        ) { [unowned self] in listing() }
+            reloader.configuration.socketPath, reactor: reactor, logger: logger,
+            list: { [unowned self] in listing() },
+            reload: { [unowned self] in reloadRequests.append($0) })
         defer { service.close() }
         logStart()
         status = summary
@@ -118,7 +114,9 @@ public final class Daemon {
             hangIfAsked()
             performer.prepare()
             tellServiceManager()
-            try timer.arm([scheduler.nextDeadline, aliveBy].compactMap(\.self).min())
+            let reloadAt = isStopping ? nil : reloader.auto.deadline
+            try timer.arm(
+                [scheduler.nextDeadline, aliveBy, reloadAt].compactMap(\.self).min())
             var events: [Event] = []
             for failure in try reactor.wait(into: &events) { note(failure, &events) }
             let childHasEnded = takeSignals(into: &events)
@@ -132,6 +130,7 @@ public final class Daemon {
                 performer.reapAdopted(into: &orphans)
                 process(orphans)
             }
+            reload()
             if let fatal { throw fatal }
         }
         performer.finish()
@@ -167,20 +166,22 @@ public final class Daemon {
 
     /// For `systemctl status`.
     private var summary: String {
-        let count = modules.count { $0.kind == .user }
+        let members = reloader.roster.all
+        let count = members.count
         let now = Clock.now
         var phases: [Phase] = []
-        for index in 0..<count {
-            phases.append(scheduler.status(of: ModuleID(index), at: now).phase)
-        }
+        for (id, _) in members { phases.append(scheduler.status(of: id, at: now).phase) }
         let troubles: [(Phase, String)] = [
             (.failed, "failed"), (.degraded, "degraded"), (.stuck, "stuck"),
             (.disabled, "disabled"),
         ]
-        let told = troubles.compactMap { phase, word in
+        var told = troubles.compactMap { phase, word in
             let number = phases.count { $0 == phase }
             return number == 0 ? nil : "\(number) \(word)"
         }
+        let outdated = members.count { !$0.member.faults.isEmpty }
+        if outdated > 0 { told.append("\(outdated) with faulty files, in force as before") }
+        if !reloader.fileFaults.isEmpty { told.append("crd.conf faulty, in force as before") }
         return "\(count) module\(count == 1 ? "" : "s")"
             + (told.isEmpty ? ", all well" : ": \(told.joined(separator: ", ")); see crd list")
     }
@@ -190,6 +191,7 @@ public final class Daemon {
         let now = Clock.now
         var waiting = Deque(events)
         while let event = waiting.popFirst() {
+            if reloader.auto.takes(event) { continue }
             for command in scheduler.receive(event, at: now) {
                 switch command {
                 case .exit: isDone = true
@@ -202,6 +204,7 @@ public final class Daemon {
                     hasReported = true
                     waiting.append(contentsOf: performer.perform(command))
                 case .storeJournalRecords: journal.store(scheduler, lasting: false)
+                case .forget(let module): reloader.roster.forget(module)
                 default: waiting.append(contentsOf: performer.perform(command))
                 }
             }
@@ -216,12 +219,12 @@ public final class Daemon {
             case SIGCHLD: childHasEnded = true
             case SIGTERM, SIGINT:
                 logger.notice(
-                    "stopping on signal \(signal.number) from process \(signal.pid); responses get \(TimeSpan(configuration.configuration.grace)) to finish"
+                    "stopping on signal \(signal.number) from process \(signal.pid); responses get \(TimeSpan(reloader.configuration.grace)) to finish"
                 )
                 serviceManager.tellStopping()
+                isStopping = true
                 events.append(.stopped)
-            case SIGHUP:
-                logger.warning("SIGHUP does nothing yet; restart crd to read the files again")
+            case SIGHUP: reloadRequests.append { _ in }
             case SIGPIPE: break
             case let other:
                 let triggered = signals.events(for: signal)
@@ -239,6 +242,7 @@ public final class Daemon {
         logger.error("\(failure.error)")
         if paths.isSource(failure.source) { paths.lose(failure.error, into: &events) }
         if journal.isSource(failure.source) { journal.lose(failure.error, into: &events) }
+        if reloader.auto.isSource(failure.source) { reloader.auto.lose(failure.error) }
         if failure.source is TimerSource || failure.source is SignalSource {
             fatal = failure.error
         }
@@ -246,81 +250,73 @@ public final class Daemon {
 
     // MARK: Start
 
-    private static func prepare(
-        _ modules: [InstalledModule], _ configuration: ConfigurationFile, _ logger: Logger
-    ) -> ([PreparedModule?], [Policy]) {
-        var prepared: [PreparedModule?] = []
-        var policies: [Policy] = []
-        for module in modules {
-            var policy = Policy(
-                name: module.name, manifest: module.manifest,
-                configuration: configuration.configuration)
-            var ready: PreparedModule?
-            if let complaint = module.complaints.first {
-                policy.standing = .failed(reason: "\(complaint)")
-            } else {
-                do throws(SystemCallError) {
-                    ready = try PreparedModule(module, configuration: configuration)
-                } catch {
-                    logger.error("\(module.name): \(error)")
-                    policy.standing = .failed(reason: "\(error)")
-                }
-            }
-            prepared.append(ready)
-            policies.append(policy)
-        }
-        return (prepared, policies)
-    }
-
-    private static func pathTriggers(
-        of modules: [InstalledModule], _ policies: [Policy]
-    ) -> [(ModuleID, PathTrigger)] {
-        zip(modules, policies).enumerated().flatMap { index, pair in
-            let (module, policy) = pair
-            guard policy.standing == .enabled else { return [(ModuleID, PathTrigger)]() }
-            return module.manifest.paths.map { (ModuleID(index), $0) }
-        }
-    }
-
-    private static func signalTriggers(
-        of modules: [InstalledModule], _ policies: [Policy]
-    ) -> [(ModuleID, [TriggerSignal])] {
-        zip(modules, policies).enumerated().compactMap { index, pair in
-            let (module, policy) = pair
-            return policy.standing == .enabled ? (ModuleID(index), module.manifest.signals) : nil
-        }
-    }
-
-    private static func journalTriggers(
-        of modules: [InstalledModule], _ policies: [Policy]
-    ) -> [JournalTriggers.Module] {
-        zip(modules, policies).enumerated().compactMap { index, pair in
-            let (module, policy) = pair
-            guard policy.standing == .enabled, !module.manifest.journal.isEmpty else { return nil }
-            return JournalTriggers.Module(
-                id: ModuleID(index), name: module.name.description,
-                triggers: module.manifest.journal)
-        }
-    }
-
-    /// What was logged while a module is broken is for it when it is mended; one that is disabled
-    /// wants nothing.
-    private static func keepsRecord(_ module: InstalledModule, _ policy: Policy) -> Bool {
-        if case .failed = policy.standing { true } else { false }
-    }
-
     private func logStart() {
-        let users = modules.filter { $0.kind == .user }
-        let failed = users.filter { !$0.complaints.isEmpty }.count
+        let members = reloader.roster.all
+        let count = members.count
+        let failed = members.count { $0.member.prepared == nil }
         let trouble = failed == 0 ? "" : " (\(failed) failed)"
         logger.notice(
-            "started version \(Version.current): \(users.count) module\(users.count == 1 ? "" : "s")\(trouble), every \(TimeSpan(configuration.configuration.interval)), \(slots) slots, processes followed by \(containment.name)\(journal.wakeName.map { ", journal by \($0)" } ?? "")"
+            "started version \(Version.current): \(count) module\(count == 1 ? "" : "s")\(trouble), every \(TimeSpan(reloader.configuration.interval)), \(reloader.configuration.slotsInForce) slots, processes followed by \(containment.name)\(journal.wakeName.map { ", journal by \($0)" } ?? "")"
         )
-        if users.isEmpty {
+        if members.isEmpty {
             logger.warning(
-                "there is no module in \(configuration.configuration.modules); a directory with two executables, check and response, makes one"
+                "there is no module in \(reloader.configuration.modules); a directory with two executables, check and response, makes one"
             )
         }
+    }
+
+    // MARK: Reload (G11)
+
+    /// Reads again what somebody asked for, or what has changed and come to rest.
+    private func reload() {
+        let now = Clock.now
+        guard reloadRequests.isEmpty else { return answerRequests(at: now) }
+        guard !isStopping, let deadline = reloader.auto.deadline, deadline <= now else { return }
+        let due = reloader.auto.take(at: now) {
+            var events: [Event] = []
+            paths.rearm(.files, into: &events)
+            process(events)
+        }
+        switch due {
+        case .nothing: break
+        case .everything: read(.allModules, at: now)
+        case .modules(let names): read(.modules(names), at: now)
+        }
+    }
+
+    private func answerRequests(at now: Instant) {
+        let requests = reloadRequests
+        reloadRequests = []
+        guard !isStopping else { return requests.forEach { $0(nil) } }
+        serviceManager.tellReloading()
+        let outcome = read(.everything, at: now)
+        status = summary
+        serviceManager.tellReady(status)
+        for answer in requests { answer(outcome) }
+    }
+
+    @discardableResult
+    private func read(_ scope: Reloader.Scope, at now: Instant) -> Reloader.Outcome {
+        // What has begun to be told is for those who are there now.
+        var told: [Event] = []
+        journal.finishEntry(into: &told)
+        process(told)
+        let (outcome, reload) = reloader.read(scope, at: now)
+        if var reload {
+            var events: [Event] = []
+            let change = journal.change(
+                to: reloader.journalTriggers, broken: reloader.broken, reloader.configuration,
+                into: &events)
+            (reload.journal, reload.catchUp) = (change.records, change.catchUp)
+            paths.change(to: reloader.pathTriggers, into: &events)
+            signals = SignalTriggers(reloader.signalTriggers)
+            performer.outputMax = reloader.configuration.outputMax
+            process([.reloaded(reload)] + events)
+            journal.store(scheduler, lasting: false)
+        }
+        hasReported = true
+        outcome.log(to: logger, scope)
+        return outcome
     }
 
     // MARK: What is shown
@@ -333,19 +329,20 @@ public final class Daemon {
             Timestamp.rfc3339(nanosecondsSince1970: instant.nanoseconds + offset)
         }
         let daemon = ReactorInterface.Daemon(
-            pid: Int(getpid()), version: Version.current, configuration: configuration.path.string,
-            slots: slots, running: scheduler.slotsInUse, containment: containment.name,
+            pid: Int(getpid()), version: Version.current, configuration: reloader.file.path.string,
+            slots: reloader.configuration.slotsInForce, running: scheduler.slotsInUse,
+            containment: containment.name,
             started: Timestamp.rfc3339(nanosecondsSince1970: started), overflows: paths.overflows,
-            journalWake: journal.wakeName, patternsExceeded: journal.exceeded)
-        var nextID = 0
-        let shown = modules.map { module in
-            guard module.kind == .user else { return ReactorInterface.Module(onDisk: module) }
-            defer { nextID += 1 }
-            let id = ModuleID(nextID)
-            return ReactorInterface.Module(
-                module, scheduler.status(of: id, at: now), waitingFor: paths.missingPath(of: id),
-                calendar: calendar)
+            journalWake: journal.wakeName, patternsExceeded: journal.exceeded,
+            complaints: reloader.fileFaults.map(\.description))
+        let remedy = reloader.configuration.autoReload ? "" : "; then run: crd reload"
+        var shown = reloader.roster.all.map { id, member in
+            ReactorInterface.Module(
+                member, scheduler.status(of: id, at: now), waitingFor: paths.missingPath(of: id),
+                remedy: remedy, calendar: calendar)
         }
+        shown += reloader.support.map { ReactorInterface.Module(onDisk: $0) }
+        shown.sort { $0.name < $1.name }
         return ReactorInterface.Listing(daemon: daemon, modules: shown)
     }
 }

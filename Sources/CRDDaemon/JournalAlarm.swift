@@ -19,6 +19,7 @@ final class JournalAlarm {
     private let wake: JournalWake
     private let ring: (inout [Event]) -> Void
     private var timer: TimerSource?
+    private var timerToken: Reactor.Token?
     private var bell: JournalDoorbell?
     private var tokens: [Reactor.Token] = []
     /// Rings yet to come would add up.
@@ -54,9 +55,15 @@ final class JournalAlarm {
     func start() throws(SystemCallError) {
         guard wake != .notify else { return }
         let timer = try TimerSource { [weak self] events in self?.ring(&events) }
-        _ = try reactor.add(timer)
+        timerToken = try reactor.add(timer)
         self.timer = timer
         hangBell()
+    }
+
+    /// Rings no more.
+    func end() {
+        for token in tokens + [timerToken].compactMap(\.self) { reactor.remove(token) }
+        (tokens, timerToken, timer, bell) = ([], nil, nil, nil)
     }
 
     /// A look begins: from now on every entry rings.

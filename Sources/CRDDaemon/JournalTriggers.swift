@@ -10,7 +10,7 @@ import SystemPackage
 /// to read.
 final class JournalTriggers {
     /// A module that has some.
-    struct Module {
+    struct Module: Equatable {
         let id: ModuleID
         let name: String
         let triggers: [JournalTrigger]
@@ -21,19 +21,22 @@ final class JournalTriggers {
     private static let logPeriod = Duration.seconds(60)
     private static let reopenPeriod = Duration.seconds(1)
 
-    private let modules: [Module]
-    /// All user modules, by name: of those that cannot run now the record is kept.
-    private let known: Set<String>
-    private let configuration: Configuration
+    private var modules: [Module]
+    /// Modules that could not run at the start, by name: what was logged meanwhile is for them when
+    /// they are mended, so that their records are kept.
+    private let broken: Set<String>
+    private var configuration: Configuration
     private let positions: JournalPositions
     private let own: OwnEntries
     private let reactor: Reactor
     private let logger: Logger
-    private let alarm: JournalAlarm?
+    private var alarm: JournalAlarm?
     /// Where to begin, if there is no source.
     private var listeners: [JournalSource.Listener] = []
     private var order: Int64 = 0
     private var stored = JournalPositions.Contents()
+    /// Of those who are broken.
+    private var kept: [String: JournalRecord] = [:]
     private var source: JournalSource?
     private var token: Reactor.Token?
     private var hasFailedToStore = false
@@ -45,32 +48,19 @@ final class JournalTriggers {
     private var exceededLoggedAt: Instant?
 
     /// - Parameters:
-    ///   - known: the names of all user modules.
+    ///   - broken: the names of those whose records are kept.
     ///   - own: what is passed over.
     init(
-        _ modules: [Module], known: Set<String>, configuration: Configuration, state: FilePath,
+        _ modules: [Module], broken: Set<String>, configuration: Configuration, state: FilePath,
         own: OwnEntries, reactor: Reactor, logger: Logger
     ) {
         self.modules = modules
-        self.known = known
+        self.broken = broken
         self.configuration = configuration
         self.own = own
         self.reactor = reactor
         self.logger = logger
         positions = JournalPositions(in: state.appending("daemon"))
-        let target = Target()
-        alarm =
-            modules.isEmpty
-            ? nil
-            : JournalAlarm(configuration.journalWake, reactor: reactor, logger: logger) {
-                target.triggers?.look(into: &$0)
-            }
-        target.triggers = self
-    }
-
-    /// Whom the alarm rings for.
-    private final class Target {
-        weak var triggers: JournalTriggers?
     }
 
     /// How new entries are noticed; nil where nobody waits for any.
@@ -84,10 +74,10 @@ final class JournalTriggers {
     /// Finds out where each module begins: where a former daemon's record ends, else at the end of
     /// the journal as it is now.
     func begin() -> (records: [ModuleID: JournalRecord], catchUp: CatchUp?) {
-        guard !modules.isEmpty else { return ([:], nil) }
+        guard !modules.isEmpty || !broken.isEmpty else { return ([:], nil) }
         let now = Clock.realtimeNanoseconds / 1_000
         let oldest = now - configuration.catchUp.nanoseconds / 1_000
-        var beginning = JournalSource.end()
+        var beginning = modules.isEmpty ? nil : JournalSource.end()
         do throws(JournalPositions.Damaged) {
             stored = try positions.load() ?? stored
         } catch {
@@ -97,9 +87,12 @@ final class JournalTriggers {
             )
         }
         order = stored.read?.order ?? 0
+        for name in broken { kept[name] = stored.record(of: name) }
         var records: [ModuleID: JournalRecord] = [:]
         for module in modules {
-            let record = stored.record(of: module.name) ?? JournalRecord(position: beginning)
+            let record =
+                stored.record(of: module.name)
+                ?? JournalRecord(position: beginning ?? JournalSource.end())
             records[module.id] = record
             listeners.append(
                 JournalSource.Listener(
@@ -109,11 +102,82 @@ final class JournalTriggers {
         return (records, catchUp)
     }
 
+    /// Who listens from now on is another, or for something else.
+    struct Change {
+        /// Where those begin who did not listen until now.
+        var records: [ModuleID: JournalRecord] = [:]
+        /// What they have missed, and is too old.
+        var catchUp: CatchUp?
+    }
+
+    /// Tells the entry at hand to the end, so that what is told next is for those who listen then:
+    /// to be called, and its events dealt with, before `change`.
+    func finishEntry(into events: inout [Event]) {
+        do throws(SystemCallError) {
+            try source?.finishEntry(into: &events)
+        } catch {
+            reopen(because: "\(error)", into: &events)
+        }
+    }
+
+    /// Listens for these modules from now on, where the others have got to.
+    ///
+    /// - Parameters:
+    ///   - broken: the names of those that cannot run.
+    /// - Returns: what the scheduler must know before it gets the events.
+    func change(
+        to new: [Module], broken: Set<String>, _ configuration: Configuration,
+        into events: inout [Event]
+    ) -> Change {
+        let wakesAsBefore = configuration.journalWake == self.configuration.journalWake
+        self.configuration = configuration
+        guard new != modules || !wakesAsBefore else {
+            kept = kept.filter { broken.contains($0.key) }
+            return Change()
+        }
+        let change = begin(new)
+        kept = kept.filter { broken.contains($0.key) }
+        if modules.isEmpty || new.isEmpty || !wakesAsBefore {
+            alarm?.end()
+            alarm = nil
+        }
+        close()
+        listeners = change.listeners
+        modules = new
+        if alarm == nil { startAlarm() }
+        if !modules.isEmpty { open(into: &events) }
+        return change.told
+    }
+
+    private func begin(_ new: [Module]) -> (listeners: [JournalSource.Listener], told: Change) {
+        let former = Dictionary(
+            uniqueKeysWithValues: (source?.resumption ?? listeners).map { ($0.module, $0.start) })
+        var change = Change()
+        var begun: [JournalSource.Listener] = []
+        let end = new.contains { former[$0.id] == nil } ? JournalSource.end() : nil
+        for module in new {
+            var start = former[module.id]
+            if start == nil, let end {
+                let record = kept[module.name] ?? JournalRecord(position: end)
+                change.records[module.id] = record
+                start = record.position
+            }
+            guard let start else { continue }
+            begun.append(.init(module: module.id, triggers: module.triggers, start: start))
+        }
+        if let down = new.compactMap({ kept[$0.name]?.position.time }).min() {
+            let span = configuration.catchUp.nanoseconds / 1_000
+            let oldest = Clock.realtimeNanoseconds / 1_000 - span
+            change.catchUp = CatchUp(downSince: down, oldest: oldest)
+        }
+        return (begun, change)
+    }
+
     /// Stores how far the modules have got.
     ///
     /// - Parameter lasting: wait for the disk.
     func store(_ scheduler: Scheduler, lasting: Bool) {
-        guard !modules.isEmpty else { return }
+        guard !modules.isEmpty || !kept.isEmpty else { return }
         var contents = JournalPositions.Contents(read: scheduler.journalPosition ?? stored.read)
         for module in modules {
             guard let record = scheduler.journalRecord(of: module.id) else { continue }
@@ -123,10 +187,7 @@ final class JournalTriggers {
                 contents.records[module.name] = record
             }
         }
-        let listening = Set(modules.map(\.name))
-        for name in known.subtracting(listening) {
-            contents.records[name] = stored.record(of: name)
-        }
+        contents.records.merge(kept) { own, _ in own }
         do {
             try positions.store(contents, lasting: lasting)
             if hasFailedToStore { logger.notice("positions in the journal are stored again") }
@@ -146,13 +207,22 @@ final class JournalTriggers {
 
     /// Begins to listen.
     func arm(into events: inout [Event]) {
-        guard let alarm else { return }
+        guard !modules.isEmpty else { return }
+        startAlarm()
+        open(into: &events)
+    }
+
+    private func startAlarm() {
+        guard !modules.isEmpty else { return }
+        let alarm = JournalAlarm(configuration.journalWake, reactor: reactor, logger: logger) {
+            [weak self] in self?.look(into: &$0)
+        }
+        self.alarm = alarm
         do throws(SystemCallError) {
             try alarm.start()
         } catch {
             logger.error("\(error); new entries are noticed late")
         }
-        open(into: &events)
     }
 
     /// Tries again to read what could not be read.
@@ -223,9 +293,7 @@ final class JournalTriggers {
         }
     }
 
-    /// Reads on with a new handle.
-    private func reopen(because reason: String?, into events: inout [Event]) {
-        mustReopen = false
+    private func close() {
         guard let old = source else { return }
         token.map(reactor.remove)
         token = nil
@@ -234,6 +302,13 @@ final class JournalTriggers {
             order, listeners.map(\.start.order).filter { $0 != JournalPosition.last }.max() ?? 0)
         exceededBefore += old.exceeded.count
         source = nil
+    }
+
+    /// Reads on with a new handle.
+    private func reopen(because reason: String?, into events: inout [Event]) {
+        mustReopen = false
+        guard source != nil else { return }
+        close()
         let now = Clock.now
         if let reason {
             // What fails again at once would keep the daemon busy with nothing else.

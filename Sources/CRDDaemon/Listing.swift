@@ -6,15 +6,19 @@ public import CRDModules
 extension ReactorInterface.Module {
     /// A module of a running daemon.
     ///
-    /// - Parameter waitingFor: a path of a trigger that is not there yet.
+    /// - Parameters:
+    ///   - waitingFor: a path of a trigger that is not there yet.
+    ///   - remedy: what is to be done when a file was mended, if anything is.
     init(
-        _ module: InstalledModule, _ status: ModuleStatus, waitingFor: String? = nil,
-        calendar: (Instant) -> String
+        _ member: ModuleRoster.Member, _ status: ModuleStatus, waitingFor: String? = nil,
+        remedy: String, calendar: (Instant) -> String
     ) {
+        let module = member.installed
         self.init(
             name: module.name.description, kind: module.kind.rawValue,
             state: Self.state(of: status, waitingFor: waitingFor),
-            reason: Self.reason(of: status, module.complaints),
+            reason: Self.reason(
+                of: status, module.complaints, outdatedBy: member.faults, remedy: remedy),
             description: module.manifest.description, next: status.nextInterval.map(calendar),
             pending: status.pendingCount, runs: status.runs, responses: status.responses)
         guard let conclusion = status.last, let ended = status.lastEnded else { return }
@@ -41,18 +45,27 @@ extension ReactorInterface.Module {
     }
 
     /// The worse first.
-    static func reason(of status: ModuleStatus, _ complaints: [Diagnostic]) -> String? {
-        let reasons = [trouble(of: status, complaints), status.deafness?.reason]
-        let told = reasons.compactMap(\.self)
+    ///
+    /// - Parameter faults: of files of which what was read before is in force.
+    static func reason(
+        of status: ModuleStatus, _ complaints: [Diagnostic], outdatedBy faults: [Diagnostic] = [],
+        remedy: String = ""
+    ) -> String? {
+        let outdated = text(of: faults).map {
+            "\($0)\(remedy); until then what was read before is in force"
+        }
+        let trouble = trouble(of: status, complaints, remedy)
+        let told = [trouble, status.deafness?.reason, outdated].compactMap(\.self)
         return told.isEmpty ? nil : told.joined(separator: "; ")
     }
 
-    private static func trouble(of status: ModuleStatus, _ complaints: [Diagnostic]) -> String? {
+    private static func trouble(
+        of status: ModuleStatus, _ complaints: [Diagnostic], _ remedy: String
+    ) -> String? {
         switch status.health {
         case .well: nil
         case .erring(let termination): "the check ended with \(termination)"
-        case .failed(let reason):
-            text(of: complaints).map { "\($0); then restart crd" } ?? reason
+        case .failed(let reason): text(of: complaints).map { "\($0)\(remedy)" } ?? reason
         case .stuck: "a process of its last run survives SIGKILL"
         }
     }
@@ -68,7 +81,7 @@ extension ResponseOutcome: CustomStringConvertible {
     public var description: String {
         switch self {
         case .ended(let termination, _): "\(termination)"
-        case .unable(let reason): reason
+        case .unable(let reason), .notReady(let reason): reason
         }
     }
 }

@@ -10,7 +10,10 @@ final class PathTriggers {
     /// The least time between two lines about the kernel's queue.
     private static let overflowLogPeriod = Duration.seconds(60)
 
-    private let triggers: [(ModuleID, PathTrigger)]
+    /// A trigger and whose it is.
+    typealias Trigger = (ModuleID, PathTrigger)
+
+    private var triggers: [Trigger]
     private let reactor: Reactor
     private let logger: Logger
     private var source: PathSource?
@@ -18,8 +21,9 @@ final class PathTriggers {
     private var waiting: Set<ModuleID> = []
     private var overflowsLogged = 0
     private var overflowLoggedAt: Instant?
+    private var watchesMounts = false
 
-    init(_ triggers: [(ModuleID, PathTrigger)], reactor: Reactor, logger: Logger) {
+    init(_ triggers: [Trigger], reactor: Reactor, logger: Logger) {
         self.triggers = triggers
         self.reactor = reactor
         self.logger = logger
@@ -30,6 +34,31 @@ final class PathTriggers {
         guard !triggers.isEmpty else { return }
         watchMounts()
         begin(into: &events)
+    }
+
+    /// Watches for these triggers from now on. Where one is as before, so is its watch.
+    func change(to new: [Trigger], into events: inout [Event]) {
+        let former = Set(triggers.map(Key.init))
+        let wanted = Set(new.map(Key.init))
+        let dropped = triggers.filter { !wanted.contains(Key($0)) }
+        let added = new.filter { !former.contains(Key($0)) }
+        guard !dropped.isEmpty || !added.isEmpty else { return }
+        triggers = new
+        let listening = Set(new.map(\.0))
+        for module in waiting.subtracting(listening).sorted(by: { $0.index < $1.index }) {
+            waiting.remove(module)
+            events.append(.rearmed(module, .path))
+        }
+        guard let source else { return arm(into: &events) }
+        source.disarm(dropped, into: &events)
+        source.arm(added, into: &events)
+    }
+
+    private struct Key: Hashable {
+        let module: ModuleID
+        let trigger: PathTrigger
+
+        init(_ trigger: Trigger) { (module, self.trigger) = trigger }
     }
 
     /// Tries again to watch what could not be watched for a module.
@@ -89,6 +118,8 @@ final class PathTriggers {
     }
 
     private func watchMounts() {
+        guard !watchesMounts else { return }
+        watchesMounts = true
         do throws(SystemCallError) {
             _ = try reactor.add(
                 MountTable { [unowned self] changes, events in

@@ -12,8 +12,9 @@ final class Performer {
     private let reactor: Reactor
     private let containment: any Containment
     private let rule = OwnershipRule()
-    private let modules: [PreparedModule?]
-    private let outputMax: Int
+    private let roster: ModuleRoster
+    /// How much of what a check prints is kept for its response, in bytes.
+    var outputMax: Int
     private let output: LogOutput
     private let reporter: RunReporter
     private var active: [ModuleID: ActiveRun] = [:]
@@ -26,12 +27,11 @@ final class Performer {
     /// The limit of open files that modules get, where the daemon's own was raised.
     private let openFiles = ChildProcess.raiseOpenFiles()
 
-    /// - Parameter modules: by `ModuleID`; nil for one that cannot run.
     init(
-        _ modules: [PreparedModule?], reactor: Reactor, containment: any Containment,
+        _ roster: ModuleRoster, reactor: Reactor, containment: any Containment,
         outputMax: Int, output: LogOutput, reporter: RunReporter
     ) throws(SystemCallError) {
-        self.modules = modules
+        self.roster = roster
         self.reactor = reactor
         self.containment = containment
         self.outputMax = outputMax
@@ -58,7 +58,7 @@ final class Performer {
             reporter.reportPassedOver(count, of: name(of: module))
         case .reportForgotten(let module, let count):
             reporter.reportForgotten(count, of: name(of: module))
-        case .rearm, .storeJournalRecords, .exit: break
+        case .rearm, .storeJournalRecords, .forget, .exit: break
         }
         return []
     }
@@ -74,7 +74,7 @@ final class Performer {
     }
 
     private func name(of module: ModuleID) -> String {
-        modules[module.index]?.name ?? reporter.names[module.index].description
+        roster[module].name.description
     }
 
     /// The scheduler has said that all is over.
@@ -86,10 +86,8 @@ final class Performer {
     // MARK: Starting
 
     private func spawn(_ id: ModuleID, _ role: Role, _ run: Run) -> [Event] {
-        guard let module = modules[id.index] else {
-            preconditionFailure("a module that cannot run was started")
-        }
         let active = active[id] ?? begin(run, of: id)
+        let module = active.prepared
         do {
             switch role {
             case .check: try module.installed.verify(under: rule)
@@ -101,13 +99,17 @@ final class Performer {
         } catch {
             unregister(active)
             if role == .check { forget(active, keepingLeftovers: false) }
-            return [.unable(id, reason: "\(error)")]
+            let isWritten = (error as? SpawnError)?.errno == .textFileBusy
+            return [isWritten ? .notReady(id, reason: "\(error)") : .unable(id, reason: "\(error)")]
         }
     }
 
     private func begin(_ run: Run, of id: ModuleID) -> ActiveRun {
+        guard let prepared = roster[id].prepared else {
+            preconditionFailure("a module that cannot run was started")
+        }
         let active = ActiveRun(
-            run, of: id, id: "\(runPrefix)-\(run.number)", outputMax: outputMax)
+            run, of: id, prepared, id: "\(runPrefix)-\(run.number)", outputMax: outputMax)
         self.active[id] = active
         return active
     }
@@ -204,7 +206,7 @@ final class Performer {
         if active.captured.dropped > 0 {
             reporter.reportDropped(active.captured.dropped, of: name(of: id), limit: outputMax)
         }
-        let isKeeper = modules[id.index]?.installed.manifest.leftovers == .keep
+        let isKeeper = active.prepared.installed.manifest.leftovers == .keep
         forget(active, keepingLeftovers: isKeeper && conclusion.isResponded)
     }
 

@@ -6,7 +6,7 @@ import CRDModules
 import SystemPackage
 
 /// A module with all that a run of it needs and that does not change from run to run.
-struct PreparedModule {
+final class PreparedModule {
     let installed: InstalledModule
     private let environments: [Role: BaseEnvironment]
 

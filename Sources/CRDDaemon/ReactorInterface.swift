@@ -14,6 +14,7 @@ public enum ReactorInterface {
         # journalWake: how new journal entries are noticed: "doorbell", "notify" or "every 20ms";
         # missing where no module waits for any.
         # patternsExceeded: how often a pattern was given up for a line that took too long.
+        # complaints: what is wrong with crd.conf by now; in force is what it said before.
         type Daemon (
           pid: int,
           version: string,
@@ -24,7 +25,8 @@ public enum ReactorInterface {
           started: string,
           overflows: int,
           journalWake: ?string,
-          patternsExceeded: int
+          patternsExceeded: int,
+          complaints: []string
         )
 
         # trigger: start, interval, path, journal, signal, request or verify.
@@ -59,8 +61,27 @@ public enum ReactorInterface {
         # All modules in name order.
         method List() -> (daemon: ?Daemon, modules: []Module)
 
-        # The caller is neither root nor the daemon's user, nor a member of the group crd.
+        # Reads crd.conf and all modules again; answers when what is right is in force. Names of
+        # modules; unready: not complete yet, and read again a second later. configurationChanged:
+        # crd.conf says something else than before.
+        method Reload() -> (
+          added: []string,
+          changed: []string,
+          removed: []string,
+          unready: []string,
+          configurationChanged: bool
+        )
+
+        # The caller is neither root nor the daemon's user, nor, for reading, a member of the group
+        # crd.
         error PermissionDenied ()
+
+        # Something is wrong with these files (file:line:column: message). Of each, what was read
+        # before stays in force; all else is in force as it is now.
+        error ReloadRefused (complaints: []string)
+
+        # The daemon is about to end.
+        error Stopping ()
 
         """
 
@@ -75,6 +96,7 @@ public enum ReactorInterface {
         public var overflows = 0
         public var journalWake: String?
         public var patternsExceeded = 0
+        public var complaints: [String] = []
     }
 
     public struct Run: Codable, Sendable {
@@ -96,6 +118,20 @@ public enum ReactorInterface {
         public var runs = 0
         public var responses = 0
         public var last: Run?
+    }
+
+    /// What `Reload` returns.
+    public struct Reloaded: Codable, Sendable {
+        public var added: [String] = []
+        public var changed: [String] = []
+        public var removed: [String] = []
+        public var unready: [String] = []
+        public var configurationChanged = false
+    }
+
+    /// The parameters of `ReloadRefused`.
+    public struct ReloadRefused: Codable, Sendable {
+        public var complaints: [String]
     }
 
     /// What `List` returns.

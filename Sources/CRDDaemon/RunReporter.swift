@@ -7,8 +7,6 @@ import Logging
 /// module's health. Checks that find nothing are for those who debug.
 struct RunReporter {
     let logger: Logger
-    /// By `ModuleID`.
-    let names: [ModuleName]
 
     func report(_ conclusion: Conclusion, of module: String, id: String) {
         func metadata(_ role: Role, _ outcome: String) -> Logger.Metadata {
@@ -38,6 +36,10 @@ struct RunReporter {
         case .unable(let reason):
             logger.error(
                 "\(story) could not start: \(reason)", metadata: metadata(.response, "failed"))
+        case .notReady(let reason):
+            logger.info(
+                "\(story) waits: \(reason); the check runs again in a second",
+                metadata: metadata(.response, "not ready"))
         }
     }
 

@@ -4,7 +4,7 @@ import Glibc
 public import SystemPackage
 
 /// What stat(2) says of a file, as far as anybody here asks.
-public struct FileStatus: Sendable {
+public struct FileStatus: Hashable, Sendable {
     public enum Kind: Sendable { case regular, directory, symbolicLink, other }
 
     public let kind: Kind
@@ -15,6 +15,10 @@ public struct FileStatus: Sendable {
     public let inode: UInt64
     /// When its content was changed last, in microseconds since 1970.
     public let modified: Int64
+    /// When that was, or its rights, owner or name were, in nanoseconds since 1970.
+    public let changed: Int64
+    /// In bytes.
+    public let size: Int64
 
     /// Nil where there is none, or none that we may see.
     public init?(of path: FilePath, followingLinks: Bool = true) {
@@ -52,6 +56,8 @@ public struct FileStatus: Sendable {
         mode = status.st_mode & 0o7777
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
+        changed = Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
+        size = Int64(status.st_size)
         modified = Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1_000
     }
 }

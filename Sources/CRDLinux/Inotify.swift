@@ -62,15 +62,16 @@ struct Inotify: ~Copyable {
     /// Which watch a record belongs to (`wd`).
     typealias WatchDescriptor = CInt
 
-    /// Watches what is at `path`, which is not followed if it is a symbolic link, or widens the
-    /// watch that there is on the same inode (inotify_add_watch(2)).
+    /// Watches what is at `path`, which is mostly not followed if it is a symbolic link, or widens
+    /// the watch that there is on the same inode (inotify_add_watch(2)).
     ///
     /// Files that were deleted are no longer listened to, since no path leads to them.
     func add(
-        _ path: [UInt8], _ events: PathEvents, onlyIfDirectory: Bool
+        _ path: [UInt8], _ events: PathEvents, onlyIfDirectory: Bool, followingLinks: Bool = false
     ) throws(SystemCallError) -> WatchDescriptor {
         var mask = events.subtracting(.unmount).rawValue
-        mask |= UInt32(IN_MASK_ADD) | UInt32(IN_DONT_FOLLOW) | UInt32(IN_EXCL_UNLINK)
+        mask |= UInt32(IN_MASK_ADD) | UInt32(IN_EXCL_UNLINK)
+        if !followingLinks { mask |= UInt32(IN_DONT_FOLLOW) }
         if onlyIfDirectory { mask |= UInt32(IN_ONLYDIR) }
         return try systemCall("inotify_add_watch", on: Self.shown(path)) {
             withPath(path) { inotify_add_watch(instance.rawValue, $0, mask) }

@@ -132,6 +132,16 @@ public final class JournalSource: BackloggedSource {
         }
     }
 
+    /// Tells the entry at hand to the end, however long that takes.
+    public func finishEntry(into events: inout [Event]) throws(SystemCallError) {
+        guard !dispatcher.isDone else { return }
+        while !dispatcher.isDone {
+            try dispatcher.askNext(in: reader, floors, order: order, into: &events)
+        }
+        try finish()
+        try tellPosition(into: &events)
+    }
+
     /// Directories have come or gone of which libsystemd does not hear, or a file that we may not
     /// read, which it passes over in silence.
     public func isStale() -> Bool {

@@ -50,6 +50,30 @@ public final class PathSource: BackloggedSource {
         finishTurn(share: .max, into: &events)
     }
 
+    /// Watches no longer for these triggers.
+    public func disarm(_ triggers: [(ModuleID, PathTrigger)], into events: inout [Event]) {
+        for (module, trigger) in triggers {
+            let place = targets.firstIndex { $0.module == module && $0.trigger == trigger }
+            if let place { drop(targets.remove(at: place)) }
+        }
+        for module in Set(triggers.map(\.0)).sorted(by: { $0.index < $1.index })
+        where !targets.contains(where: { $0.module == module }) {
+            // Its number may be another's soon.
+            if deaf.remove(module) != nil { events.append(.rearmed(module, .path)) }
+        }
+        isUnsettled = true
+        finishTurn(into: &events)
+    }
+
+    private func drop(_ target: PathTarget) {
+        attach(target, to: nil, isDirectory: false, isQuiet: true)
+        for node in target.way.reversed() {
+            node.passing.removeFirst(target)
+            table.prune(node)
+        }
+        reborn.removeAll { $0 === target }
+    }
+
     /// Tries again to watch what could not be watched for this module.
     public func rearm(_ module: ModuleID, into events: inout [Event]) {
         for target in targets where target.module == module && target.fault != nil {

@@ -21,6 +21,12 @@ public struct ServiceManager: Sendable {
     /// All is armed.
     public func tellReady(_ status: String) { tell("READY=1\nSTATUS=\(status)") }
 
+    /// The files are read again; `tellReady` says that it is done. By the time systemd
+    /// tells that this is later than its request (`Type=notify-reload`).
+    public func tellReloading() {
+        tell("RELOADING=1\nMONOTONIC_USEC=\(Clock.monotonicMicroseconds)\nSTATUS=Reloading")
+    }
+
     /// One line for people.
     public func tellStatus(_ status: String) { tell("STATUS=\(status)") }
 

@@ -10,15 +10,17 @@ public struct ConfigurationFile: Sendable {
     public static let defaultPath = FilePath("/etc/CRD/crd.conf")
 
     public let path: FilePath
-    public let configuration: Configuration
+    public private(set) var configuration: Configuration
     /// All that is wrong with it; where a value is wrong, its key has the default.
     public let complaints: [Diagnostic]
     /// Whether the file could be read as TOML, or need not be there.
     public let isReadable: Bool
+    private let named: String?
 
     /// Reads the file, as `--config` or else `CRD_CONFIG` names it. The default one may be
     /// missing: then every key has its default.
     public init(_ named: String?) {
+        self.named = named
         let variable = getenv("CRD_CONFIG").map { String(cString: $0) }
         let name = named ?? variable.flatMap { $0.isEmpty ? nil : $0 }
         path = Self.absolute(name.map { FilePath($0) } ?? Self.defaultPath)
@@ -34,6 +36,17 @@ public struct ConfigurationFile: Sendable {
             (configuration, complaints, isReadable) = (Configuration(), [error], false)
         }
     }
+
+    /// With the directories that cannot change while the daemon runs.
+    public func keeping(state: String, runtime: String) -> ConfigurationFile {
+        var file = self
+        file.configuration.state = state
+        file.configuration.runtime = runtime
+        return file
+    }
+
+    /// The same file as it is now.
+    public func readAgain() -> ConfigurationFile { ConfigurationFile(named) }
 
     /// Children run elsewhere, and read the name in `CRD_CONFIG`.
     private static func absolute(_ path: FilePath) -> FilePath {

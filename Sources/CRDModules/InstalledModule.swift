@@ -25,11 +25,13 @@ public struct InstalledModule: Sendable {
     public let complaints: [Diagnostic]
     /// What is wrong with its executables; they are looked at again before each run.
     public let executableComplaints: [Diagnostic]
+    /// Of its executables: another where one of them was written, replaced or given other rights.
+    private let fingerprint: Int
 
     init(
         name: ModuleName, kind: Kind, way: OwnershipRule.Way, manifest: Manifest = Manifest(),
         accounts: [Role: UserAccount] = [:], complaints: [Diagnostic],
-        executableComplaints: [Diagnostic] = []
+        executableComplaints: [Diagnostic] = [], executables: [FileStatus?] = []
     ) {
         self.name = name
         self.kind = kind
@@ -42,6 +44,26 @@ public struct InstalledModule: Sendable {
         self.accounts = accounts
         self.complaints = complaints
         self.executableComplaints = executableComplaints
+        fingerprint = executables.hashValue
+    }
+
+    /// Whether it was read from the same files, with the same in them.
+    public func isSame(as other: InstalledModule) -> Bool {
+        fingerprint == other.fingerprint && directory == other.directory && kind == other.kind
+            && manifest == other.manifest && accounts == other.accounts
+            && complaints == other.complaints && executableComplaints == other.executableComplaints
+    }
+
+    /// Whether it looks like half a copy: an executable is missing, or somebody has one of its files
+    /// open for writing.
+    public var isHalfDone: Bool {
+        [check, response].contains { FileStatus(of: $0) == nil || OpenForWriting.contains($0) }
+            || OpenForWriting.contains(manifestFile)
+    }
+
+    /// The names of the files in a module's directory that say what it is.
+    public static func isTelling(_ name: String) -> Bool {
+        name == manifestName.string || Role.allCases.contains { $0.fileName.string == name }
     }
 
     /// The file that is executed for a role.
@@ -81,9 +103,10 @@ public struct InstalledModule: Sendable {
 
     /// Whether the file is there, is nobody else's, and may be executed. The directory was verified
     /// just now.
+    @discardableResult
     static func verifyExecutable(
         _ path: FilePath, under rule: OwnershipRule, ownedAlsoBy owner: UID?
-    ) throws(Refusal) {
+    ) throws(Refusal) -> FileStatus {
         let status: FileStatus
         do throws(Refusal) {
             status = try rule.verify(lastOf: path, ownedAlsoBy: owner)
@@ -98,6 +121,7 @@ public struct InstalledModule: Sendable {
         guard status.mode & 0o111 != 0 else {
             throw Refusal(path, "is not executable; run: chmod +x '\(path)'")
         }
+        return status
     }
 }
 

@@ -23,6 +23,8 @@ public struct ModuleShelf: Sendable {
         public var modules: [InstalledModule] = []
         /// What is wrong with what is no module.
         public var complaints: [Diagnostic] = []
+        /// Whether the directory of the user modules could be read.
+        public var isReadable = true
 
         /// Everything that is wrong.
         public var allComplaints: [Diagnostic] {
@@ -51,11 +53,29 @@ public struct ModuleShelf: Sendable {
         for name in names(in: modules, kind: .user, &contents) {
             contents.modules.append(userModule(name))
         }
-        for name in names(in: support, kind: .support, &contents) {
-            contents.modules.append(supportModule(name))
-        }
+        contents.modules += supportModules(&contents)
         contents.modules.sort { $0.name < $1.name }
         return contents
+    }
+
+    /// Reads these user modules, those of them that are there, and the support modules.
+    public func contents(only names: [ModuleName]) -> Contents {
+        var contents = Contents()
+        for name in names where isThere(modules.appending(name.description)) {
+            contents.modules.append(userModule(name))
+        }
+        contents.modules += supportModules(&contents)
+        return contents
+    }
+
+    private func supportModules(_ contents: inout Contents) -> [InstalledModule] {
+        names(in: support, kind: .support, &contents).map(supportModule)
+    }
+
+    /// A file is no module; a link that leads nowhere was meant to be one.
+    private func isThere(_ path: FilePath) -> Bool {
+        FileStatus(of: path).map { $0.kind == .directory }
+            ?? (FileStatus(of: path, followingLinks: false) != nil)
     }
 
     private func names(
@@ -65,6 +85,7 @@ public struct ModuleShelf: Sendable {
         do throws(SystemCallError) {
             entries = try Directory.list(shelf)
         } catch {
+            if kind == .user { contents.isReadable = false }
             // Support modules are an extra; without a place for modules nothing is done at all.
             if kind == .user || error.errno != .noSuchFileOrDirectory {
                 contents.complaints.append(
@@ -79,9 +100,7 @@ public struct ModuleShelf: Sendable {
         var names: [ModuleName] = []
         for entry in entries.map(\.string).sorted() where !ModuleName.isSkipped(entry) {
             let path = shelf.appending(entry)
-            // A file is no module; a link that leads nowhere was meant to be one.
-            let status = FileStatus(of: path)
-            if let status, status.kind != .directory { continue }
+            guard isThere(path) else { continue }
             if let name = ModuleName(entry) {
                 names.append(name)
             } else {
@@ -104,6 +123,7 @@ public struct ModuleShelf: Sendable {
         var executableComplaints: [Diagnostic] = []
         var manifest = Manifest()
         var accounts: [Role: UserAccount] = [:]
+        var executables: [FileStatus?] = []
         if complainAbout(directory, &complaints) {
             let root = root(of: directory, &complaints)
             let file = directory.appending(InstalledModule.manifestName)
@@ -123,9 +143,10 @@ public struct ModuleShelf: Sendable {
                 complaints.removeLast()
             }
             for role in Role.allCases {
-                complainAbout(
-                    executable: directory.appending(role.fileName),
-                    ownedAlsoBy: accounts[role]?.uid, &executableComplaints)
+                executables.append(
+                    complainAbout(
+                        executable: directory.appending(role.fileName),
+                        ownedAlsoBy: accounts[role]?.uid, &executableComplaints))
             }
             let twin = support.appending(name.description)
             if FileStatus(of: twin)?.kind == .directory {
@@ -139,7 +160,8 @@ public struct ModuleShelf: Sendable {
         return InstalledModule(
             name: name, kind: .user, way: .init(to: name.description, in: wayToModules),
             manifest: manifest,
-            accounts: accounts, complaints: complaints, executableComplaints: executableComplaints)
+            accounts: accounts, complaints: complaints, executableComplaints: executableComplaints,
+            executables: executables)
     }
 
     private func supportModule(_ name: ModuleName) -> InstalledModule {
@@ -220,13 +242,16 @@ public struct ModuleShelf: Sendable {
         }
     }
 
+    /// - Returns: what is known of the file, where nothing is wrong.
+    @discardableResult
     private func complainAbout(
         executable path: FilePath, ownedAlsoBy owner: UID?, _ complaints: inout [Diagnostic]
-    ) {
+    ) -> FileStatus? {
         do throws(Refusal) {
-            try InstalledModule.verifyExecutable(path, under: rule, ownedAlsoBy: owner)
+            return try InstalledModule.verifyExecutable(path, under: rule, ownedAlsoBy: owner)
         } catch {
             complaints.append(Self.complaint(about: path, error))
+            return nil
         }
     }
 

@@ -25,7 +25,9 @@ struct CRD: ParsableCommand {
             no such module, 126: it cannot be executed.
             """,
         version: "crd \(Version.current)",
-        subcommands: [DaemonCommand.self, CheckConfigCommand.self, ListCommand.self])
+        subcommands: [
+            DaemonCommand.self, ReloadCommand.self, ListCommand.self, CheckConfigCommand.self,
+        ])
 
     static func main() {
         var arguments = CommandLine.arguments.dropFirst()

@@ -26,15 +26,16 @@ struct ListCommand: ParsableCommand {
         let listing = try listing(configuration)
         if json { return try printJSON(listing) }
         for line in Self.table(listing.modules) { print(line) }
+        for complaint in listing.daemon?.complaints ?? [] {
+            StandardError.say("\(complaint); until it is mended, what was read before is in force")
+        }
     }
 
     private func listing(_ file: ConfigurationFile) throws -> ReactorInterface.Listing {
         let socket = file.configuration.socketPath
         do {
             return try ControlClient.list(at: socket)
-        } catch let error as SystemCallError
-            where error.errno == .noSuchFileOrDirectory || error.errno == .connectionRefused
-        {
+        } catch  where ControlFailure.isAbsence(error) {
             StandardError.say(
                 "no daemon answers at \(socket); this is what is on disk (start it with: crd daemon)"
             )
@@ -42,11 +43,8 @@ struct ListCommand: ParsableCommand {
             for complaint in contents.complaints { StandardError.say("\(complaint)") }
             return ReactorInterface.Listing(
                 daemon: nil, modules: contents.modules.map(ReactorInterface.Module.init(onDisk:)))
-        } catch let error as SystemCallError where error.errno == .permissionDenied {
-            StandardError.say("\(error); run crd as root, or join the group crd")
-            throw ExitCode.failure
         } catch {
-            StandardError.say("\(error)")
+            StandardError.say(ControlFailure.advice(error, socket))
             throw ExitCode.failure
         }
     }

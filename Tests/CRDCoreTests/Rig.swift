@@ -6,7 +6,7 @@ import CRDCore
 /// text such as `check a path 2` (the cause, and how many events). Modules are named in order.
 struct Rig {
     private(set) var scheduler: Scheduler
-    private let names: [String]
+    private var names: [String]
 
     /// Modules a, b, c ..., each as `policy` makes it.
     init(_ count: Int = 1, slots: Int = 4, policy change: (inout Policy) -> Void = { _ in }) {
@@ -70,6 +70,7 @@ struct Rig {
         case .reportForgotten(let module, let count):
             return "\(names[module.index]) forgets \(count)"
         case .storeJournalRecords: return "store"
+        case .forget(let module): return "forget \(names[module.index])"
         case .exit: return "exit"
         }
     }

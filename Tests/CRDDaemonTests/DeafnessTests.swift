@@ -51,7 +51,7 @@ struct DeafnessTests {
     @Test("G9: the log says what is wrong, how bad it is, and when it is over")
     func log() throws {
         let lines = Lines()
-        let reporter = RunReporter(logger: Logger(label: "test") { _ in lines }, names: [])
+        let reporter = RunReporter(logger: Logger(label: "test") { _ in lines })
         reporter.report(Deafness(reason: Self.reason, isPolled: true), of: "Log")
         reporter.report(Deafness(reason: Self.reason, isPolled: false), of: "Log")
         reporter.report(nil as Deafness?, of: "Log")

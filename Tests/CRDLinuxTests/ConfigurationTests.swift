@@ -77,7 +77,7 @@ struct ConfigurationTests {
                 "frobnicate = 1",
                 "1:1: unknown key 'frobnicate'; known here: interval, modules, support, state, "
                     + "runtime, slots, timeout, grace, output-max, "
-                    + "journal-wake, catch-up"
+                    + "journal-wake, catch-up, auto-reload"
             ),
             ("interval = true", "1:12: 'interval' must be \(span), not a boolean"),
             ("interval = 1.5", "1:12: 'interval' must be \(span), not a float"),

@@ -62,6 +62,7 @@ struct ContractModel {
         case .exited(let module, let termination): try noteExit(module, termination, at: now)
         case .emptied(let module): modules[module.index].run?.duty = .conclude
         case .unable(let module, let reason): noteUnable(module, reason, at: now)
+        case .notReady, .reloaded: break
         case .stopped: noteStop(at: now)
         }
     }
@@ -170,6 +171,7 @@ struct ContractModel {
         case .rearm(let module): try judgeRearm(module)
         case .reportDeafness(let module, let deafness): try judgeDeafness(module, deafness)
         case .reportPassedOver, .reportForgotten, .storeJournalRecords: break
+        case .forget: break
         case .exit:
             try Violation.unless(
                 stops > 0 && !hasExited && slotsInUse == 0, "exit",

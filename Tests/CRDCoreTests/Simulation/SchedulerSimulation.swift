@@ -262,10 +262,11 @@ struct SchedulerSimulation {
 extension Event {
     fileprivate var module: ModuleID? {
         switch self {
-        case .started, .elapsed, .stopped: nil
+        case .started, .elapsed, .stopped, .reloaded: nil
         case .journalRead: nil
         case .triggered(let module, _), .matched(let module, _), .requested(let module),
             .exited(let module, _), .emptied(let module), .unable(let module, _),
+            .notReady(let module, _),
             .deafened(let module, _, _), .rearmed(let module, _), .paused(let module, _),
             .resumed(let module):
             module
@@ -278,6 +279,8 @@ extension Event {
         case .exited(let module, let termination): "exited \(module.index) \(termination)"
         case .emptied(let module): "emptied \(module.index)"
         case .unable(let module, _): "unable \(module.index)"
+        case .notReady(let module, _): "not ready \(module.index)"
+        case .reloaded(let reload): reload.inShort
         case .requested(let module): "requested \(module.index)"
         case .deafened(let module, let cause, let reason):
             "deafened \(module.index) to \(cause): \(reason)"
@@ -287,6 +290,13 @@ extension Event {
         case .resumed(let module): "resumed \(module.index)"
         default: "\(self)"
         }
+    }
+}
+
+extension Reload {
+    fileprivate var inShort: String {
+        let changes = changes.map { "\($0.module.index)\($0.isEdited ? "" : " outside")" }
+        return "reloaded \(changes), gone \(removed.map(\.index)), \(slots) slots"
     }
 }
 
@@ -306,6 +316,7 @@ extension Command {
         case .reportPassedOver(let module, let count): "report \(module.index) \(count) too old"
         case .reportForgotten(let module, let count): "report \(module.index) forgets \(count)"
         case .storeJournalRecords: "store"
+        case .forget(let module): "forget \(module.index)"
         case .exit: "exit"
         }
     }

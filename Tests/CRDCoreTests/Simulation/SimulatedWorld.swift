@@ -176,7 +176,7 @@ struct SimulatedWorld {
         case .conclude(let module, _): trees[module.index] = ProcessTree()
         case .rearm(let module): rearm(module, at: now)
         case .report, .reportDeafness, .reportPassedOver, .reportForgotten, .storeJournalRecords,
-            .exit:
+            .forget, .exit:
             break
         }
     }

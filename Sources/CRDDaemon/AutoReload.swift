@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import CRDModules
+import Glibc
+import Logging
+import SystemPackage
+
+/// Notices by itself which modules have come, changed or gone (`auto-reload` in crd.conf).
+///
+/// What happens to the directories that modules live in is told by the path source, as it is to a
+/// module with a path trigger; what happens in a module's own directory, by a watch of its own.
+final class AutoReload {
+    /// How often all is looked at while something cannot be watched.
+    private static let pollPeriod = Duration.seconds(5)
+
+    private let reactor: Reactor
+    private let logger: Logger
+    private var changes = FileChanges()
+    private var isOn = false
+    private var modules = FilePath()
+    private var support = FilePath()
+    private var watch: DirectoryWatch?
+    private var token: Reactor.Token?
+    /// Why something cannot be watched.
+    private var faults: [Fault: String] = [:]
+    private var pollAt: Instant?
+
+    private enum Fault { case directories, modules }
+
+    init(reactor: Reactor, logger: Logger) {
+        self.reactor = reactor
+        self.logger = logger
+    }
+
+    /// Takes over what crd.conf says.
+    func apply(_ configuration: Configuration) {
+        isOn = configuration.autoReload
+        modules = FilePath(configuration.modules)
+        support = FilePath(configuration.support)
+        guard !isOn else { return }
+        token.map(reactor.remove)
+        (token, watch, pollAt, faults) = (nil, nil, nil, [:])
+    }
+
+    /// To be watched for beside those of the modules.
+    var triggers: [PathTriggers.Trigger] {
+        guard isOn else { return [] }
+        return Set([modules, support]).sorted { $0.string < $1.string }.map {
+            (.files, PathTrigger(path: $0.string, events: Self.arrivals))
+        }
+    }
+
+    private static let arrivals: PathEvents = [.create, .movedTo, .movedFrom, .delete, .attrib]
+
+    // MARK: What has happened
+
+    /// - Returns: whether the event was meant for us.
+    func takes(_ event: Event) -> Bool {
+        switch event {
+        case .triggered(.files, let event): note(event)
+        case .deafened(.files, _, let reason): fail(.directories, reason)
+        case .rearmed(.files, _): heal(.directories)
+        default: return false
+        }
+        return true
+    }
+
+    private func note(_ event: TriggerEvent) {
+        let path = event.variables.first { $0.name == "CRD_PATH" }
+            .map { FilePath(String(decoding: $0.value, as: UTF8.self)) }
+        guard let path, let name = path.lastComponent?.string, path != modules, path != support,
+            let module = ModuleName(name)
+        else { return changes.noteEverything(at: Clock.now) }
+        guard !ModuleName.isSkipped(name) else { return }
+        // At once, so that what is still being copied does not count as at rest.
+        if path.removingLastComponent() == modules { follow(module) }
+        changes.note(module, at: Clock.now)
+    }
+
+    // MARK: What is due
+
+    var deadline: Instant? {
+        guard let pollAt else { return changes.deadline }
+        return changes.deadline.map { min($0, pollAt) } ?? pollAt
+    }
+
+    /// What is to be read again now.
+    ///
+    /// - Parameter rearm: tries again to watch the directories that modules live in.
+    func take(at now: Instant, rearm: () -> Void) -> FileChanges.Due {
+        guard let due = pollAt, due <= now else { return changes.take(at: now) }
+        pollAt = now + Self.pollPeriod
+        if faults[.directories] != nil { rearm() }
+        _ = changes.take(at: now)
+        return .everything
+    }
+
+    /// The module is not complete yet: it is read again a second later.
+    ///
+    /// - Returns: false where that has been so for too long to be no fault.
+    func putBack(_ name: ModuleName, at now: Instant) -> Bool { changes.putBack(name, at: now) }
+
+    // MARK: The modules' own directories
+
+    /// Watches the directories of these modules, and of no others.
+    func follow(_ names: [ModuleName]) {
+        guard isOn else { return }
+        let wanted = Set(names)
+        for name in watch?.modules ?? [] where !wanted.contains(name) { watch?.forget(name) }
+        heal(.modules)
+        for name in names where faults[.modules] == nil { follow(name) }
+    }
+
+    /// Watches the module's directory, if there is one.
+    func follow(_ name: ModuleName) {
+        guard isOn else { return }
+        do throws(SystemCallError) {
+            try source().watch(modules.appending(name.description), of: name)
+        } catch {
+            fail(.modules, "\(error)")
+        }
+    }
+
+    private func source() throws(SystemCallError) -> DirectoryWatch {
+        if let watch { return watch }
+        let made = try DirectoryWatch { [weak self] change in
+            guard let self else { return }
+            guard let change else { return changes.noteEverything(at: Clock.now) }
+            guard InstalledModule.isTelling(change.name) else { return }
+            changes.note(change.module, at: Clock.now)
+        }
+        token = try reactor.add(made)
+        watch = made
+        return made
+    }
+
+    func isSource(_ other: any EventSource) -> Bool { watch === other }
+
+    /// The source has failed, and the reactor let go of it.
+    func lose(_ error: SystemCallError) {
+        (watch, token) = (nil, nil)
+        fail(.modules, "\(error)")
+    }
+
+    private func fail(_ fault: Fault, _ reason: String) {
+        if faults.isEmpty {
+            logger.warning(
+                "\(reason); until that works, modules are looked at every \(TimeSpan(Self.pollPeriod)) to see whether they have changed"
+            )
+            pollAt = Clock.now + Self.pollPeriod
+        }
+        faults[fault] = reason
+    }
+
+    private func heal(_ fault: Fault) {
+        guard faults.removeValue(forKey: fault) != nil, faults.isEmpty else { return }
+        logger.notice("changes of modules are noticed at once again")
+        pollAt = nil
+        changes.noteEverything(at: Clock.now)
+    }
+}
+
+extension ModuleID {
+    /// Stands for the daemon itself, which waits for changes of its modules' directories.
+    static let files = ModuleID(-1)
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import CRDModules
+import Glibc
+import Logging
+import SystemPackage
+
+/// Reads crd.conf and the modules, and puts in force what is right (G11).
+final class Reloader {
+    /// What came of it.
+    struct Outcome {
+        var added: [ModuleName] = []
+        var changed: [ModuleName] = []
+        var removed: [ModuleName] = []
+        /// Something in crd.conf that is not a module's was changed.
+        var isConfigurationChanged = false
+        /// What is wrong with files of which what was read before stays in force.
+        var refused: [Diagnostic] = []
+        /// What else is wrong.
+        var faults: [Diagnostic] = []
+        /// Not complete yet, and read again a second later.
+        var unready: [ModuleName] = []
+
+        /// One line, and one for each fault. Where nobody has asked, nothing is said of nothing.
+        func log(to logger: Logger, _ scope: Scope) {
+            for fault in faults { logger.error("\(fault)") }
+            for fault in refused {
+                logger.error("\(fault); until then what was read before is in force")
+            }
+            let hasChanged = !(added.isEmpty && changed.isEmpty && removed.isEmpty)
+            guard hasChanged || scope == .everything else { return }
+            logger.notice("reloaded: \(self)")
+        }
+    }
+
+    /// What to look at.
+    enum Scope: Equatable {
+        /// All of it, since somebody asked.
+        case everything
+        /// The modules, crd.conf not among them.
+        case allModules
+        case modules([ModuleName])
+    }
+
+    let roster = ModuleRoster()
+    /// In force.
+    private(set) var file: ConfigurationFile
+    /// What is wrong with the file by now.
+    private(set) var fileFaults: [Diagnostic] = []
+    /// Of what is no module.
+    private var strayFaults: [Diagnostic] = []
+    private(set) var support: [InstalledModule] = []
+    let auto: AutoReload
+    private let logger: Logger
+
+    var configuration: Configuration { file.configuration }
+
+    init(_ file: ConfigurationFile, reactor: Reactor, logger: Logger) {
+        self.file = file
+        self.logger = logger
+        auto = AutoReload(reactor: reactor, logger: logger)
+        auto.apply(file.configuration)
+    }
+
+    /// Reads the modules at the daemon's start.
+    ///
+    /// - Returns: the modules' policies, by their numbers.
+    func begin() -> [Policy] {
+        let contents = ModuleShelf(configuration).contents()
+        for complaint in contents.lastingComplaints { logger.error("\(complaint)") }
+        strayFaults = contents.complaints
+        support = contents.modules.filter { $0.kind == .support }
+        return contents.modules.filter { $0.kind == .user }.map { module in
+            let (member, policy) = prepare(module)
+            _ = roster.put(member)
+            return policy
+        }
+    }
+
+    /// Begins to notice what changes. To be called before the modules are checked.
+    func follow() { auto.follow(roster.names) }
+
+    // MARK: Again
+
+    /// Looks at what is on disk and changes the roster.
+    ///
+    /// - Returns: what the scheduler must hear, without the journal's part; nil where nothing has
+    ///   changed.
+    func read(_ scope: Scope, at now: Instant) -> (Outcome, Reload?) {
+        var outcome = Outcome()
+        let former = configuration
+        if scope == .everything { readConfiguration(&outcome) }
+        let shelf = ModuleShelf(configuration)
+        let contents: ModuleShelf.Contents
+        var sought: [ModuleName]
+        if case .modules(let names) = scope {
+            contents = shelf.contents(only: names)
+            sought = names
+        } else {
+            contents = shelf.contents()
+            // What cannot be read says nothing of who has gone.
+            sought = contents.isReadable ? roster.names : []
+            outcome.faults += news(of: contents.complaints, scope)
+            strayFaults = contents.complaints
+        }
+        support = contents.modules.filter { $0.kind == .support }
+        var difference = ModuleDifference(
+            from: { self.roster.member($0)?.installed }, to: contents.modules, among: sought)
+        difference.leaveOut { module in
+            guard module.isHalfDone, auto.putBack(module.name, at: now) else { return false }
+            outcome.unready.append(module.name)
+            return true
+        }
+        var reload = Reload(slots: configuration.slotsInForce)
+        apply(difference, scope, to: &reload, &outcome)
+        if configuration != former {
+            let edited = Set(reload.changes.map(\.module))
+            for (id, member) in roster.all where !edited.contains(id) && !member.isLeaving {
+                reload.changes.append(.init(id, policy(of: member), isEdited: false))
+            }
+        }
+        if case .modules(let names) = scope {
+            for name in names { auto.follow(name) }
+        } else {
+            auto.follow(roster.names + outcome.unready)
+        }
+        let isNothing = reload.changes.isEmpty && reload.removed.isEmpty && configuration == former
+        return (outcome, isNothing ? nil : reload)
+    }
+
+    private func readConfiguration(_ outcome: inout Outcome) {
+        let new = file.readAgain()
+        fileFaults = new.complaints
+        guard new.complaints.isEmpty else {
+            outcome.refused += new.complaints
+            return
+        }
+        let (now, then) = (new.configuration, configuration)
+        if now.state != then.state || now.runtime != then.runtime {
+            logger.warning(
+                "\(file.path): 'state' and 'runtime' cannot change while crd runs: \(then.state) and \(then.runtime) stay in use; restart crd for the others"
+            )
+        }
+        file = new.keeping(state: then.state, runtime: then.runtime)
+        outcome.isConfigurationChanged = configuration != then
+        auto.apply(file.configuration)
+    }
+
+    /// What was not told before, unless somebody has asked.
+    private func news(of complaints: [Diagnostic], _ scope: Scope) -> [Diagnostic] {
+        scope == .everything ? complaints : complaints.filter { !strayFaults.contains($0) }
+    }
+
+    private func apply(
+        _ difference: ModuleDifference, _ scope: Scope, to reload: inout Reload,
+        _ outcome: inout Outcome
+    ) {
+        for name in difference.untouched { roster.note([], of: name) }
+        for module in difference.kept {
+            let isKnown = roster.member(module.name)?.faults == module.complaints
+            roster.note(module.complaints, of: module.name)
+            if !isKnown || scope == .everything { outcome.refused += module.complaints }
+        }
+        for module in difference.added + difference.changed {
+            let (member, policy) = prepare(module)
+            // What could not be made ready takes the place of nothing that was.
+            if case .failed(let reason) = policy.standing, module.complaints.isEmpty,
+                roster.member(module.name)?.prepared != nil
+            {
+                let fault = Diagnostic(
+                    file: module.directory.string, position: .start, message: reason)
+                roster.note([fault], of: module.name)
+                outcome.refused.append(fault)
+                continue
+            }
+            let id = roster.put(member)
+            reload.changes.append(.init(id, policy, isEdited: true))
+            outcome.faults += module.complaints
+        }
+        outcome.added = difference.added.map(\.name)
+        outcome.changed = difference.changed.map(\.name)
+        for name in difference.removed {
+            guard let id = roster.leave(name) else { continue }
+            reload.removed.append(id)
+            outcome.removed.append(name)
+        }
+    }
+
+    // MARK: One module
+
+    private func prepare(_ module: InstalledModule) -> (ModuleRoster.Member, Policy) {
+        var policy = Policy(
+            name: module.name, manifest: module.manifest, configuration: configuration)
+        if let complaint = module.complaints.first {
+            policy.standing = .failed(reason: "\(complaint)")
+            return (.init(unable: module), policy)
+        }
+        do throws(SystemCallError) {
+            return (.init(try PreparedModule(module, configuration: file)), policy)
+        } catch {
+            logger.error("\(module.name): \(error)")
+            policy.standing = .failed(reason: "\(error)")
+            return (.init(unable: module), policy)
+        }
+    }
+
+    private func policy(of member: ModuleRoster.Member) -> Policy {
+        let module = member.installed
+        var policy = Policy(
+            name: module.name, manifest: module.manifest, configuration: configuration)
+        if member.prepared == nil {
+            policy.standing = .failed(reason: module.complaints.first.map { "\($0)" } ?? "")
+        }
+        return policy
+    }
+
+    // MARK: Who waits for what
+
+    /// Those that can run and are wanted, in the order of their numbers.
+    private var listening: [(id: ModuleID, manifest: Manifest)] {
+        roster.all.compactMap { id, member in
+            guard !member.isLeaving, let prepared = member.prepared,
+                prepared.installed.manifest.enabled
+            else { return nil }
+            return (id, prepared.installed.manifest)
+        }
+    }
+
+    var pathTriggers: [PathTriggers.Trigger] {
+        listening.flatMap { id, manifest in manifest.paths.map { (id, $0) } } + auto.triggers
+    }
+
+    var signalTriggers: [(ModuleID, [TriggerSignal])] {
+        listening.filter { !$0.manifest.signals.isEmpty }.map { ($0.id, $0.manifest.signals) }
+    }
+
+    var journalTriggers: [JournalTriggers.Module] {
+        listening.filter { !$0.manifest.journal.isEmpty }.map { id, manifest in
+            .init(id: id, name: roster[id].name.description, triggers: manifest.journal)
+        }
+    }
+
+    /// What was logged while a module is broken is for it when it is mended; one that is disabled
+    /// wants nothing.
+    var broken: Set<String> {
+        Set(roster.all.filter { $0.member.prepared == nil }.map(\.member.name.description))
+    }
+}
+
+extension Reloader.Outcome: CustomStringConvertible {
+    var description: String {
+        var told = isConfigurationChanged ? ["crd.conf has changed"] : []
+        let parts = [
+            ("new", added), ("changed", changed), ("gone", removed), ("not complete yet", unready),
+        ]
+        for (word, names) in parts where !names.isEmpty {
+            told.append("\(names.count) \(word) (\(Self.list(names)))")
+        }
+        return told.isEmpty ? "nothing has changed" : told.joined(separator: ", ")
+    }
+
+    /// All that is wrong.
+    var complaints: [Diagnostic] { refused + faults }
+
+    /// A line of the log is no place for a thousand names.
+    private static func list(_ names: [ModuleName]) -> String {
+        let shown = names.prefix(8).map(\.description).joined(separator: ", ")
+        return names.count > 8 ? "\(shown), ..." : shown
+    }
+}
+
+extension Configuration {
+    /// How many runs may be under way at once, with the default where there is none.
+    var slotsInForce: Int { slots ?? max(4, sysconf(CInt(_SC_NPROCESSORS_ONLN))) }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+public import SystemPackage
+
+/// Tells in which of many directories a name was made, written, moved, removed or given other
+/// rights: one inotify(7) instance, one watch a directory and some forty bytes of our own.
+///
+/// It follows no path: where another directory takes the place of one, somebody else has to say.
+public final class DirectoryWatch: EventSource {
+    private static let events: PathEvents = [
+        .create, .closeWrite, .movedTo, .movedFrom, .delete, .attrib,
+    ]
+
+    private let inotify: Inotify
+    private var watches: [ModuleName: Inotify.WatchDescriptor] = [:]
+    /// The module whose directory it is and the name in it; nil where the kernel's queue was full
+    /// and anything may have happened.
+    public typealias Changed = ((module: ModuleName, name: String)?) -> Void
+    private let changed: Changed
+
+    /// inotify_init1(2).
+    public init(changed: @escaping Changed) throws(SystemCallError) {
+        inotify = try .make()
+        self.changed = changed
+    }
+
+    public var descriptor: CInt { inotify.descriptor }
+
+    /// Watches what is at the path now, through symbolic links (inotify_add_watch(2)).
+    ///
+    /// - Throws: `SystemCallError` where it cannot be watched. One that is not there is no fault.
+    public func watch(_ directory: FilePath, of module: ModuleName) throws(SystemCallError) {
+        do throws(SystemCallError) {
+            let path = Array(directory.string.utf8)
+            let watch = try inotify.add(
+                path, Self.events, onlyIfDirectory: true, followingLinks: true)
+            guard watches[module] != watch else { return }
+            forget(module)
+            watches[module] = watch
+        } catch let error where error.meansNothingThere {
+            forget(module)
+        }
+    }
+
+    /// Watches the module's directory no longer.
+    public func forget(_ module: ModuleName) {
+        guard let watch = watches.removeValue(forKey: module) else { return }
+        // Links may make one directory that of two modules.
+        if !watches.values.contains(watch) { inotify.remove(watch) }
+    }
+
+    /// The modules whose directories are watched.
+    public var modules: [ModuleName] { Array(watches.keys) }
+
+    public func drain(into events: inout [Event]) throws(SystemCallError) {
+        try inotify.read { record in
+            if record.isOverflow { return changed(nil) }
+            let modules = watches.filter { $0.value == record.watch }.keys
+            if record.isLast {
+                for module in modules { watches[module] = nil }
+            } else if let name = record.name.map({ String(cString: $0) }) {
+                for module in modules { changed((module, name)) }
+            }
+        }
+    }
+}

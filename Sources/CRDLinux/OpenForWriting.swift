@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Glibc
+public import SystemPackage
+
+/// Whether somebody has a file open for writing just now.
+public enum OpenForWriting {
+    /// The kernel gives a read lease on a file only where nobody writes it (fcntl(2), `F_SETLEASE`).
+    /// Given back at once: until then, who opens the file for writing waits.
+    ///
+    /// False where nobody can tell, as on a file system without leases.
+    public static func contains(_ path: FilePath) -> Bool {
+        guard let file = try? Descriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
+            return false
+        }
+        if fcntl(file.rawValue, setLease, F_RDLCK) == 0 {
+            _ = fcntl(file.rawValue, setLease, F_UNLCK)
+            return false
+        }
+        return Errno(rawValue: errno) == .wouldBlock
+    }
+
+    /// `F_SETLEASE` of fcntl.h, which Glibc's module does not have.
+    private static let setLease: CInt = 1_024
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDLinux
+import SystemPackage
+
+/// Why a daemon could not be asked, and what to do.
+enum ControlFailure {
+    /// Whether no daemon runs there.
+    static func isAbsence(_ error: any Error) -> Bool {
+        let code = (error as? SystemCallError)?.errno
+        return code == .noSuchFileOrDirectory || code == .connectionRefused
+    }
+
+    static func advice(_ error: any Error, _ socket: FilePath) -> String {
+        if isAbsence(error) {
+            return "no daemon answers at \(socket); start it with: crd daemon"
+        }
+        guard (error as? SystemCallError)?.errno == .permissionDenied else { return "\(error)" }
+        return "\(error); run crd as root, or join the group crd"
+    }
+}
