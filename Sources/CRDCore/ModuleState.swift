@@ -118,6 +118,8 @@ struct ModuleState {
         } else {
             forgetWhatIsDue()
             journal = nil
+            // Whatever may still be told of it means nothing.
+            policy.standing = .disabled
             isGone = true
         }
     }

@@ -11,7 +11,7 @@ public struct Policy: Sendable {
         case failed(reason: String)
     }
 
-    public let name: ModuleName
+    public var name: ModuleName
     public var standing = Standing.enabled
     /// The time between checks; nil where triggers alone cause them.
     public var interval: Duration?

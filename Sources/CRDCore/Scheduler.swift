@@ -111,7 +111,9 @@ public struct Scheduler: Sendable {
 
     /// Notes that a run is due apart from triggers. Of several causes the strongest is told.
     private mutating func want(_ cause: Cause, of module: ModuleID, at now: Instant) {
-        guard !modules[module.index].isPaused else { return }
+        guard !modules[module.index].isPaused,
+            modules[module.index].policy.standing == .enabled
+        else { return }
         switch (cause, modules[module.index].wanted) {
         case (.request, _), (_, nil): modules[module.index].wanted = cause
         default: break
@@ -156,7 +158,9 @@ public struct Scheduler: Sendable {
             adopt(change, from: reload.journal[change.module], at: now)
         }
         sort()
-        for change in reload.changes { look(at: change, at: now) }
+        for change in reload.changes.sorted(by: { $0.policy.name < $1.policy.name }) {
+            look(at: change, at: now)
+        }
     }
 
     private mutating func adopt(

@@ -10,7 +10,7 @@ struct ContractModel {
     private(set) var stops = 0
     private(set) var hasExited = false
     private(set) var coverage = Coverage()
-    private let slots: Int
+    private var slots: Int
     private var lastNumber: UInt64 = 0
     private var spawnsInThisReceive = 0
     /// What the run taking its check's spawn had taken, to be put back if it cannot start.
@@ -40,7 +40,16 @@ struct ContractModel {
     ) throws(Violation) {
         spawnsInThisReceive = 0
         try note(event, at: now)
-        for command in commands { try judge(command, at: now) }
+        for command in commands {
+            // What a run's end means for its module's health is said before anything else begins.
+            if case .report = command {
+            } else if case .conclude = command {
+            } else {
+                try succeed(at: now)
+            }
+            try judge(command, at: now)
+        }
+        try succeed(at: now)
         try judgeDuties(after: event, at: now)
         try judgeSlots()
     }
@@ -62,7 +71,8 @@ struct ContractModel {
         case .exited(let module, let termination): try noteExit(module, termination, at: now)
         case .emptied(let module): modules[module.index].run?.duty = .conclude
         case .unable(let module, let reason): noteUnable(module, reason, at: now)
-        case .notReady, .reloaded: break
+        case .notReady(let module, let reason): noteUnready(module, reason, at: now)
+        case .reloaded(let reload): note(reload, at: now)
         case .stopped: noteStop(at: now)
         }
     }
@@ -122,10 +132,83 @@ struct ContractModel {
         modules[module.index].retryCause = earlier.isEmpty ? run.cause : .interval
         modules[module.index].unserved = earlier + modules[module.index].unserved
         modules[module.index].run = nil
+        modules[module.index].mustSucceed = true
+        expectedHealth[module.index] = .failed(reason: reason)
         modules[module.index].heardAt = now
         modules[module.index].backOff(at: now)
         guard !modules[module.index].isPaused else { return }
         modules[module.index].retryBy = now + modules[module.index].period
+    }
+
+    // MARK: Reload (G11)
+
+    private mutating func note(_ reload: Reload, at now: Instant) {
+        slots = reload.slots
+        for module in reload.removed {
+            coverage.reach(modules[module.index].run == nil ? .removed : .removedWhileRunning)
+            modules[module.index].change(to: nil, at: now)
+        }
+        for change in reload.changes {
+            let index = change.module.index
+            if modules[index].policy.name != change.policy.name {
+                coverage.reach(.addedAgain)
+                modules[index] = ModuleFacts(change.policy, at: now)
+            } else {
+                coverage.reach(modules[index].run == nil ? .changed : .changedWhileRunning)
+                modules[index].change(to: change.policy, at: now)
+            }
+            guard change.isEdited else { continue }
+            modules[index].forgive(at: now)
+            let isWanted = change.policy.standing == .enabled && change.policy.isCheckedAtStart
+            if isWanted { modules[index].owe(.start, at: now) }
+        }
+    }
+
+    /// A run has ended: what the files say by now is in force.
+    private mutating func succeed(at now: Instant) throws(Violation) {
+        for index in modules.indices where modules[index].mustSucceed {
+            try judgeHealth(of: index)
+            modules[index].succeed(at: now)
+        }
+    }
+
+    private mutating func judgeHealth(of index: Int) throws(Violation) {
+        guard let health = expectedHealth.removeValue(forKey: index) else { return }
+        try Violation.unless(
+            modules[index].health == health, "health",
+            "\(modules[index].policy.name) is \(modules[index].health), not \(health)")
+    }
+
+    // MARK: What else happens
+
+    private mutating func noteUnready(_ module: ModuleID, _ reason: String, at now: Instant) {
+        guard var run = modules[module.index].run else { return }
+        guard run.role == .check else {
+            coverage.reach(.unreadyResponse)
+            run.isMainAlive = false
+            run.response = .notReady(reason: reason)
+            run.duty = .clear(.kill)
+            run.advance(to: .killed, due: now + Scheduler.killPatience)
+            modules[module.index].run = run
+            return
+        }
+        coverage.reach(.unready)
+        slotsInUse -= 1
+        modules[module.index].run = nil
+        putBack(run, of: module, reason, at: now)
+        modules[module.index].mustSucceed = true
+    }
+
+    private mutating func putBack(
+        _ run: ObservedRun, of module: ModuleID, _ reason: String, at now: Instant
+    ) {
+        let earlier = taken[module.index]
+        modules[module.index].retryCause = earlier.isEmpty ? run.cause : .interval
+        modules[module.index].unserved = earlier + modules[module.index].unserved
+        modules[module.index].awaitCompletion(at: now)
+        if modules[module.index].waits > 10 {
+            expectedHealth[module.index] = .failed(reason: reason)
+        }
     }
 
     private mutating func noteDeafness(
@@ -171,7 +254,10 @@ struct ContractModel {
         case .rearm(let module): try judgeRearm(module)
         case .reportDeafness(let module, let deafness): try judgeDeafness(module, deafness)
         case .reportPassedOver, .reportForgotten, .storeJournalRecords: break
-        case .forget: break
+        case .forget(let module):
+            try Violation.unless(
+                modules[module.index].mustForget, "G11", "\(name(module)) is forgotten")
+            modules[module.index].mustForget = false
         case .exit:
             try Violation.unless(
                 stops > 0 && !hasExited && slotsInUse == 0, "exit",
@@ -379,6 +465,11 @@ struct ContractModel {
             "run", "\(name(module)) ended as \(run), not as \(conclusion)")
         if !run.isStuck { slotsInUse -= 1 }
         modules[module.index].conclude(after: run.checkDuration, at: now)
+        modules[module.index].mustSucceed = true
+        if case .notReady(let reason) = run.response {
+            return putBack(run, of: module, reason, at: now)
+        }
+        modules[module.index].waits = 0
         let health = healthNow(of: module, after: conclusion)
         if case .erring = health { coverage.reach(.error) }
         expectedHealth[module.index] = health
@@ -445,23 +536,13 @@ struct ContractModel {
             if let run = facts.run {
                 try judgeDuty(run, facts, after: event, at: now)
             }
+            try Violation.unless(!facts.mustForget, "G11", "\(name) is not forgotten")
             try Violation.unless(!facts.mustRearm, "G9", "\(name) is not rearmed")
             try Violation.unless(!facts.mustTellDeafness, "G9", "\(name)'s deafness is not told")
             let mustStart = stops == 0 && facts.mustStart
             try Violation.unless(
-                !mustStart || slotsInUse == slots, "G10", "\(name) waits without need")
+                !mustStart || slotsInUse >= slots, "G10", "\(name) waits without need")
             modules[index].passedBy = mustStart ? facts.passedBy ?? 0 : nil
-        }
-        for (index, health) in expectedHealth.sorted(by: { $0.key < $1.key }) {
-            try Violation.unless(
-                modules[index].health == health, "health",
-                "\(modules[index].policy.name) is \(modules[index].health), not \(health)")
-        }
-        expectedHealth = [:]
-        if case .unable(let module, let reason) = event, modules[module.index].run == nil {
-            try Violation.unless(
-                modules[module.index].health == .failed(reason: reason), "health",
-                "\(name(module)) could not be started, and is not said to have failed")
         }
     }
 

@@ -8,6 +8,8 @@ struct Coverage {
         case settled, settledByBound, cooled, limited, deferredButTakenAlong
         case timerBeforeUrgent, stoppedWhileRunning
         case deaf, deafWithoutPoll, polled, rearmedWhilePaused, healed, healedWhileRunning
+        case changed, changedWhileRunning, removed, removedWhileRunning, addedAgain
+        case unready, unreadyResponse
     }
 
     private var counts: [Corner: Int] = [:]

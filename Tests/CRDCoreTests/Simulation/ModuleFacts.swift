@@ -4,7 +4,15 @@ import CRDCore
 
 /// What has happened to one module, and what the design's section 6 makes of it.
 struct ModuleFacts {
-    let policy: Policy
+    private(set) var policy: Policy
+    /// What it is to be when the run under way has ended: nil within nil stands for nothing at all.
+    private var successor: Policy??
+    /// The run has ended, and what comes after it is not in force yet.
+    var mustSucceed = false
+    /// Its number is free, which is still to be said.
+    var mustForget = false
+    /// How often in a row an executable was being written.
+    var waits = 0
     /// Every trigger that no check was started for, oldest first.
     var unserved: [TriggerEvent] = []
     /// Of the triggers since a check was last started, or could not be: settling counts from them.
@@ -57,6 +65,66 @@ struct ModuleFacts {
 
     /// What a module without an interval of its own goes by.
     var period: Duration { policy.interval ?? policy.fallbackInterval }
+
+    // MARK: Reload (G11)
+
+    /// The files say this; nil: it is gone. Nothing of a run under way may change.
+    mutating func change(to new: Policy?, at now: Instant) {
+        guard run == nil else {
+            successor = .some(new)
+            return
+        }
+        guard let new else {
+            policy.standing = .disabled
+            mustForget = true
+            return abandon()
+        }
+        let former = policy
+        policy = new
+        guard isEnabled else {
+            abandon()
+            health = .well
+            if case .failed(let reason) = new.standing { health = .failed(reason: reason) }
+            return
+        }
+        if former.standing != .enabled {
+            health = .well
+            cooledAt = now
+        }
+        if former.standing != .enabled || former.interval != new.interval {
+            nextInterval = new.interval.map { now + $0 }
+            dueTogether = nil
+        }
+        if !faults.isEmpty { rearmBy = now + pollPeriod }
+        // Only as many as the limit had need of are remembered.
+        answered = answered.suffix(former.limit?.count ?? 0).suffix(new.limit?.count ?? 0)
+        heardAt = now
+    }
+
+    mutating func succeed(at now: Instant) {
+        mustSucceed = false
+        guard let next = successor else { return }
+        successor = nil
+        change(to: next, at: now)
+    }
+
+    /// Its files were mended: what could not be started is tried again.
+    mutating func forgive(at now: Instant) {
+        (failures, waits) = (0, 0)
+        guard retryBy != nil || retryFrom > now else { return }
+        retryFrom = now
+        cooledAt = min(cooledAt, now)
+        if retryBy != nil { retryBy = now }
+    }
+
+    private mutating func abandon() {
+        (unserved, owed) = ([], [])
+        (firstTrigger, lastTrigger, nextInterval, dueTogether) = (nil, nil, nil, nil)
+        (retryBy, rearmBy) = (nil, nil)
+        failures = 0
+        faults = [:]
+        passedBy = nil
+    }
 
     // MARK: When triggers alone may start a run (G10)
 
@@ -229,6 +297,15 @@ struct ModuleFacts {
         retryFrom = now + min(.seconds(1 << min(failures, 20)), period)
         cooledAt = retryFrom
         failures += 1
+    }
+
+    /// It was being written: a second later, or at the interval if that is sooner.
+    mutating func awaitCompletion(at now: Instant) {
+        waits += 1
+        retryFrom = now + min(.seconds(1), period)
+        cooledAt = retryFrom
+        heardAt = now
+        retryBy = isPaused ? nil : retryFrom
     }
 
     mutating func conclude(after check: Duration, at now: Instant) {

@@ -23,6 +23,7 @@ struct ProcessTree {
     /// What the scheduler hears next of these processes.
     enum Occurrence {
         case unable
+        case notReady
         case exited(Termination)
         case emptied
     }
@@ -31,6 +32,7 @@ struct ProcessTree {
     private var termination = Termination.exited(0)
     private var others: [Process] = []
     private var failedAt: Instant?
+    private var isUnready = false
     private var clearedAt: Instant?
 
     /// Whether the answer to a spawn is on its way, which takes no time.
@@ -46,7 +48,11 @@ struct ProcessTree {
     /// The executable just started leaves this one behind.
     mutating func addChild(_ process: Process) { others.append(process) }
 
-    mutating func failToStart(at now: Instant) { failedAt = now }
+    /// - Parameter isUnready: it is still being written.
+    mutating func failToStart(isUnready: Bool, at now: Instant) {
+        failedAt = now
+        self.isUnready = isUnready
+    }
 
     mutating func signal(_ signal: TreeSignal, at now: Instant) {
         if main?.take(signal, at: now) == true {
@@ -67,7 +73,7 @@ struct ProcessTree {
     }
 
     var next: (time: Instant, what: Occurrence)? {
-        if let failedAt { return (failedAt, .unable) }
+        if let failedAt { return (failedAt, isUnready ? .notReady : .unable) }
         if let main { return (main.end, .exited(termination)) }
         guard let clearedAt else { return nil }
         return (others.map(\.end).reduce(clearedAt, max), .emptied)
@@ -76,7 +82,7 @@ struct ProcessTree {
     /// `next` has been told.
     mutating func pass(_ occurrence: Occurrence) {
         switch occurrence {
-        case .unable: failedAt = nil
+        case .unable, .notReady: failedAt = nil
         case .exited: main = nil
         case .emptied: self = ProcessTree()
         }

@@ -100,6 +100,8 @@ struct SchedulerSimulation {
         case ..<850: try send(.paused(world.drawTarget(), until: drawPauseEnd()))
         case ..<940: try send(.resumed(world.drawModule()))
         case ..<960 where world.isHardOfHearing: try send(world.drawHearing())
+        case ..<980 where world.isEdited && world.unanswered == nil:
+            try send(.reloaded(world.drawReload()))
         default: try elapse()
         }
     }

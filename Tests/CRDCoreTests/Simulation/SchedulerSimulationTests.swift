@@ -48,7 +48,7 @@ import Testing
 @Suite("SchedulerSimulation")
 struct SchedulerSimulationTests {
     static let steps = 500
-    static let chunks: UInt64 = 20
+    static let chunks: UInt64 = 10
 
     @Test("G1–G7, G9, G10 hold in every world", arguments: 0..<chunks)
     func contractHolds(chunk: UInt64) async {

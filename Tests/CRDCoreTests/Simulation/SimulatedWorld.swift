@@ -14,8 +14,8 @@ struct SimulatedWorld {
     }
 
     var random: SplitMix64
-    let policies: [Policy]
-    let slots: Int
+    private(set) var policies: [Policy]
+    private(set) var slots: Int
     let weather: Weather
     /// Whether every deadline and every end of a process is told at its very time.
     let isPunctual: Bool
@@ -24,6 +24,10 @@ struct SimulatedWorld {
     /// In percent, how often something goes wrong with a process.
     private let roughness: Int
     private var trees: [ProcessTree]
+    /// Numbers that are free.
+    private var gone: Set<Int> = []
+    /// Whether files change.
+    let isEdited: Bool
     /// No process misbehaves any more, and a condition holds until its response has run once.
     private var isCalm = false
     private var holds: [Bool]
@@ -51,6 +55,8 @@ struct SimulatedWorld {
         trees = Array(repeating: ProcessTree(), count: count)
         holds = Array(repeating: true, count: count)
         isHardOfHearing = random.percent(60)
+        let isBusyEditor = random.percent(60)
+        isEdited = isBusyEditor ? weather != .siege : false
     }
 
     // MARK: What is drawn once
@@ -118,6 +124,28 @@ struct SimulatedWorld {
             variables: [.init(name: "CRD_PATH", value: mark)])
     }
 
+    /// Some modules change, go, or take the place of one that has gone.
+    mutating func drawReload() -> Reload {
+        if random.percent(20) { slots = 1 + random.below(4) }
+        var reload = Reload(slots: slots)
+        var drawn: Set<Int> = []
+        for _ in 0..<(1 + random.below(3)) {
+            let index = random.below(policies.count)
+            guard drawn.insert(index).inserted else { continue }
+            let isGone = gone.remove(index) != nil
+            if !isGone && random.percent(25) {
+                reload.removed.append(ModuleID(index))
+                continue
+            }
+            var policy = Self.drawPolicy(index, Configuration(), &random)
+            if !isGone { policy.name = policies[index].name }
+            policies[index] = policy
+            reload.changes.append(
+                .init(ModuleID(index), policy, isEdited: random.percent(70)))
+        }
+        return reload
+    }
+
     private static let deafCauses: [Cause] = [.path, .journal]
 
     /// Something about what can be watched; often what the scheduler knows already.
@@ -174,9 +202,10 @@ struct SimulatedWorld {
         case .signal(let module, let signal): trees[module.index].signal(signal, at: now)
         case .clear(let module, let signal): trees[module.index].clear(signal, at: now)
         case .conclude(let module, _): trees[module.index] = ProcessTree()
+        case .forget(let module): gone.insert(module.index)
         case .rearm(let module): rearm(module, at: now)
         case .report, .reportDeafness, .reportPassedOver, .reportForgotten, .storeJournalRecords,
-            .forget, .exit:
+            .exit:
             break
         }
     }
@@ -200,7 +229,7 @@ struct SimulatedWorld {
             role == .check ? trees[module.index].isEmpty : trees[module.index].main == nil,
             "G3", "\(policy.name) has processes when its \(role) is to start")
         if !isCalm && random.percent(roughness / 2) {
-            trees[module.index].failToStart(at: now)
+            trees[module.index].failToStart(isUnready: random.percent(50), at: now)
             return
         }
         let process = drawProcess(role, policy, at: now)
@@ -243,6 +272,7 @@ struct SimulatedWorld {
         let module = ModuleID(index)
         switch occurrence {
         case .unable: return .unable(module, reason: "cannot be started")
+        case .notReady: return .notReady(module, reason: "is being written")
         case .exited(let termination): return .exited(module, termination)
         case .emptied: return .emptied(module)
         }
