@@ -22,6 +22,8 @@ public struct Configuration: Equatable, Sendable {
     public var journalWake = JournalWake.auto
     /// How old an entry may be, after a restart, to be looked at still.
     public var catchUp: Duration = .seconds(3_600)
+    /// Whether modules that appear, change or go are noticed without being told.
+    public var autoReload = true
 
     public init() {}
 
@@ -42,6 +44,7 @@ public struct Configuration: Equatable, Sendable {
         decoder.read("output-max", .size(upTo: outputMaxMax), into: &configuration.outputMax)
         decoder.read("journal-wake", .journalWake, into: &configuration.journalWake)
         decoder.read("catch-up", .span(.zero ... .longest), into: &configuration.catchUp)
+        decoder.read("auto-reload", .boolean, into: &configuration.autoReload)
         return (configuration, decoder.finish())
     }
 
