@@ -27,6 +27,8 @@ struct CRD: ParsableCommand {
         version: "crd \(Version.current)",
         subcommands: [DaemonCommand.self, CheckConfigCommand.self, ListCommand.self])
 
+    @OptionGroup var execution: ExecutionOption
+
     static func main() {
         var arguments = CommandLine.arguments.dropFirst()
         let file = takeConfiguration(from: &arguments)
