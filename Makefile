@@ -7,12 +7,13 @@ SEEDS ?= 100000
 ONLY ?=
 
 # One place for the flags: `run`, `test`, `bench` and `install` all take the binary that `build` makes.
-RELEASE = -c release --static-swift-stdlib --product crd
+# All of Swift is in the binary, so that it need not look for libraries where it lies.
+RELEASE = -c release --static-swift-stdlib --disable-local-rpath --product crd
 
 export SWIFT DESTDIR PREFIX ONLY
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench soak lint format install uninstall clean need-swift need-packages
+.PHONY: help run test build bench soak lint format install uninstall deb clean need-swift need-packages
 .NOTPARALLEL:
 
 help: ## this list
@@ -48,6 +49,10 @@ install: ## install under DESTDIR= PREFIX=/usr; an existing /etc/CRD/crd.conf is
 
 uninstall: ## remove what install put there; modules, state and a changed crd.conf stay
 	@scripts/uninstall
+
+deb: build ## a Debian package in .build/ (VERSION=, OUTPUT=), which dpkg and apt install; needs no root
+	@scripts/packages deb
+	@scripts/deb
 
 clean: ## remove everything built, and the state of `make run`
 	rm -rf .build .run

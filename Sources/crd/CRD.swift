@@ -29,6 +29,8 @@ struct CRD: ParsableCommand {
             DaemonCommand.self, ReloadCommand.self, ListCommand.self, CheckConfigCommand.self,
         ])
 
+    @OptionGroup var execution: ExecutionOption
+
     static func main() {
         var arguments = CommandLine.arguments.dropFirst()
         let file = takeConfiguration(from: &arguments)

@@ -10,7 +10,8 @@ struct ConfigurationOption: ParsableArguments {
         name: .customLong("config"),
         help: ArgumentHelp(
             "The configuration; else CRD_CONFIG names it, or it is /etc/CRD/crd.conf.",
-            valueName: "file"))
+            valueName: "file"),
+        completion: .file())
     var file: String?
 
     /// The configuration, or the end with 78 (EX_CONFIG, sysexits(3)) and every complaint.

@@ -34,6 +34,7 @@ struct ConfigurationTests {
             output-max = "20MiB"
             journal-wake = "10ms"
             catch-up = "2h"
+            auto-reload = false
             """)
         var expected = Configuration()
         expected.interval = .seconds(90)
@@ -47,6 +48,7 @@ struct ConfigurationTests {
         expected.outputMax = 20 << 20
         expected.journalWake = .every(.milliseconds(10))
         expected.catchUp = .seconds(7_200)
+        expected.autoReload = false
         #expect(configuration == expected)
         #expect(complaints == [])
     }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDCore
+import CRDModules
+
+/// `-x NAME`, for help and completion alone: `CRD.main()` has taken it before the parser looks,
+/// since nothing behind the name is ours.
+struct ExecutionOption: ParsableArguments {
+    @Option(
+        name: .customShort("x"),
+        help: ArgumentHelp(
+            "Become this support module, or this user module's check.", valueName: "name"),
+        completion: .custom { words, _, _ in moduleNames(words) })
+    var name: String?
+
+    func validate() throws {
+        guard name == nil else {
+            throw ValidationError("-x comes first, with nothing but --config FILE before it")
+        }
+    }
+
+    private static func moduleNames(_ words: [String]) -> [String] {
+        let file = words.firstIndex(of: "--config").map { words.index(after: $0) }
+            .flatMap { words.indices.contains($0) ? words[$0] : nil }
+        let configuration = ConfigurationFile(file).configuration
+        return ModuleShelf(configuration, switchesUsers: true).contents()
+            .modules.map(\.name.description)
+    }
+}

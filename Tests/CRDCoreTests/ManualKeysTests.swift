@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+@testable import CRDCore
+
+/// The keys that the manual pages explain are those that the decoders know.
+@Suite("The keys in the manual")
+struct ManualKeysTests {
+    private static let manual = URL(filePath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "man")
+
+    // MARK: What a decoder knows
+
+    /// A table on the way to the keys in question: `[name]` or `[[name]]`.
+    private struct Step {
+        var name: String
+        var isRepeated: Bool
+    }
+
+    /// So far from every key that a complaint about it lists what is known instead.
+    private static let stranger = "nothing-that-anybody-would-call-a-key"
+
+    /// All keys of a file by their dotted paths, tables left out: asked with a key that nobody
+    /// knows, a decoder tells those it does, and what is inside of each that takes a table.
+    private func keys(
+        below steps: [Step] = [], of decode: (TOMLTable) -> [Diagnostic]
+    ) -> [String]? {
+        let path = steps.map { "\($0.name)." }.joined()
+        let begin = "unknown key '\(path)\(Self.stranger)'; known here: "
+        let told = decode(Self.table(steps)).map(\.message).first { $0.hasPrefix(begin) }
+        guard let told else { return nil }
+        return told.dropFirst(begin.count).split(separator: ", ").flatMap { name in
+            for isRepeated in [false, true] {
+                let step = Step(name: String(name), isRepeated: isRepeated)
+                if let inner = keys(below: steps + [step], of: decode) { return inner }
+            }
+            return ["\(path)\(name)"]
+        }
+    }
+
+    /// Tables in tables, and the stranger in the innermost.
+    private static func table(_ steps: [Step]) -> TOMLTable {
+        let innermost: (String, TOMLValue.Content) = (stranger, .boolean(true))
+        let outermost = steps.reversed().reduce(innermost) { inner, step in
+            let table = TOMLValue.Content.table(TOMLDecoderTests.table([inner]))
+            return (step.name, step.isRepeated ? .array([TOMLValue(table, at: .start)]) : table)
+        }
+        return TOMLDecoderTests.table([outermost])
+    }
+
+    // MARK: What a page explains
+
+    /// The keys that have an entry of their own in a section, by their dotted paths. A subsection
+    /// is about the tables that its heading has in brackets.
+    private func entries(of page: String, section: String) throws -> [String] {
+        let text = try String(contentsOf: Self.manual.appending(path: page), encoding: .utf8)
+        var entries: [String] = []
+        var isInside = false
+        var tables = [""]
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            switch words[0] {
+            case ".Sh": (isInside, tables) = (line == ".Sh \(section)", [""])
+            case ".Ss":
+                tables = line.matches(of: #/\[+([a-z.]+)\]+/#).map { "\($0.output.1)." }
+            case ".It" where isInside && words[1] == "Ic": entries += tables.map { $0 + words[2] }
+            default: break
+            }
+        }
+        return entries
+    }
+
+    @Test("crd.conf(5) has an entry for each, and for no other")
+    func configuration() throws {
+        let known = try #require(keys { Configuration.decode($0, file: "f").1 })
+        #expect(known.contains("journal-wake"))
+        try expect(entries(of: "crd.conf.5", section: "KEYS"), toBe: known)
+    }
+
+    @Test("crd-module(7) has an entry for each, and for no other")
+    func manifest() throws {
+        let known = try #require(
+            keys {
+                Manifest.decode($0, file: "f", compile: { _ in PatternOutline(captures: []) }).1
+            })
+        #expect(known.contains("check.timeout") && known.contains("trigger.journal.by"))
+        try expect(entries(of: "crd-module.7", section: "MODULE.TOML"), toBe: known)
+    }
+
+    @Test("the sample crd.conf shows each, commented")
+    func sample() throws {
+        let known = try #require(keys { Configuration.decode($0, file: "f").1 })
+        let file = Self.manual.deletingLastPathComponent().appending(path: "examples/crd.conf")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let shown = text.matches(of: #/(?m)^#([a-z-]+) = /#).map { String($0.output.1) }
+        expect(shown, toBe: known)
+    }
+
+    private func expect(
+        _ shown: [String], toBe known: [String],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        #expect(
+            shown.sorted() == known.sorted(),
+            "not in both: \(Set(shown).symmetricDifference(known).sorted())",
+            sourceLocation: sourceLocation)
+    }
+}

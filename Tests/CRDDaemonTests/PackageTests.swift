@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+/// The Debian package, made of the release binary that `make test` has built.
+@Suite("The package", .takesTurns, .enabled(if: PackageShelf.isPossible, "\(PackageShelf.needs)"))
+struct PackageTests {
+    @Test(
+        "lintian finds nothing wrong with it",
+        .enabled(if: Surroundings.find("lintian") != nil, "needs lintian"))
+    func lintian() async throws {
+        let shelf = try PackageShelf()
+        let package = try await shelf.make(version: "1.0-1", compression: "gzip")
+        let outcome = try await Outcome.of(
+            [
+                Surroundings.find("lintian") ?? "", "--fail-on", "error,warning",
+                "--tag-display-limit", "0", package,
+            ], in: shelf.path)
+        #expect(outcome.code == 0)
+        #expect(outcome.output == "")
+    }
+
+    @Test(
+        "is made without root, and of the same bytes each time",
+        .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"))
+    func reproducible() async throws {
+        let shelf = try PackageShelf()
+        let first = try await shelf.make(version: "1.0-1")
+        let second = try await shelf.make(version: "1.0-1", as: Surroundings.asNobody)
+        #expect(
+            FileManager.default.contentsEqual(atPath: first, andPath: second), "\(first) \(second)")
+    }
+
+    // MARK: In a machine
+
+    /// A box with a module that notes each entry it is told of, and in its state each of its runs.
+    private func box(with packages: [String]) async throws -> SystemdBox {
+        let box = try SystemdBox()
+        for (index, package) in packages.enumerated() {
+            try await box.copy(package, to: "/srv/\(index).deb")
+        }
+        try await box.boot()
+        // A machine that tests are run on may have one against services that start by themselves.
+        try await box.run(
+            "rm -f /usr/sbin/policy-rc.d; ! dpkg -s crd >/dev/null 2>&1 || dpkg -P crd")
+        return box
+    }
+
+    private func addModule(to box: SystemdBox) throws {
+        let path = "/opt/CRD/modules/Hears"
+        let check = """
+            #!/bin/sh
+            echo "$CRD_TRIGGER" >>"$CRD_STATE/runs"
+            grep -o '"MESSAGE":"entry [0-9]*"' "$CRD_EVENTS" >>/srv/heard
+            exit 1
+
+            """
+        try box.write(check, to: "\(path)/check", mode: 0o755)
+        try box.write("#!/bin/sh\n", to: "\(path)/response", mode: 0o755)
+        try box.write(
+            "[[trigger.journal]]\nmatch = { SYSLOG_IDENTIFIER = 'upgrade' }\n",
+            to: "\(path)/module.toml")
+    }
+
+    private func property(_ name: String, in box: SystemdBox) async throws -> String {
+        try await box.run("systemctl show -P \(name) crd.service")
+            .trimmingCharacters(in: .newlines)
+    }
+
+    /// All that is there of the package, the daemon and the service manager's memory of them. Pages
+    /// that man has formatted are its own to forget.
+    private func traces(in box: SystemdBox) async throws -> Set<String> {
+        let found = try await box.run(
+            """
+            find /etc /opt /run /usr /var -path /var/cache/man -prune -o -iname '*crd*' -print
+            getent group crd || :
+            """)
+        return Set(found.split(separator: "\n").map(String.init))
+    }
+
+    @Test(
+        "starts the service when installed, stops it when removed, and leaves nothing when purged",
+        .enabled(if: SystemdBox.isPossible, "\(SystemdBox.needs)"))
+    func installAndPurge() async throws {
+        let shelf = try PackageShelf()
+        let box = try await box(with: [shelf.make(version: "1.0-1")])
+        let before = try await traces(in: box)
+
+        try await box.run("dpkg -i /srv/0.deb")
+        #expect(try await property("ActiveState", in: box) == "active")
+        #expect(try await property("UnitFileState", in: box) == "enabled")
+        #expect(try await box.run("crd check-config") == "")
+        #expect(
+            try await box.run("stat --format='%a %U %G' /run/crd/crd.sock") == "660 root crd\n")
+        #expect(try await box.run("man -w crd crd.conf crd-module | wc -l") == "3\n")
+        let verdict = try await box.outcome(of: "systemd-analyze verify crd.service")
+        #expect(verdict.output + verdict.errors == "")
+        #expect(try await box.run("dpkg -V crd") == "")
+
+        try await box.run("dpkg -r crd")
+        #expect(try await property("ActiveState", in: box) == "inactive")
+        #expect(try await box.run("ls -d /etc/CRD/crd.conf /var/lib/crd | wc -l") == "2\n")
+
+        // Removed, but not forgotten.
+        try await box.run("dpkg -i /srv/0.deb")
+        #expect(try await property("ActiveState", in: box) == "active")
+        try await box.run("dpkg -P crd")
+        let left = try await traces(in: box).subtracting(before)
+        #expect(left == [])
+    }
+
+    @Test(
+        "keeps what an administrator has made or decided",
+        .enabled(if: SystemdBox.isPossible, "\(SystemdBox.needs)"))
+    func administrator() async throws {
+        let shelf = try PackageShelf()
+        let box = try await box(
+            with: [shelf.make(version: "1.0-1"), shelf.make(version: "1.1-1")])
+        try box.write("#!/bin/sh\nexit 101\n", to: "/usr/sbin/policy-rc.d", mode: 0o755)
+        try await box.run("dpkg -i /srv/0.deb")
+        #expect(try await property("ActiveState", in: box) == "inactive", "policy-rc.d forbids it")
+        #expect(try await property("UnitFileState", in: box) == "enabled")
+        try await box.run("rm /usr/sbin/policy-rc.d")
+
+        // What is stopped or disabled stays so.
+        try await box.run("dpkg -i /srv/1.deb")
+        #expect(try await property("ActiveState", in: box) == "inactive")
+        try await box.run("systemctl disable --quiet crd && dpkg -i /srv/0.deb")
+        #expect(try await property("UnitFileState", in: box) == "disabled")
+
+        try await box.run("echo 'slots = 2' >/etc/CRD/crd.conf && dpkg -i /srv/1.deb")
+        #expect(box.read("/etc/CRD/crd.conf") == "slots = 2\n")
+        try addModule(to: box)
+        try await box.run("useradd member && gpasswd -a member crd")
+        let said = try await box.run("dpkg -P crd")
+        #expect(said.contains("crd: kept /opt/CRD/modules, which is not empty\n"), "\(said)")
+        #expect(said.contains("crd: kept the group crd, which has members\n"), "\(said)")
+        #expect(box.read("/opt/CRD/modules/Hears/check") != nil)
+        #expect(try await box.run("ls -d /etc/CRD /var/lib/crd /run/crd 2>/dev/null || :") == "")
+    }
+
+    @Test(
+        "is upgraded under a running service, and no entry of the journal is lost meanwhile",
+        .enabled(if: SystemdBox.isPossible, "\(SystemdBox.needs)"))
+    func upgrade() async throws {
+        let shelf = try PackageShelf()
+        let box = try await box(
+            with: [shelf.make(version: "1.0-1"), shelf.make(version: "1.1-1")])
+        try addModule(to: box)
+        try await box.run("dpkg -i /srv/0.deb")
+        let old = try await property("MainPID", in: box)
+        let runs = "/var/lib/crd/modules/Hears/runs"
+        try await eventually("it has been checked") { box.read(runs) == "start\n" }
+
+        let logged = try await box.run(
+            """
+            ( count=0
+              while [ ! -e /srv/enough ]; do
+                  count=$((count + 1))
+                  logger --tag upgrade "entry $count"
+                  sleep 0.02
+              done
+              echo $count >/srv/count ) >/dev/null &
+            sleep 0.2
+            dpkg -i /srv/1.deb >/dev/null
+            sleep 0.2
+            : >/srv/enough
+            wait
+            cat /srv/count
+            """)
+        #expect(try await box.run("dpkg-query -W crd") == "crd\t1.1-1\n")
+        #expect(try await property("ActiveState", in: box) == "active")
+        let new = try await property("MainPID", in: box)
+        #expect(new != old)
+        #expect(try await box.run("readlink /proc/\(new)/exe") == "/usr/bin/crd\n")
+
+        let count = try #require(Int(logged.trimmingCharacters(in: .newlines)))
+        #expect(count > 10)
+        let expected = Set((1...count).map { "\"MESSAGE\":\"entry \($0)\"" })
+        try await eventually("all \(count) entries have been checked") {
+            Set((box.read("/srv/heard") ?? "").split(separator: "\n").map(String.init)) == expected
+        }
+        // The state of before is there, and the new daemon has gone on with it.
+        let causes = (box.read(runs) ?? "").split(separator: "\n")
+        #expect(causes.first == "start" && causes.count { $0 == "start" } == 2, "\(causes)")
+    }
+}
