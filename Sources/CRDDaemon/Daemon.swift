@@ -221,7 +221,7 @@ public final class Daemon {
                 logger.notice(
                     "stopping on signal \(signal.number) from process \(signal.pid); responses get \(TimeSpan(reloader.configuration.grace)) to finish"
                 )
-                serviceManager.tellStopping()
+                serviceManager.tellStopping(within: longestEnd)
                 isStopping = true
                 events.append(.stopped)
             case SIGHUP: reloadRequests.append { _ in }
@@ -236,6 +236,11 @@ public final class Daemon {
             }
         }
         return childHasEnded
+    }
+
+    /// Responses get `grace` to finish, then `grace` from SIGTERM to SIGKILL.
+    private var longestEnd: Duration {
+        reloader.configuration.grace * 2 + Scheduler.killPatience + .seconds(5)
     }
 
     private func note(_ failure: Reactor.Failure, _ events: inout [Event]) {

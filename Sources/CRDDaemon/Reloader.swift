@@ -101,7 +101,7 @@ final class Reloader {
         } else {
             contents = shelf.contents()
             // What cannot be read says nothing of who has gone.
-            sought = contents.isReadable ? roster.names : []
+            sought = contents.isReadable ? roster.names.sorted() : []
             outcome.faults += news(of: contents.complaints, scope)
             strayFaults = contents.complaints
         }

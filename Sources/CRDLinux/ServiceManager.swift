@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CRDCore
 import CSystemd
 import Glibc
 
@@ -30,7 +31,11 @@ public struct ServiceManager: Sendable {
     /// One line for people.
     public func tellStatus(_ status: String) { tell("STATUS=\(status)") }
 
-    public func tellStopping() { tell("STOPPING=1\nSTATUS=Stopping") }
+    /// - Parameter span: how long that may take, if it is more than systemd gives it.
+    public func tellStopping(within span: Duration) {
+        let microseconds = span.nanoseconds / 1_000
+        tell("STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=\(microseconds)")
+    }
 
     public func tellAlive() { tell("WATCHDOG=1") }
 

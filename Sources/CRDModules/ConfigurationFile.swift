@@ -28,13 +28,25 @@ public struct ConfigurationFile: Sendable {
             (configuration, complaints, isReadable) = (Configuration(), [], true)
             return
         }
+        let before = FileStatus(of: path)
         do throws(Diagnostic) {
             let root = try TOMLFile.read(path, under: OwnershipRule())
-            (configuration, complaints) = Configuration.decode(root, file: path.string)
+            let (decoded, faults) = Configuration.decode(root, file: path.string)
+            // It might have been empty for a moment, which would be a configuration too.
+            let isSteady = FileStatus(of: path) == before && !OpenForWriting.contains(path)
+            (configuration, complaints) = (
+                decoded, faults + (isSteady ? [] : [Self.unsteady(path)])
+            )
             isReadable = true
         } catch {
             (configuration, complaints, isReadable) = (Configuration(), [error], false)
         }
+    }
+
+    private static func unsteady(_ path: FilePath) -> Diagnostic {
+        Diagnostic(
+            file: path.string, position: .start,
+            message: "is being written just now; try again when that is done")
     }
 
     /// With the directories that cannot change while the daemon runs.

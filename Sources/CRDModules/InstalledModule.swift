@@ -27,11 +27,14 @@ public struct InstalledModule: Sendable {
     public let executableComplaints: [Diagnostic]
     /// Of its executables: another where one of them was written, replaced or given other rights.
     private let fingerprint: Int
+    /// Of its manifest, as that was before it was read.
+    private let manifestStamp: Int
 
     init(
         name: ModuleName, kind: Kind, way: OwnershipRule.Way, manifest: Manifest = Manifest(),
         accounts: [Role: UserAccount] = [:], complaints: [Diagnostic],
-        executableComplaints: [Diagnostic] = [], executables: [FileStatus?] = []
+        executableComplaints: [Diagnostic] = [], executables: [FileStatus?] = [],
+        manifestStamp: Int = 0
     ) {
         self.name = name
         self.kind = kind
@@ -45,6 +48,7 @@ public struct InstalledModule: Sendable {
         self.complaints = complaints
         self.executableComplaints = executableComplaints
         fingerprint = executables.hashValue
+        self.manifestStamp = manifestStamp
     }
 
     /// Whether it was read from the same files, with the same in them.
@@ -54,12 +58,16 @@ public struct InstalledModule: Sendable {
             && complaints == other.complaints && executableComplaints == other.executableComplaints
     }
 
-    /// Whether it looks like half a copy: an executable is missing, or somebody has one of its files
-    /// open for writing.
+    /// Whether it looks like half a copy: an executable is missing, somebody has one of its files
+    /// open for writing, or the manifest is not the one that was read.
     public var isHalfDone: Bool {
         [check, response].contains { FileStatus(of: $0) == nil || OpenForWriting.contains($0) }
             || OpenForWriting.contains(manifestFile)
+            || Self.stamp(of: manifestFile) != manifestStamp
     }
+
+    /// Another whenever the file is.
+    static func stamp(of file: FilePath) -> Int { FileStatus(of: file).hashValue }
 
     /// The names of the files in a module's directory that say what it is.
     public static func isTelling(_ name: String) -> Bool {

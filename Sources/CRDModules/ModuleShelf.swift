@@ -124,6 +124,7 @@ public struct ModuleShelf: Sendable {
         var manifest = Manifest()
         var accounts: [Role: UserAccount] = [:]
         var executables: [FileStatus?] = []
+        let stamp = InstalledModule.stamp(of: directory.appending(InstalledModule.manifestName))
         if complainAbout(directory, &complaints) {
             let root = root(of: directory, &complaints)
             let file = directory.appending(InstalledModule.manifestName)
@@ -161,7 +162,7 @@ public struct ModuleShelf: Sendable {
             name: name, kind: .user, way: .init(to: name.description, in: wayToModules),
             manifest: manifest,
             accounts: accounts, complaints: complaints, executableComplaints: executableComplaints,
-            executables: executables)
+            executables: executables, manifestStamp: stamp)
     }
 
     private func supportModule(_ name: ModuleName) -> InstalledModule {

@@ -168,6 +168,10 @@ final class World {
             in: directory)
     }
 
+    /// Has the daemon read its files again, and waits for that.
+    @discardableResult
+    func reload() async throws -> Outcome { try await crd(["reload"]) }
+
     // MARK: What is there
 
     var socket: String { "\(directory)/run/crd.sock" }
@@ -226,6 +230,7 @@ struct Listing: Decodable {
         var overflows: Int
         var journalWake: String?
         var patternsExceeded: Int?
+        var complaints: [String]?
     }
 
     struct Run: Decodable {

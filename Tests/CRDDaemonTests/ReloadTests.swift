@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+/// The real daemon, told to read its files again.
+@Suite("G11: A reload", .takesTurns)
+struct ReloadTests {
+    /// A world whose daemon reads files again when it is told to, and only then.
+    static func world(interval: String = "1h", more: String = "") throws -> World {
+        try World(interval: interval, more: "auto-reload = false\n\(more)")
+    }
+
+    private func signal(_ name: String) -> String { "[[trigger.signal]]\nsignal = '\(name)'\n" }
+
+    // MARK: What changes
+
+    @Test("takes in what is new, changed and gone, says so, and checks it at once")
+    func difference() async throws {
+        let world = try Self.world()
+        for name in ["Same", "Other", "Gone"] {
+            try world.module(name, check: "echo run >>'\(world.notes)/\(name)'; exit 1")
+        }
+        try await world.start()
+        for name in ["Same", "Other", "Gone"] { try await world.runs(1, of: name) }
+
+        try world.module("New", check: "exit 1")
+        try world.script(
+            "printf '%s\\n' \"$LEVEL\" >>'\(world.notes)/Other'; exit 1", at: "modules/Other/check")
+        try world.write("environment = { LEVEL = '7' }", to: "modules/Other/module.toml")
+        try FileManager.default.removeItem(atPath: "\(world.directory)/modules/Gone")
+        let outcome = try await world.reload()
+        #expect(outcome.code == 0)
+        #expect(outcome.output == "new: New; changed: Other; gone: Gone\n")
+        try await world.runs(1, of: "New")
+        try await world.runs(2, of: "Other")
+        #expect(world.notedLines("Other") == ["run", "7"])
+        #expect(try world.listed("New").last?.trigger == "start")
+        #expect(try world.list().modules.map(\.name) == ["New", "Other", "Same"])
+        #expect(world.notedLines("Same") == ["run"], "nothing has happened to it")
+        #expect(
+            world.lines.contains("crd: reloaded: 1 new (New), 1 changed (Other), 1 gone (Gone)"))
+
+        // The number of what has gone is another's.
+        try world.module("Late", check: "exit 1")
+        #expect(try await world.reload().output == "new: Late\n")
+        try await world.runs(1, of: "Late")
+        #expect(try await world.reload().output == "nothing has changed\n")
+    }
+
+    @Test("by SIGHUP is the same, and the log tells how it went") func hangup() async throws {
+        let world = try Self.world()
+        let daemon = try await world.start()
+        try world.module("New", check: "exit 1")
+        daemon.send(SIGHUP)
+        try await world.runs(1, of: "New")
+        #expect(world.lines.contains("crd: reloaded: 1 new (New)"))
+        daemon.send(SIGHUP)
+        try await eventually("it is told") {
+            world.lines.contains("crd: reloaded: nothing has changed")
+        }
+    }
+
+    @Test("of a module that runs changes nothing for that run, ten times over, five with faults")
+    func duringRun() async throws {
+        let world = try Self.world()
+        try world.module(
+            "Busy", check: "echo output; echo \"$LEVEL\" >>'\(world.notes)/checks'; exit 0",
+            response: """
+                read -r given
+                echo "begin $given $LEVEL $CRD_RUN $$" >>'\(world.notes)/responses'
+                until [ -e '\(world.notes)/go' ]; do sleep 0.05; done
+                echo "end $given $LEVEL $CRD_RUN $$" >>'\(world.notes)/responses'
+                """,
+            manifest: "environment = { LEVEL = '0' }\n\(signal("USR1"))")
+        let daemon = try await world.start()
+        try await eventually("it responds") { world.note("responses") != nil }
+        let run = try #require(world.notedLines("responses").first)
+        for round in 1...10 {
+            let key = round % 2 == 0 ? "environment" : "enviroment"
+            try world.write(
+                "\(key) = { LEVEL = '\(round)' }\n\(signal("USR1"))",
+                to: "modules/Busy/module.toml")
+            let outcome = try await world.reload()
+            #expect(outcome.code == (round % 2 == 0 ? 0 : 1), "\(outcome)")
+            if round % 2 == 1 {
+                #expect(outcome.errors.contains("module.toml:1:1: unknown key 'enviroment'"))
+            }
+            #expect(try world.listed("Busy").state == "responding")
+        }
+        daemon.send(SIGUSR1)
+        try await eventually("it is pending") { try world.listed("Busy").pending == 1 }
+        try world.write("", to: "notes/go")
+        try await world.runs(2, of: "Busy")
+        #expect(
+            world.notedLines("responses").prefix(2)
+                == [run, "end" + run.dropFirst("begin".count)])
+        // What came during the run is served by what the files said then.
+        #expect(world.notedLines("checks") == ["0", "10"])
+        #expect(try world.listed("Busy").last?.trigger == "signal")
+    }
+
+    @Test("lets a module that is gone finish its run, with nothing left of it")
+    func goneDuringRun() async throws {
+        let world = try Self.world()
+        let path = try world.module(
+            "Gone", check: "exit 0",
+            response: """
+                echo begin >>'\(world.notes)/responses'
+                until [ -e '\(world.notes)/go' ]; do sleep 0.05; done
+                \(world.forever) &
+                echo end >>'\(world.notes)/responses'
+                """)
+        try await world.start()
+        try await eventually("it responds") { world.note("responses") != nil }
+        try FileManager.default.moveItem(atPath: path, toPath: "\(world.directory)/aside")
+        #expect(try await world.reload().output == "gone: Gone\n")
+        #expect(try world.listed("Gone").state == "responding")
+
+        // Somebody has it back before that has ended: never two at once.
+        try FileManager.default.moveItem(atPath: "\(world.directory)/aside", toPath: path)
+        #expect(try await world.reload().output == "new: Gone\n")
+        #expect(try world.list().daemon?.running == 1)
+        try FileManager.default.moveItem(atPath: path, toPath: "\(world.directory)/aside")
+        #expect(try await world.reload().output == "gone: Gone\n")
+
+        try world.write("", to: "notes/go")
+        try await eventually("it is gone") { try world.list().modules.isEmpty }
+        #expect(world.notedLines("responses") == ["begin", "end"])
+        try await eventually("nothing is left") { world.sleepers().isEmpty }
+    }
+
+    @Test("keeps what waits for a changed module, and counts from before")
+    func pending() async throws {
+        let world = try Self.world()
+        let watched = try world.makeDirectory("watched")
+        let path = "interval = 'off'\n\(PathTests.trigger(watched))"
+        let witness = try Witness(
+            "Log", in: world, manifest: "settle = '1h'\n\(path)")
+        try await world.start()
+        try await witness.runs(1)
+        try PathTests.create("\(watched)/before")
+        try await eventually("it is pending") { try world.listed("Log").pending > 0 }
+        let pending = try world.listed("Log").pending
+        // The trigger is the same, and so is its watch: what comes between is not lost either.
+        try world.write("settle = '2h'\n\(path)", to: "modules/Log/module.toml")
+        chmod("\(world.directory)/modules/Log/check", 0o755)
+        try PathTests.create("\(watched)/between")
+        #expect(try await world.reload().output == "changed: Log\n")
+        let runs = try await witness.runs(2)
+        #expect(runs[1].count >= pending + 1)
+        let names = try runs[1].events.map(\.path.text)
+        #expect(names.contains("\(watched)/before") && names.contains("\(watched)/between"))
+    }
+
+    @Test("watches for other triggers, and no longer for those that are gone")
+    func triggers() async throws {
+        let world = try Self.world()
+        let (first, second) = (try world.makeDirectory("a"), try world.makeDirectory("b"))
+        let witness = try Witness(
+            "Log", in: world,
+            manifest: "cooldown = '0s'\n\(PathTests.trigger(first))\(signal("USR1"))")
+        let daemon = try await world.start()
+        try await witness.runs(1)
+        try world.write(
+            "cooldown = '0s'\n\(PathTests.trigger(second))\(signal("USR2"))",
+            to: "modules/Log/module.toml")
+        #expect(try await world.reload().output == "changed: Log\n")
+        #expect(try await witness.runs(2)[1].trigger == "start")
+        try PathTests.create("\(first)/file")
+        daemon.send(SIGUSR1)
+        try PathTests.create("\(second)/file")
+        #expect(try await witness.runs(3)[2].path == Array("\(second)/file".utf8))
+        daemon.send(SIGUSR2)
+        try await eventually("the signal") { witness.runs.contains { $0.trigger == "signal" } }
+        let lines = witness.runs.flatMap(\.lines)
+        #expect(!lines.contains { $0.contains("SIGUSR1") || $0.contains("\(first)/file") })
+        // None at all: polled alone.
+        try world.write("", to: "modules/Log/module.toml")
+        #expect(try await world.reload().output == "changed: Log\n")
+        try await eventually("it is checked") { try world.listed("Log").last?.trigger == "start" }
+        let count = witness.runs.count
+        try PathTests.create("\(second)/other")
+        daemon.send(SIGUSR2)
+        try await eventually("the signal is told") {
+            world.lines.contains { $0.contains("signal \(SIGUSR2) ") && $0.contains("ignored") }
+        }
+        #expect(witness.runs.count == count)
+    }
+
+    @Test("turns modules off and on") func enabled() async throws {
+        let world = try Self.world()
+        let witness = try Witness("Log", in: world, manifest: "enabled = false\n\(signal("USR1"))")
+        let daemon = try await world.start()
+        #expect(try world.listed("Log").state == "disabled")
+        try world.write(signal("USR1"), to: "modules/Log/module.toml")
+        #expect(try await world.reload().code == 0)
+        try await witness.runs(1)
+        try world.write("enabled = false\n\(signal("USR1"))", to: "modules/Log/module.toml")
+        #expect(try await world.reload().code == 0)
+        #expect(try world.listed("Log").state == "disabled")
+        daemon.send(SIGUSR1)
+        try await eventually("nobody waits for it") {
+            world.lines.contains { $0.contains("signal \(SIGUSR1) ") && $0.contains("ignored") }
+        }
+        #expect(witness.runs.count == 1)
+    }
+
+    // MARK: What is wrong
+
+    @Test("with a faulty manifest leaves that module as it was, and takes the rest")
+    func faultyManifest() async throws {
+        let world = try Self.world()
+        try world.module(
+            "Log", check: "echo \"$X\" >>'\(world.notes)/x'; exit 1",
+            manifest: "environment = { X = 'old' }\n\(signal("USR1"))")
+        try world.module("Other", check: "exit 1")
+        let daemon = try await world.start()
+        try await world.runs(1, of: "Log")
+        let file = try world.write(
+            "environment = { X = 'new' }\ninterval = 'often'\n\(signal("USR1"))",
+            to: "modules/Log/module.toml")
+        try world.write("description = 'other'", to: "modules/Other/module.toml")
+        let outcome = try await world.reload()
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains("crd: \(file):2:12: 'interval': "))
+        #expect(outcome.errors.contains("what was read before stays in force"))
+        #expect(world.lines.contains { $0.hasPrefix("crd: error: \(file):2:12: ") })
+        let log = try world.listed("Log")
+        #expect(log.state == "idle")
+        #expect(log.reason?.hasPrefix("\(file):2:12: ") == true, "\(log)")
+        #expect(
+            log.reason?.hasSuffix(
+                "; then run: crd reload; until then what was read before is in force") == true)
+        daemon.send(SIGUSR1)
+        try await world.runs(2, of: "Log")
+        try await world.runs(2, of: "Other")
+        #expect(world.notedLines("x") == ["old", "old"])
+
+        try world.write(
+            "environment = { X = 'new' }\n\(signal("USR1"))", to: "modules/Log/module.toml")
+        #expect(try await world.reload().output == "changed: Log\n")
+        try await world.runs(3, of: "Log")
+        #expect(world.notedLines("x") == ["old", "old", "new"])
+        #expect(try world.listed("Log").reason == nil)
+    }
+
+    @Test(
+        "with a faulty crd.conf goes on by what it said before",
+        arguments: [
+            ("slots = 'many'\n", "5:9: 'slots' must be"), ("[", "5:2: "),
+        ])
+    func faultyConfiguration(line: String, complaint: String) async throws {
+        let world = try World(interval: "50ms", more: "auto-reload = false")
+        try world.module("Log", check: "exit 1")
+        try await world.start()
+        let good = try String(contentsOfFile: world.configuration, encoding: .utf8)
+        let lines = good.split(separator: "\n").filter { !$0.hasPrefix("interval") }.prefix(4)
+        try world.write(lines.joined(separator: "\n") + "\n\(line)", to: "crd.conf")
+        kill(try #require(world.daemon?.pid), SIGHUP)
+        try await eventually("it is told") {
+            world.lines.contains {
+                $0.hasPrefix("crd: error: \(world.configuration):\(complaint)")
+                    && $0.hasSuffix("until then what was read before is in force")
+            }
+        }
+        let outcome = try await world.reload()
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains("\(world.configuration):\(complaint)"), "\(outcome)")
+        let before = try world.listed("Log").runs
+        try await world.runs(before + 5, of: "Log")
+        #expect(try world.list().daemon?.complaints?.count == 1)
+
+        try world.write(good.replacing("50ms", with: "1h"), to: "crd.conf")
+        #expect(try await world.reload().output == "crd.conf has changed\n")
+        #expect(try world.list().daemon?.complaints == [])
+        let after = try world.listed("Log").runs
+        try await Task.sleep(for: .milliseconds(500))
+        #expect(try world.listed("Log").runs == after)
+    }
+
+    @Test("mends a module that could not run") func mended() async throws {
+        let world = try Self.world()
+        let path = try world.module("Log", check: "exit 1", manifest: "intervall = 3")
+        try await world.start()
+        #expect(try world.listed("Log").state == "failed")
+        try world.write("interval = 3600\n", to: "modules/Log/module.toml")
+        #expect(try await world.reload().output == "changed: Log\n")
+        try await world.runs(1, of: "Log")
+        #expect(try world.listed("Log").reason == nil)
+        chmod(path, 0o777)
+        #expect(try await world.reload().code == 1)
+        #expect(try world.listed("Log").reason?.contains("chmod go-w") == true)
+        chmod(path, 0o755)
+        #expect(try await world.reload().code == 0)
+        #expect(try world.listed("Log").reason == nil)
+    }
+
+    @Test("that nobody answers, or that others ask for, fails with a reason")
+    func refused() async throws {
+        let world = try Self.world()
+        let outcome = try await world.reload()
+        #expect(outcome.code == 1)
+        #expect(
+            outcome.errors
+                == "crd: no daemon answers at \(world.socket); start it with: crd daemon\n")
+        guard geteuid() == 0 else { return }
+        try await world.start()
+        chmod(world.socket, 0o666)
+        let nobody = try await world.crd(
+            ["reload"],
+            prefix: ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+        #expect(nobody.code == 1)
+        #expect(nobody.errors.contains("PermissionDenied"))
+        #expect(!world.lines.contains { $0.contains("reloaded") })
+    }
+
+    // MARK: crd.conf
+
+    @Test("takes over what crd.conf says, but for the directories that are in use")
+    func configuration() async throws {
+        let world = try Self.world(more: "slots = 1\noutput-max = 10")
+        for name in ["A", "B", "C"] {
+            try world.module(
+                name, check: "echo 123456789012345; exit 0",
+                response: """
+                    cat >>'\(world.notes)/\(name)'
+                    until [ -e '\(world.notes)/go' ]; do sleep 0.05; done
+                    """)
+        }
+        try await world.start()
+        try await eventually("one runs") { world.note("A") != nil }
+        #expect(try world.list().daemon?.running == 1)
+        let conf = try String(contentsOfFile: world.configuration, encoding: .utf8)
+        try world.write(
+            conf.replacing("slots = 1", with: "slots = 3")
+                .replacing("output-max = 10", with: "output-max = 12")
+                .replacing("\(world.directory)/state", with: "\(world.directory)/elsewhere"),
+            to: "crd.conf")
+        #expect(try await world.reload().output == "crd.conf has changed\n")
+        try await eventually("all run") { try world.list().daemon?.running == 3 }
+        #expect(world.notedLines("A") == ["1234567890"])
+        try await eventually("it is given") { world.note("C") != nil }
+        #expect(world.notedLines("C") == ["123456789012"])
+        #expect(try world.list().daemon?.slots == 3)
+        #expect(world.lines.contains { $0.contains("'state' and 'runtime' cannot change") })
+        #expect(access("\(world.directory)/elsewhere", F_OK) != 0)
+        try world.write("", to: "notes/go")
+
+        // Other modules in another place.
+        try world.makeDirectory("others")
+        try world.write(
+            conf.replacing("\(world.directory)/modules", with: "\(world.directory)/others"),
+            to: "crd.conf")
+        let outcome = try await world.reload()
+        #expect(outcome.output == "crd.conf has changed; gone: A, B, C\n", "\(outcome)")
+    }
+
+    // MARK: Many of them
+
+    @Test("a hundred times over leaves no descriptor behind, and nothing undone")
+    func storm() async throws {
+        let world = try Self.world()
+        let watched = try world.makeDirectory("watched")
+        let witness = try Witness(
+            "Log", in: world, manifest: "cooldown = '0s'\n\(PathTests.trigger(watched))")
+        let daemon = try await world.start()
+        try await witness.runs(1)
+        func descriptors() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/\(daemon.pid)/fd").count
+        }
+        try await world.reload()
+        let before = try descriptors()
+        for round in 1...100 {
+            try world.write(
+                "cooldown = '0s'\ndescription = '\(round)'\n\(PathTests.trigger(watched))",
+                to: "modules/Log/module.toml")
+            daemon.send(SIGHUP)
+            try PathTests.create("\(watched)/\(round)")
+        }
+        try await eventually("all is served") {
+            Set(try witness.runs.flatMap { try $0.events.map(\.path.text) })
+                .isSuperset(of: (1...100).map { "\(watched)/\($0)" })
+        }
+        try await world.reload()
+        try await eventually("it rests") { try world.listed("Log").state == "idle" }
+        #expect(try descriptors() <= before + 4)
+        #expect(world.note("overlap") == nil)
+    }
+}
