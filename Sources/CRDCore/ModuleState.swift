@@ -291,7 +291,8 @@ struct ModuleState {
     /// The check could not be started: puts back what the run had taken, and tries again, later
     /// each time, but not later than the next interval would.
     mutating func retry(_ run: Run, at now: Instant) {
-        putBack(run, for: .seconds(1 << min(failures, 20)), at: now)
+        let backoff = Duration.seconds(1 << min(failures, 20))
+        putBack(run, until: now + min(backoff, policy.interval ?? policy.fallbackInterval))
         failures += 1
     }
 
@@ -303,15 +304,14 @@ struct ModuleState {
     ///
     /// - Returns: whether that may be so; false where it has been for too long.
     mutating func wait(for run: Run, at now: Instant) -> Bool {
-        putBack(run, for: .seconds(1), at: now)
+        putBack(run, until: now + .seconds(1))
         waits += 1
         return waits <= Self.notReadyMax
     }
 
-    private mutating func putBack(_ run: Run, for backoff: Duration, at now: Instant) {
+    private mutating func putBack(_ run: Run, until retry: Instant) {
         pending.restore(run.events)
         journal?.endRun(isServed: false)
-        let retry = now + min(backoff, policy.interval ?? policy.fallbackInterval)
         retryAt = retry
         retryCause = run.events.isEmpty ? run.cause : .interval
         cooledAt = retry

@@ -20,6 +20,9 @@ struct Rig {
         scheduler = Scheduler(policies, slots: slots, at: Self.instant(0))
     }
 
+    /// Names of modules that come later.
+    mutating func learn(_ more: [String]) { names += more }
+
     static func instant(_ milliseconds: Int) -> Instant {
         Instant(nanoseconds: Int64(milliseconds) * 1_000_000)
     }

@@ -299,10 +299,10 @@ struct ModuleFacts {
         failures += 1
     }
 
-    /// It was being written: a second later, or at the interval if that is sooner.
+    /// It was being written: a second later.
     mutating func awaitCompletion(at now: Instant) {
         waits += 1
-        retryFrom = now + min(.seconds(1), period)
+        retryFrom = now + .seconds(1)
         cooledAt = retryFrom
         heardAt = now
         retryBy = isPaused ? nil : retryFrom
