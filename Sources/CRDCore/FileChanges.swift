@@ -7,8 +7,10 @@ public struct FileChanges: Sendable {
     public static let quiet = Duration.seconds(1)
     /// What never comes to rest is looked at all the same.
     private static let unrestMax = quiet * 10
-    /// How long a module may be found not to be ready, before that is a fault.
-    private static let patience = Duration.seconds(10)
+    /// How long a module may be found not to be complete, before that is a fault.
+    public static let patience = Duration.seconds(10)
+    /// And how long to be written, which is seen, so that there is no doubt.
+    public static let writingPatience = Duration.seconds(60)
     /// With more of them, all modules are looked at.
     private static let namesMax = 4_096
 
@@ -70,11 +72,13 @@ public struct FileChanges: Sendable {
     /// once more.
     ///
     /// - Returns: false where that has been so for too long to be no fault.
-    public mutating func putBack(_ name: ModuleName, at now: Instant) -> Bool {
+    public mutating func putBack(
+        _ name: ModuleName, within patience: Duration = patience, at now: Instant
+    ) -> Bool {
         // What was not asked about for so long has been complete meanwhile.
         unready = unready.filter { $0.value.last + Self.patience > now }
         unready[name, default: Change(first: now, last: now)].last = now
-        guard let first = unready[name]?.first, first + Self.patience > now else { return false }
+        guard let first = unready[name]?.first, first + patience > now else { return false }
         changes[name] = Change(first: now, last: now)
         return true
     }

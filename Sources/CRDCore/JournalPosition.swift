@@ -35,6 +35,13 @@ public struct JournalPosition: Hashable, Codable, Sendable {
 
     /// Whether what is read from here on has all that would be read from `other` on.
     public func reachesBack(to other: JournalPosition) -> Bool {
-        (order, isInclusive ? 0 : 1, time) <= (other.order, other.isInclusive ? 0 : 1, other.time)
+        let (rank, otherRank) = (isInclusive ? 0 : 1, other.isInclusive ? 0 : 1)
+        // Where nobody has read up to, only the time tells; best by the clock that is never set.
+        if (order == Self.last) != (other.order == Self.last) {
+            return bootID == other.bootID
+                ? (monotonic, rank) <= (other.monotonic, otherRank)
+                : (time, rank) <= (other.time, otherRank)
+        }
+        return (order, rank, time) <= (other.order, otherRank, other.time)
     }
 }

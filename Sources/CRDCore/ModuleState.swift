@@ -104,11 +104,26 @@ struct ModuleState {
             cooledAt = now
         }
         if former.standing != .enabled || former.interval != policy.interval {
-            nextInterval = policy.interval.map { now + $0 }
+            renewInterval(after: former, at: now)
         }
         if isDeaf { rearmAt = now + rearmPeriod }
         let surplus = limitedResponses.count - (policy.limit?.count ?? 0)
         if surplus > 0 { limitedResponses.removeFirst(surplus) }
+    }
+
+    /// The time that has passed of the former period counts, or who changes it again and again would
+    /// never see it end.
+    private mutating func renewInterval(after former: Policy, at now: Instant) {
+        guard let interval = policy.interval else {
+            nextInterval = nil
+            return
+        }
+        guard let due = nextInterval, let formerInterval = former.interval else {
+            nextInterval = now + interval
+            return
+        }
+        let begun = Instant(nanoseconds: due.nanoseconds - formerInterval.nanoseconds)
+        nextInterval = max(now, begun + interval)
     }
 
     /// The module was removed. A run under way goes on to its end.
@@ -297,7 +312,7 @@ struct ModuleState {
     }
 
     /// How often in a row an executable may be found to be still written to.
-    private static let notReadyMax = 10
+    private static let notReadyMax = 30
 
     /// The run's executable is still being written: puts back what the run had taken, and tries
     /// again a second later.
@@ -325,7 +340,7 @@ struct ModuleState {
         cooledAt = now + policy.cooldown(afterCheckOf: conclusion.checkDuration)
         if conclusion.notReadyReason == nil { waits = 0 }
         runs += 1
-        if conclusion.response != nil { responses += 1 }
+        if case .ended = conclusion.response { responses += 1 }
         last = conclusion
         lastEnded = now
     }

@@ -21,6 +21,9 @@ public struct Reload: Sendable {
     /// A number that no module has is given to a new one; the next after the last, or one that
     /// `Command.forget` has set free.
     public var changes: [Change] = []
+    /// They were found as they are. One that could not be started is tried again, since what kept it
+    /// from that may have been mended elsewhere.
+    public var untouched: [ModuleID] = []
     /// They are gone. One that runs finishes its run.
     public var removed: [ModuleID] = []
     /// Where those begin that have journal triggers and had none.

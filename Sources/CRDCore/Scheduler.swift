@@ -161,6 +161,10 @@ public struct Scheduler: Sendable {
         for change in reload.changes.sorted(by: { $0.policy.name < $1.policy.name }) {
             look(at: change, at: now)
         }
+        for module in reload.untouched {
+            guard case .failed = modules[module.index].health else { continue }
+            tryAgain(module, at: now)
+        }
     }
 
     private mutating func adopt(
@@ -185,11 +189,18 @@ public struct Scheduler: Sendable {
     /// What happened to its paths, or to what its files refer to, before now is unknown.
     private mutating func look(at change: Reload.Change, at now: Instant) {
         let module = change.module
-        if change.isEdited {
-            modules[module.index].forgiveFailures(at: now)
-            if change.policy.standing == .enabled && change.policy.isCheckedAtStart {
-                want(.start, of: module, at: now)
-            }
+        if change.isEdited && change.policy.standing == .enabled {
+            tryAgain(module, isCheckedAtStart: change.policy.isCheckedAtStart, at: now)
+        }
+        consider(module, at: now)
+    }
+
+    private mutating func tryAgain(
+        _ module: ModuleID, isCheckedAtStart: Bool? = nil, at now: Instant
+    ) {
+        modules[module.index].forgiveFailures(at: now)
+        if isCheckedAtStart ?? modules[module.index].policy.isCheckedAtStart {
+            want(.start, of: module, at: now)
         }
         consider(module, at: now)
     }

@@ -22,6 +22,8 @@ final class AutoReload {
     private var modules = FilePath()
     private var support = FilePath()
     private var watch: DirectoryWatch?
+    /// Modules whose directory is a link to one.
+    private var linked: Set<ModuleName> = []
     private var token: Reactor.Token?
     /// Why something cannot be watched.
     private var faults: [Fault: String] = [:]
@@ -41,15 +43,21 @@ final class AutoReload {
         support = FilePath(configuration.support)
         guard !isOn else { return }
         token.map(reactor.remove)
-        (token, watch, pollAt, faults) = (nil, nil, nil, [:])
+        (token, watch, pollAt, faults, linked) = (nil, nil, nil, [:], [])
     }
 
     /// To be watched for beside those of the modules.
     var triggers: [PathTriggers.Trigger] {
         guard isOn else { return [] }
-        return Set([modules, support]).sorted { $0.string < $1.string }.map {
-            (.files, PathTrigger(path: $0.string, events: Self.arrivals))
+        let shelves = Set([modules, support]).map {
+            PathTrigger(path: $0.string, events: Self.arrivals)
         }
+        let links = linked.map {
+            PathTrigger(
+                path: modules.appending($0.description).string,
+                events: Self.arrivals.union(.closeWrite))
+        }
+        return (shelves + links).sorted { $0.path < $1.path }.map { (.files, $0) }
     }
 
     private static let arrivals: PathEvents = [.create, .movedTo, .movedFrom, .delete, .attrib]
@@ -70,13 +78,26 @@ final class AutoReload {
     private func note(_ event: TriggerEvent) {
         let path = event.variables.first { $0.name == "CRD_PATH" }
             .map { FilePath(String(decoding: $0.value, as: UTF8.self)) }
-        guard let path, let name = path.lastComponent?.string, path != modules, path != support,
+        let shelf = [modules, support].first { path?.starts(with: $0) == true }
+        guard let path, let shelf,
+            let name = path.components.dropFirst(shelf.components.count).first?.string,
             let module = ModuleName(name)
         else { return changes.noteEverything(at: Clock.now) }
-        guard !ModuleName.isSkipped(name) else { return }
+        let isInside = path.components.count > shelf.components.count + 1
+        guard !ModuleName.isSkipped(name),
+            !isInside || InstalledModule.isTelling(path.lastComponent?.string ?? "")
+        else { return }
         // At once, so that what is still being copied does not count as at rest.
-        if path.removingLastComponent() == modules { follow(module) }
+        if shelf == modules && !isInside { follow(module) }
         changes.note(module, at: Clock.now)
+    }
+
+    /// Something was mounted or unmounted, perhaps in the place of a module.
+    func note(_ mounts: [MountTable.Change]) {
+        guard isOn else { return }
+        let places = mounts.map { FilePath(bytes: $0.path) }
+        guard places.contains(where: { $0.starts(with: modules) && $0 != modules }) else { return }
+        changes.noteEverything(at: Clock.now)
     }
 
     // MARK: What is due
@@ -97,10 +118,14 @@ final class AutoReload {
         return .everything
     }
 
-    /// The module is not complete yet: it is read again a second later.
-    ///
-    /// - Returns: false where that has been so for too long to be no fault.
-    func putBack(_ name: ModuleName, at now: Instant) -> Bool { changes.putBack(name, at: now) }
+    /// Whether the module is not complete yet, so that it is read again a second later; no longer
+    /// where that has been so for too long to be no fault.
+    func awaits(_ module: InstalledModule, at now: Instant) -> Bool {
+        if module.isBeingWritten {
+            return changes.putBack(module.name, within: FileChanges.writingPatience, at: now)
+        }
+        return module.isIncomplete && changes.putBack(module.name, at: now)
+    }
 
     // MARK: The modules' own directories
 
@@ -109,6 +134,7 @@ final class AutoReload {
         guard isOn else { return }
         let wanted = Set(names)
         for name in watch?.modules ?? [] where !wanted.contains(name) { watch?.forget(name) }
+        linked.formIntersection(wanted)
         heal(.modules)
         for name in names where faults[.modules] == nil { follow(name) }
     }
@@ -116,8 +142,16 @@ final class AutoReload {
     /// Watches the module's directory, if there is one.
     func follow(_ name: ModuleName) {
         guard isOn else { return }
+        let directory = modules.appending(name.description)
+        // Links are followed by who follows paths: any of them may lead elsewhere one day.
+        guard FileStatus(of: directory, followingLinks: false)?.kind != .symbolicLink else {
+            linked.insert(name)
+            watch?.forget(name)
+            return
+        }
+        linked.remove(name)
         do throws(SystemCallError) {
-            try source().watch(modules.appending(name.description), of: name)
+            try source().watch(directory, of: name)
         } catch {
             fail(.modules, "\(error)")
         }

@@ -68,6 +68,9 @@ public enum ControlClient {
                     Reply<ReactorInterface.ReloadRefused>.self, from: Data(message))
                 throw ReloadRefused(complaints: refusal.parameters.complaints)
             }
+            if failure.error == "\(ReactorInterface.name).Stopping" {
+                throw Refused(description: "the daemon at \(path) is about to end")
+            }
             if let error = failure.error {
                 throw Refused(description: "the daemon at \(path) answered: \(error)")
             }

@@ -64,6 +64,7 @@ public final class Daemon {
             reloader.roster, reactor: reactor, containment: containment,
             outputMax: settings.outputMax, output: output, reporter: RunReporter(logger: logger))
         scheduler = Scheduler(policies, slots: settings.slotsInForce, at: Clock.now)
+        reloader.follow()
         paths = PathTriggers(reloader.pathTriggers, reactor: reactor, logger: logger)
         journal = JournalTriggers(
             reloader.journalTriggers, broken: reloader.broken, configuration: settings,
@@ -95,7 +96,7 @@ public final class Daemon {
     public func run() throws {
         // Arm, then look: the checks at the start see what happened before, the watches the rest.
         var events: [Event] = []
-        reloader.follow()
+        paths.mounted = { [reloader] in reloader.auto.note($0) }
         paths.arm(into: &events)
         let (records, catchUp) = journal.begin()
         scheduler.beginJournal(from: records, catchUp: catchUp)
@@ -306,19 +307,17 @@ public final class Daemon {
         var told: [Event] = []
         journal.finishEntry(into: &told)
         process(told)
-        let (outcome, reload) = reloader.read(scope, at: now)
-        if var reload {
-            var events: [Event] = []
-            let change = journal.change(
-                to: reloader.journalTriggers, broken: reloader.broken, reloader.configuration,
-                into: &events)
-            (reload.journal, reload.catchUp) = (change.records, change.catchUp)
-            paths.change(to: reloader.pathTriggers, into: &events)
-            signals = SignalTriggers(reloader.signalTriggers)
-            performer.outputMax = reloader.configuration.outputMax
-            process([.reloaded(reload)] + events)
-            journal.store(scheduler, lasting: false)
-        }
+        var (outcome, reload) = reloader.read(scope, at: now)
+        var events: [Event] = []
+        let change = journal.change(
+            to: reloader.journalTriggers, broken: reloader.broken, reloader.configuration,
+            into: &events)
+        (reload.journal, reload.catchUp) = (change.records, change.catchUp)
+        paths.change(to: reloader.pathTriggers, into: &events)
+        signals = SignalTriggers(reloader.signalTriggers)
+        performer.outputMax = reloader.configuration.outputMax
+        process([.reloaded(reload)] + events)
+        journal.store(scheduler, lasting: false)
         hasReported = true
         outcome.log(to: logger, scope)
         return outcome
@@ -339,7 +338,7 @@ public final class Daemon {
             containment: containment.name,
             started: Timestamp.rfc3339(nanosecondsSince1970: started), overflows: paths.overflows,
             journalWake: journal.wakeName, patternsExceeded: journal.exceeded,
-            complaints: reloader.fileFaults.map(\.description))
+            complaints: reloader.complaints)
         let remedy = reloader.configuration.autoReload ? "" : "; then run: crd reload"
         var shown = reloader.roster.all.map { id, member in
             ReactorInterface.Module(

@@ -154,7 +154,9 @@ final class JournalTriggers {
             uniqueKeysWithValues: (source?.resumption ?? listeners).map { ($0.module, $0.start) })
         var change = Change()
         var begun: [JournalSource.Listener] = []
-        let end = new.contains { former[$0.id] == nil } ? JournalSource.end() : nil
+        // As far as has been read, what others get is what new ones get.
+        let end =
+            new.contains { former[$0.id] == nil } ? source?.position ?? JournalSource.end() : nil
         for module in new {
             var start = former[module.id]
             if start == nil, let end {

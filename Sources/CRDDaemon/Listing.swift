@@ -18,7 +18,8 @@ extension ReactorInterface.Module {
             name: module.name.description, kind: module.kind.rawValue,
             state: Self.state(of: status, waitingFor: waitingFor),
             reason: Self.reason(
-                of: status, module.complaints, outdatedBy: member.faults, remedy: remedy),
+                of: status, module.complaints, outdatedBy: member.faults, remedy: remedy,
+                isRefused: member.isRefused),
             description: module.manifest.description, next: status.nextInterval.map(calendar),
             pending: status.pendingCount, runs: status.runs, responses: status.responses)
         guard let conclusion = status.last, let ended = status.lastEnded else { return }
@@ -49,12 +50,14 @@ extension ReactorInterface.Module {
     /// - Parameter faults: of files of which what was read before is in force.
     static func reason(
         of status: ModuleStatus, _ complaints: [Diagnostic], outdatedBy faults: [Diagnostic] = [],
-        remedy: String = ""
+        remedy: String = "", isRefused: Bool = false
     ) -> String? {
-        let outdated = text(of: faults).map {
-            "\($0)\(remedy); until then what was read before is in force"
-        }
-        let trouble = trouble(of: status, complaints, remedy)
+        let consequence =
+            isRefused ? "; until then it does not run" : Reloader.Outcome.consequence
+        let outdated = text(of: faults).map { "\($0)\(remedy)\(consequence)" }
+        // A run that was refused has the same reason.
+        let trouble =
+            isRefused && !faults.isEmpty ? nil : trouble(of: status, complaints, remedy)
         let told = [trouble, status.deafness?.reason, outdated].compactMap(\.self)
         return told.isEmpty ? nil : told.joined(separator: "; ")
     }

@@ -16,6 +16,8 @@ final class ModuleRoster {
         private let form: Form
         /// What is wrong with its files by now; in force is what they said before.
         var faults: [Diagnostic] = []
+        /// Because of them it does not run.
+        var isRefused = false
         /// It was removed, but a run of it is under way.
         var isLeaving = false
 
@@ -47,8 +49,8 @@ final class ModuleRoster {
     private var members: [Member?] = []
     private var ids: [ModuleName: ModuleID] = [:]
     private var free: [ModuleID] = []
-    /// Modules whose responses may leave processes behind. One that is gone stays here, since what it
-    /// left behind may do so too.
+    /// Modules whose responses may leave processes behind, or might: what they left behind then may
+    /// stay, whatever their files say by now.
     private var keepers: Set<String> = []
 
     /// A member; the number must be one's.
@@ -87,11 +89,8 @@ final class ModuleRoster {
         let id = ids[member.name] ?? newID()
         ids[member.name] = id
         members[id.index] = member
-        let name = member.name.description
         if member.installed.manifest.leftovers == .keep {
-            keepers.insert(name)
-        } else {
-            keepers.remove(name)
+            keepers.insert(member.name.description)
         }
         return id
     }
@@ -102,9 +101,10 @@ final class ModuleRoster {
         return ModuleID(members.count - 1)
     }
 
-    func note(_ faults: [Diagnostic], of name: ModuleName) {
+    func note(_ faults: [Diagnostic], of name: ModuleName, areRefusals: Bool = false) {
         guard let id = ids[name] else { return }
         members[id.index]?.faults = faults
+        members[id.index]?.isRefused = areRefusals
     }
 
     /// - Returns: the number, which it keeps until it is forgotten.

@@ -22,6 +22,8 @@ final class PathTriggers {
     private var overflowsLogged = 0
     private var overflowLoggedAt: Instant?
     private var watchesMounts = false
+    /// Called with what was mounted and unmounted.
+    var mounted: ([MountTable.Change]) -> Void = { _ in }
 
     init(_ triggers: [Trigger], reactor: Reactor, logger: Logger) {
         self.triggers = triggers
@@ -124,6 +126,7 @@ final class PathTriggers {
             _ = try reactor.add(
                 MountTable { [unowned self] changes, events in
                     source?.take(changes, into: &events)
+                    mounted(changes)
                 })
         } catch {
             logger.warning("mounting over a watched path goes unnoticed until its timer: \(error)")

@@ -90,7 +90,9 @@ final class Performer {
         let module = active.prepared
         do {
             switch role {
-            case .check: try module.installed.verify(under: rule)
+            case .check:
+                try module.installed.verify(under: rule)
+                try module.makeDirectories()
             case .response: try module.installed.verify(role, under: rule)
             }
             try containment.admit(active)

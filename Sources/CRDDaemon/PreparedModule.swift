@@ -9,30 +9,50 @@ import SystemPackage
 final class PreparedModule {
     let installed: InstalledModule
     private let environments: [Role: BaseEnvironment]
+    private let parent: FilePath
+    private var hasDirectories = false
 
     var name: String { installed.name.description }
 
-    /// Makes the module's state directories, each its role's user's own.
-    init(
-        _ module: InstalledModule, configuration: ConfigurationFile
-    ) throws(SystemCallError) {
+    init(_ module: InstalledModule, configuration: ConfigurationFile) {
         installed = module
+        parent = FilePath(configuration.configuration.state).appending("modules")
         var environments: [Role: BaseEnvironment] = [:]
-        let parent = FilePath(configuration.configuration.state).appending("modules")
-        let own = parent.appending(module.name.description)
-        let isShared = Set(module.accounts.values.map(\.uid)).count == 1
-        if !isShared {
+        for role in Role.allCases {
+            guard let account = module.accounts[role] else { continue }
+            environments[role] = BaseEnvironment(
+                module, role, as: account, state: Self.state(of: role, module, in: parent),
+                configuration: configuration)
+        }
+        self.environments = environments
+    }
+
+    /// Makes the module's state directories, each its role's user's own. To be called when a run
+    /// begins: until then they may be those of a run of the module as it was before.
+    func makeDirectories() throws(SystemCallError) {
+        guard !hasDirectories else { return }
+        if !Self.sharesState(installed) {
             // Each role must get through to its own below it.
+            let own = parent.appending(installed.name.description)
             try Directory.makePrivate(own, owner: .current(), mode: 0o711)
         }
         for role in Role.allCases {
-            guard let account = module.accounts[role] else { continue }
-            let state = isShared ? own : own.appending(role.rawValue)
-            try Directory.makePrivate(state, owner: account)
-            environments[role] = BaseEnvironment(
-                module, role, as: account, state: state, configuration: configuration)
+            guard let account = installed.accounts[role] else { continue }
+            try Directory.makePrivate(
+                Self.state(of: role, installed, in: parent), owner: account)
         }
-        self.environments = environments
+        hasDirectories = true
+    }
+
+    private static func sharesState(_ module: InstalledModule) -> Bool {
+        Set(module.accounts.values.map(\.uid)).count == 1
+    }
+
+    private static func state(
+        of role: Role, _ module: InstalledModule, in parent: FilePath
+    ) -> FilePath {
+        let own = parent.appending(module.name.description)
+        return sharesState(module) ? own : own.appending(role.rawValue)
     }
 
     /// Who the role runs as, if that is not the daemon's own user.

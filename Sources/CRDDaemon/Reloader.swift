@@ -23,16 +23,23 @@ final class Reloader {
         /// Not complete yet, and read again a second later.
         var unready: [ModuleName] = []
 
+        static let consequence = "; until then what was read before is in force"
+
         /// One line, and one for each fault. Where nobody has asked, nothing is said of nothing.
         func log(to logger: Logger, _ scope: Scope) {
             for fault in faults { logger.error("\(fault)") }
-            for fault in refused {
-                logger.error("\(fault); until then what was read before is in force")
-            }
-            let hasChanged = !(added.isEmpty && changed.isEmpty && removed.isEmpty)
+            for fault in refused { logger.error("\(fault)\(Self.consequence)") }
+            let hasChanged =
+                !(added.isEmpty && changed.isEmpty && removed.isEmpty) || isConfigurationChanged
             guard hasChanged || scope == .everything else { return }
-            logger.notice("reloaded: \(self)")
+            let isRefused = !hasChanged && !complaints.isEmpty
+            logger.notice(isRefused ? "not reloaded: see the errors above" : "reloaded: \(self)")
         }
+    }
+
+    /// What is wrong with crd.conf, and with what is no module.
+    var complaints: [String] {
+        fileFaults.map { "\($0)\(Outcome.consequence)" } + strayFaults.map(\.description)
     }
 
     /// What to look at.
@@ -86,9 +93,8 @@ final class Reloader {
 
     /// Looks at what is on disk and changes the roster.
     ///
-    /// - Returns: what the scheduler must hear, without the journal's part; nil where nothing has
-    ///   changed.
-    func read(_ scope: Scope, at now: Instant) -> (Outcome, Reload?) {
+    /// - Returns: also what the scheduler must hear, without the journal's part.
+    func read(_ scope: Scope, at now: Instant) -> (Outcome, Reload) {
         var outcome = Outcome()
         let former = configuration
         if scope == .everything { readConfiguration(&outcome) }
@@ -109,7 +115,7 @@ final class Reloader {
         var difference = ModuleDifference(
             from: { self.roster.member($0)?.installed }, to: contents.modules, among: sought)
         difference.leaveOut { module in
-            guard module.isHalfDone, auto.putBack(module.name, at: now) else { return false }
+            guard auto.awaits(module, at: now) else { return false }
             outcome.unready.append(module.name)
             return true
         }
@@ -126,8 +132,7 @@ final class Reloader {
         } else {
             auto.follow(roster.names + outcome.unready)
         }
-        let isNothing = reload.changes.isEmpty && reload.removed.isEmpty && configuration == former
-        return (outcome, isNothing ? nil : reload)
+        return (outcome, reload)
     }
 
     private func readConfiguration(_ outcome: inout Outcome) {
@@ -157,24 +162,23 @@ final class Reloader {
         _ difference: ModuleDifference, _ scope: Scope, to reload: inout Reload,
         _ outcome: inout Outcome
     ) {
-        for name in difference.untouched { roster.note([], of: name) }
+        for name in difference.untouched {
+            roster.note([], of: name)
+            if let id = roster.id(of: name) { reload.untouched.append(id) }
+        }
         for module in difference.kept {
+            if module.isRefused, let id = roster.id(of: module.name) { reload.untouched.append(id) }
             let isKnown = roster.member(module.name)?.faults == module.complaints
-            roster.note(module.complaints, of: module.name)
-            if !isKnown || scope == .everything { outcome.refused += module.complaints }
+            roster.note(module.complaints, of: module.name, areRefusals: module.isRefused)
+            guard !isKnown || scope == .everything else { continue }
+            if module.isRefused {
+                outcome.faults += module.complaints
+            } else {
+                outcome.refused += module.complaints
+            }
         }
         for module in difference.added + difference.changed {
             let (member, policy) = prepare(module)
-            // What could not be made ready takes the place of nothing that was.
-            if case .failed(let reason) = policy.standing, module.complaints.isEmpty,
-                roster.member(module.name)?.prepared != nil
-            {
-                let fault = Diagnostic(
-                    file: module.directory.string, position: .start, message: reason)
-                roster.note([fault], of: module.name)
-                outcome.refused.append(fault)
-                continue
-            }
             let id = roster.put(member)
             reload.changes.append(.init(id, policy, isEdited: true))
             outcome.faults += module.complaints
@@ -197,13 +201,7 @@ final class Reloader {
             policy.standing = .failed(reason: "\(complaint)")
             return (.init(unable: module), policy)
         }
-        do throws(SystemCallError) {
-            return (.init(try PreparedModule(module, configuration: file)), policy)
-        } catch {
-            logger.error("\(module.name): \(error)")
-            policy.standing = .failed(reason: "\(error)")
-            return (.init(unable: module), policy)
-        }
+        return (.init(PreparedModule(module, configuration: file)), policy)
     }
 
     private func policy(of member: ModuleRoster.Member) -> Policy {

@@ -22,9 +22,13 @@ struct JournalFloors {
     init(
         _ starts: [JournalPosition], besides first: JournalPosition, in reader: JournalReader
     ) throws(SystemCallError) {
-        isOpen = starts.map { $0 == first }
+        // Where reading begins nothing is left to be kept from anybody, however that place is told.
+        isOpen = starts.map { start in
+            let isSamePlace = start.cursor == first.cursor && start.isInclusive == first.isInclusive
+            return start == first || (isSamePlace && !start.cursor.isEmpty)
+        }
         var found: [String: String?] = ["": nil]
-        for (listener, position) in starts.enumerated() where position != first {
+        for (listener, position) in starts.enumerated() where !isOpen[listener] {
             if found[position.cursor] == nil {
                 found[position.cursor] = .some(try reader.find(position.cursor))
             }

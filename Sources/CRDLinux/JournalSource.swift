@@ -55,7 +55,7 @@ public final class JournalSource: BackloggedSource {
     /// How many entries have been read.
     private var order: Int64
     /// How far all has been told.
-    private var position: JournalPosition
+    public private(set) var position: JournalPosition
     private var hasToldEnd = false
     /// All has been told of an entry since the position was.
     private var hasMoved = false

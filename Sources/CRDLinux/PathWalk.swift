@@ -113,7 +113,7 @@ extension SystemCallError {
 
 extension FilePath {
     /// From bytes without NUL, which need not be UTF-8.
-    init(bytes: [UInt8]) {
+    public init(bytes: [UInt8]) {
         self = withPath(bytes) { FilePath(platformString: $0) }
     }
 }

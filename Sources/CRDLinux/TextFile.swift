@@ -4,9 +4,9 @@ import Glibc
 import SystemPackage
 
 /// Short files of the kernel's, read whole.
-enum TextFile {
+public enum TextFile {
     /// Nil where it cannot be read.
-    static func read(_ path: String) -> String? {
+    public static func read(_ path: String) -> String? {
         guard let file = try? Descriptor.open(FilePath(path), O_RDONLY),
             let bytes = try? file.readAll(limit: 1 << 24)
         else { return nil }

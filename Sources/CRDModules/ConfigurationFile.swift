@@ -39,8 +39,22 @@ public struct ConfigurationFile: Sendable {
             )
             isReadable = true
         } catch {
-            (configuration, complaints, isReadable) = (Configuration(), [error], false)
+            (configuration, complaints, isReadable) = (Self.salvage(path), [error], false)
         }
+    }
+
+    /// Of a file that cannot be read as a whole, where the daemon listens: so that it can be asked how
+    /// it is.
+    private static func salvage(_ path: FilePath) -> Configuration {
+        guard FileStatus(of: path)?.kind == .regular else { return Configuration() }
+        let text = TextFile.read(path.string) ?? ""
+        let line = text.split(separator: "\n").first { line in
+            line.drop { $0 == " " || $0 == "\t" }.hasPrefix("runtime")
+        }
+        guard let line,
+            let root = try? TOMLDocument.parse(Array(line.utf8), file: path.string)
+        else { return Configuration() }
+        return Configuration.decode(root, file: path.string).0
     }
 
     private static func unsteady(_ path: FilePath) -> Diagnostic {

@@ -25,8 +25,12 @@ public struct InstalledModule: Sendable {
     public let complaints: [Diagnostic]
     /// What is wrong with its executables; they are looked at again before each run.
     public let executableComplaints: [Diagnostic]
+    /// Somebody else could change what it is read from: it may not run.
+    public let isRefused: Bool
     /// Of its executables: another where one of them was written, replaced or given other rights.
     private let fingerprint: Int
+    /// Of what is in them; nil where nobody has asked.
+    private var content: Int?
     /// Of its manifest, as that was before it was read.
     private let manifestStamp: Int
 
@@ -34,7 +38,7 @@ public struct InstalledModule: Sendable {
         name: ModuleName, kind: Kind, way: OwnershipRule.Way, manifest: Manifest = Manifest(),
         accounts: [Role: UserAccount] = [:], complaints: [Diagnostic],
         executableComplaints: [Diagnostic] = [], executables: [FileStatus?] = [],
-        manifestStamp: Int = 0
+        manifestStamp: Int = 0, isRefused: Bool = false
     ) {
         self.name = name
         self.kind = kind
@@ -49,20 +53,44 @@ public struct InstalledModule: Sendable {
         self.executableComplaints = executableComplaints
         fingerprint = executables.hashValue
         self.manifestStamp = manifestStamp
+        self.isRefused = isRefused
     }
 
     /// Whether it was read from the same files, with the same in them.
     public func isSame(as other: InstalledModule) -> Bool {
-        fingerprint == other.fingerprint && directory == other.directory && kind == other.kind
+        (fingerprint == other.fingerprint || (content != nil && content == other.content))
+            && directory == other.directory && kind == other.kind
             && manifest == other.manifest && accounts == other.accounts
             && complaints == other.complaints && executableComplaints == other.executableComplaints
     }
 
-    /// Whether it looks like half a copy: an executable is missing, somebody has one of its files
-    /// open for writing, or the manifest is not the one that was read.
-    public var isHalfDone: Bool {
-        [check, response].contains { FileStatus(of: $0) == nil || OpenForWriting.contains($0) }
-            || OpenForWriting.contains(manifestFile)
+    /// Whether its executables may be others than those of `other`, by all that the file system says
+    /// of them: then what is in them decides.
+    public func mayDiffer(from other: InstalledModule) -> Bool { fingerprint != other.fingerprint }
+
+    /// Reads what is in its executables: one that was only touched, or replaced by its like, has not
+    /// changed.
+    public mutating func readContent() {
+        var hasher = Hasher()
+        for file in [check, response] {
+            guard let status = FileStatus(of: file), status.kind == .regular,
+                let bytes = try? Descriptor.open(file, O_RDONLY).readAll(limit: Self.contentMax)
+            else { continue }
+            hasher.combine(status.size)
+            hasher.combine(bytes)
+        }
+        content = hasher.finalize()
+    }
+
+    /// Enough to tell two versions of a program apart.
+    private static let contentMax = 1 << 20
+
+    /// Whether it looks like half a copy, for want of an executable.
+    public var isIncomplete: Bool { [check, response].contains { FileStatus(of: $0) == nil } }
+
+    /// Whether somebody has one of its files open for writing, or had when the manifest was read.
+    public var isBeingWritten: Bool {
+        [check, response, manifestFile].contains(where: OpenForWriting.contains)
             || Self.stamp(of: manifestFile) != manifestStamp
     }
 

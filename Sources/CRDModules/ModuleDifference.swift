@@ -22,9 +22,11 @@ public struct ModuleDifference: Sendable {
         among names: [ModuleName]
     ) {
         var there: Set<ModuleName> = []
-        for module in found where module.kind == .user {
+        for var module in found where module.kind == .user {
             there.insert(module.name)
-            switch inForce(module.name) {
+            let former = inForce(module.name)
+            if let former, module.mayDiffer(from: former) { module.readContent() }
+            switch former {
             case nil: added.append(module)
             case let former? where former.isSame(as: module): untouched.append(module.name)
             case let former? where !module.complaints.isEmpty && former.complaints.isEmpty:

@@ -98,10 +98,10 @@ public struct ModuleShelf: Sendable {
             return []
         }
         var names: [ModuleName] = []
-        for entry in entries.map(\.string).sorted() where !ModuleName.isSkipped(entry) {
+        for entry in entries.sorted(by: { $0.string < $1.string }) {
             let path = shelf.appending(entry)
-            guard isThere(path) else { continue }
-            if let name = ModuleName(entry) {
+            guard !ModuleName.isSkipped(entry.string), isThere(path) else { continue }
+            if let name = ModuleName(entry.string) {
                 names.append(name)
             } else {
                 contents.complaints.append(
@@ -124,9 +124,11 @@ public struct ModuleShelf: Sendable {
         var manifest = Manifest()
         var accounts: [Role: UserAccount] = [:]
         var executables: [FileStatus?] = []
+        var isRefused = true
         let stamp = InstalledModule.stamp(of: directory.appending(InstalledModule.manifestName))
         if complainAbout(directory, &complaints) {
-            let root = root(of: directory, &complaints)
+            isRefused = false
+            let root = root(of: directory, &complaints, &isRefused)
             let file = directory.appending(InstalledModule.manifestName)
             if let root {
                 let (decoded, faults) = Manifest.decode(
@@ -162,7 +164,7 @@ public struct ModuleShelf: Sendable {
             name: name, kind: .user, way: .init(to: name.description, in: wayToModules),
             manifest: manifest,
             accounts: accounts, complaints: complaints, executableComplaints: executableComplaints,
-            executables: executables, manifestStamp: stamp)
+            executables: executables, manifestStamp: stamp, isRefused: isRefused)
     }
 
     private func supportModule(_ name: ModuleName) -> InstalledModule {
@@ -186,12 +188,16 @@ public struct ModuleShelf: Sendable {
     }
 
     /// Nil where there is no manifest, or none that can be read.
-    private func root(of directory: FilePath, _ complaints: inout [Diagnostic]) -> TOMLTable? {
+    private func root(
+        of directory: FilePath, _ complaints: inout [Diagnostic], _ isRefused: inout Bool
+    ) -> TOMLTable? {
         do throws(Diagnostic) {
             return try TOMLFile.readIfThere(
                 InstalledModule.manifestName, in: directory, under: rule)
         } catch {
             complaints.append(error)
+            let file = directory.appending(InstalledModule.manifestName)
+            isRefused = (try? rule.verify(lastOf: file)) == nil
             return nil
         }
     }

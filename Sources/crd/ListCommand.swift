@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import ArgumentParser
+import CRDCore
 import CRDDaemon
 import CRDLinux
 import CRDModules
@@ -22,13 +23,17 @@ struct ListCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let configuration = options.load()
-        let listing = try listing(configuration)
+        // A file that was broken since is no reason not to ask the daemon that runs.
+        let file = ConfigurationFile(options.file)
+        let listing = try listing(file)
         if json { return try printJSON(listing) }
         for line in Self.table(listing.modules) { print(line) }
-        for complaint in listing.daemon?.complaints ?? [] {
-            StandardError.say("\(complaint); until it is mended, what was read before is in force")
+        let told = listing.daemon?.complaints ?? []
+        // What the daemon has not read yet.
+        let news = file.complaints.map(\.description).filter { complaint in
+            !told.contains { $0.hasPrefix(complaint) }
         }
+        for complaint in told + news { StandardError.say(complaint) }
     }
 
     private func listing(_ file: ConfigurationFile) throws -> ReactorInterface.Listing {
@@ -36,6 +41,7 @@ struct ListCommand: ParsableCommand {
         do {
             return try ControlClient.list(at: socket)
         } catch  where ControlFailure.isAbsence(error) {
+            if !file.complaints.isEmpty { _ = options.load() }
             StandardError.say(
                 "no daemon answers at \(socket); this is what is on disk (start it with: crd daemon)"
             )

@@ -128,17 +128,6 @@ struct AutoReloadTests {
         }
     }
 
-    @Test("for ever being written is a fault") func everBusy() async throws {
-        let world = try World(interval: "200ms")
-        let path = try world.module("Busy", check: "exit 1")
-        let file = open("\(path)/check", O_WRONLY | O_CLOEXEC)
-        try #require(file >= 0)
-        defer { close(file) }
-        try await world.start()
-        try await eventually("it is told") { try world.listed("Busy").state == "failed" }
-        #expect(try world.listed("Busy").reason?.contains("is still being written") == true)
-    }
-
     @Test("what a module writes beside its files does not concern the daemon")
     func ownFiles() async throws {
         let world = try World(interval: "100ms")

@@ -206,7 +206,7 @@ struct ContractModel {
         modules[module.index].retryCause = earlier.isEmpty ? run.cause : .interval
         modules[module.index].unserved = earlier + modules[module.index].unserved
         modules[module.index].awaitCompletion(at: now)
-        if modules[module.index].waits > 10 {
+        if modules[module.index].waits > 30 {
             expectedHealth[module.index] = .failed(reason: reason)
         }
     }

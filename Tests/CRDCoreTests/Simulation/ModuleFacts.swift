@@ -92,7 +92,12 @@ struct ModuleFacts {
             cooledAt = now
         }
         if former.standing != .enabled || former.interval != new.interval {
-            nextInterval = new.interval.map { now + $0 }
+            // Of a period that changes, what has passed counts.
+            var begun = now
+            if let due = nextInterval, let interval = former.interval {
+                begun = Instant(nanoseconds: due.nanoseconds - interval.nanoseconds)
+            }
+            nextInterval = new.interval.map { max(now, begun + $0) }
             dueTogether = nil
         }
         if !faults.isEmpty { rearmBy = now + pollPeriod }
