@@ -93,6 +93,8 @@ struct ModuleState {
         }
         let former = self.policy
         self.policy = policy
+        let surplus = limitedResponses.count - (policy.limit?.count ?? 0)
+        if surplus > 0 { limitedResponses.removeFirst(surplus) }
         guard policy.standing == .enabled else {
             forgetWhatIsDue()
             health = .well
@@ -107,8 +109,6 @@ struct ModuleState {
             renewInterval(after: former, at: now)
         }
         if isDeaf { rearmAt = now + rearmPeriod }
-        let surplus = limitedResponses.count - (policy.limit?.count ?? 0)
-        if surplus > 0 { limitedResponses.removeFirst(surplus) }
     }
 
     /// The time that has passed of the former period counts, or who changes it again and again would
@@ -118,7 +118,7 @@ struct ModuleState {
             nextInterval = nil
             return
         }
-        guard let due = nextInterval, let formerInterval = former.interval else {
+        guard !isDeaf, let due = nextInterval, let formerInterval = former.interval else {
             nextInterval = now + interval
             return
         }

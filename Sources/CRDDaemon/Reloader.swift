@@ -167,7 +167,10 @@ final class Reloader {
             if let id = roster.id(of: name) { reload.untouched.append(id) }
         }
         for module in difference.kept {
-            if module.isRefused, let id = roster.id(of: module.name) { reload.untouched.append(id) }
+            if module.isRefused, let id = roster.id(of: module.name) {
+                // The attempt to run it makes it known for what it is.
+                reload.changes.append(.init(id, policy(of: roster[id]), isEdited: true))
+            }
             let isKnown = roster.member(module.name)?.faults == module.complaints
             roster.note(module.complaints, of: module.name, areRefusals: module.isRefused)
             guard !isKnown || scope == .everything else { continue }

@@ -200,4 +200,111 @@ struct AutoReloadTests {
         try await Task.sleep(for: .seconds(2))
         #expect(try world.listed("Late").runs == 1)
     }
+
+    @Test("an executable that is only touched, or replaced by its like, has not changed")
+    func touched() async throws {
+        let world = try World()
+        try world.module(
+            "Guard", check: "exit 0",
+            response: """
+                echo run >>'\(world.notes)/runs'
+                touch response
+                chmod 755 check
+                cp -p check check.new
+                mv check.new check
+                """)
+        try await world.start()
+        try await eventually("it has run") { world.notedLines("runs").count >= 1 }
+        try await Task.sleep(for: .seconds(5))
+        // What they were before the first touch nobody knows.
+        #expect(world.notedLines("runs").count <= 2)
+        try world.script("echo new >>'\(world.notes)/new'; exit 1", at: "modules/Guard/check")
+        try await eventually("that is another") { world.note("new") != nil }
+    }
+
+    @Test("a link to a module is followed, through all others, wherever it leads")
+    func links() async throws {
+        let world = try World()
+        for version in ["v1", "v2"] {
+            _ = try prepare(
+                version, in: world, check: "echo \(version) >>'\(world.notes)/M'; exit 1")
+        }
+        func point(_ link: String, to target: String) throws {
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(world.directory)/new", withDestinationPath: target)
+            try move("\(world.directory)/new", to: "\(world.directory)/\(link)")
+        }
+        try point("current", to: "v1")
+        try point("modules/M", to: "../current")
+        try await world.start()
+        try await world.runs(1, of: "M")
+        try point("current", to: "v2")
+        try await eventually("the new version is checked") {
+            world.notedLines("M") == ["v1", "v2"]
+        }
+        try world.write("description = 'changed'\n", to: "v2/module.toml")
+        try await eventually("it is checked anew") { world.notedLines("M").count == 3 }
+    }
+
+    @Test("what kept a module from running is mended: it runs") func mended() async throws {
+        let world = try World()
+        let path = try world.module(
+            "Log",
+            check: """
+                [ -e '\(world.notes)/opened' ] || chmod 777 .
+                : >'\(world.notes)/opened'
+                exit 0
+                """)
+        try await world.start()
+        try await eventually("its response is refused") {
+            try world.listed("Log").state == "failed"
+        }
+        let reason = try world.listed("Log").reason ?? ""
+        #expect(reason.hasPrefix("\(path)") && reason.contains("run: chmod go-w"), "\(reason)")
+        chmod(path, 0o755)
+        try await eventually("it responds") { try world.listed("Log").responses == 1 }
+        #expect(try world.listed("Log").reason == nil)
+    }
+
+    @Test("who could be changed by others is refused at once, and says so") func refused()
+        async throws
+    {
+        let world = try World()
+        let path = try world.module("Log", check: "exit 1")
+        try await world.start()
+        try await world.runs(1, of: "Log")
+        chmod(path, 0o777)
+        try await eventually("it is refused") { try world.listed("Log").state == "failed" }
+        let reason = try world.listed("Log").reason ?? ""
+        #expect(reason.hasSuffix("; until then it does not run"), "\(reason)")
+        #expect(reason.components(separatedBy: "chmod go-w").count == 2, "told once: \(reason)")
+        chmod(path, 0o755)
+        try await eventually("it is well") { try world.listed("Log").state == "idle" }
+        #expect(try world.listed("Log").reason == nil)
+    }
+
+    @Test("a file system that is mounted over a module is noticed, and its end")
+    func mounts() async throws {
+        guard geteuid() == 0 else { return }
+        let world = try World()
+        try world.module("Log", check: "echo below >>'\(world.notes)/Log'; exit 1")
+        _ = try prepare("above", in: world, check: "echo above >>'\(world.notes)/Log'; exit 1")
+        let daemon = try await world.start([
+            "/usr/bin/unshare", "--mount", "--propagation", "private",
+        ])
+        try await world.runs(1, of: "Log")
+        func run(_ command: String) async throws {
+            let outcome = try await Outcome.of(
+                [
+                    "/usr/bin/nsenter", "--target", "\(daemon.pid)", "--mount", "/bin/sh", "-c",
+                    command,
+                ],
+                in: world.directory)
+            #expect(outcome.code == 0, "\(outcome)")
+        }
+        try await run("mount --bind '\(world.directory)/above' '\(place("Log", in: world))'")
+        try await eventually("what is above") { world.notedLines("Log") == ["below", "above"] }
+        try await run("umount '\(place("Log", in: world))'")
+        try await eventually("what is below") { world.notedLines("Log").last == "below" }
+    }
 }

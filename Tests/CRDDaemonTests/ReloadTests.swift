@@ -387,4 +387,48 @@ struct ReloadTests {
         #expect(try descriptors() <= before + 4)
         #expect(world.note("overlap") == nil)
     }
+
+    @Test(
+        "that was refused is seen by who asks, whatever is wrong with crd.conf",
+        arguments: [
+            "slots = 'many'", "[[[", "frobnicate = 1",
+        ])
+    func listing(line: String) async throws {
+        let world = try Self.world()
+        try world.module("Log", check: "exit 1")
+        try await world.start()
+        let good = try String(contentsOfFile: world.configuration, encoding: .utf8)
+        try world.write("\(good)\(line)\n", to: "crd.conf")
+        let outcome = try await world.reload()
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains("\(world.configuration):"), "\(outcome)")
+        #expect(world.lines.contains { $0.hasPrefix("crd: not reloaded: ") })
+        let list = try await world.crd(["list"])
+        #expect(list.code == 0 && list.output.contains("Log"), "\(list)")
+        #expect(list.errors.contains("until then what was read before is in force"))
+        try await world.stop()
+        #expect(try await world.crd(["list"]).code == 78)
+    }
+
+    @Test("never pulls away what a run under way works with") func stateDirectory() async throws {
+        guard geteuid() == 0 else { return }
+        let world = try Self.world()
+        try world.module(
+            "Log",
+            check: """
+                : >'\(world.notes)/'"$(id -un)"
+                until [ -e '\(world.notes)/go' ]; do sleep 0.05; done
+                echo x >"$CRD_STATE/$(id -un)" && : >'\(world.notes)/written'
+                exit 1
+                """,
+            manifest: "user = 'nobody'")
+        try await world.start()
+        try await eventually("it runs") { world.note("nobody") != nil }
+        try world.write("user = 'daemon'\n", to: "modules/Log/module.toml")
+        #expect(try await world.reload().output == "changed: Log\n")
+        try world.write("", to: "notes/go")
+        try await world.runs(1, of: "Log")
+        #expect(world.note("written") != nil)
+        try await eventually("it runs as another") { world.note("daemon") != nil }
+    }
 }

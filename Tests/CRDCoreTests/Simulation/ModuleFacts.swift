@@ -81,6 +81,8 @@ struct ModuleFacts {
         }
         let former = policy
         policy = new
+        // Only as many as the limit had need of are remembered.
+        answered = answered.suffix(former.limit?.count ?? 0).suffix(new.limit?.count ?? 0)
         guard isEnabled else {
             abandon()
             health = .well
@@ -94,15 +96,13 @@ struct ModuleFacts {
         if former.standing != .enabled || former.interval != new.interval {
             // Of a period that changes, what has passed counts.
             var begun = now
-            if let due = nextInterval, let interval = former.interval {
+            if faults.isEmpty, let due = nextInterval, let interval = former.interval {
                 begun = Instant(nanoseconds: due.nanoseconds - interval.nanoseconds)
             }
             nextInterval = new.interval.map { max(now, begun + $0) }
             dueTogether = nil
         }
         if !faults.isEmpty { rearmBy = now + pollPeriod }
-        // Only as many as the limit had need of are remembered.
-        answered = answered.suffix(former.limit?.count ?? 0).suffix(new.limit?.count ?? 0)
         heardAt = now
     }
 
@@ -116,10 +116,10 @@ struct ModuleFacts {
     /// Its files were mended: what could not be started is tried again.
     mutating func forgive(at now: Instant) {
         (failures, waits) = (0, 0)
-        guard retryBy != nil || retryFrom > now else { return }
+        guard retryBy != nil else { return }
         retryFrom = now
         cooledAt = min(cooledAt, now)
-        if retryBy != nil { retryBy = now }
+        retryBy = now
     }
 
     private mutating func abandon() {
