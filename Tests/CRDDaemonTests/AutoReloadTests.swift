@@ -279,8 +279,10 @@ struct AutoReloadTests {
         #expect(reason.hasSuffix("; until then it does not run"), "\(reason)")
         #expect(reason.components(separatedBy: "chmod go-w").count == 2, "told once: \(reason)")
         chmod(path, 0o755)
-        try await eventually("it is well") { try world.listed("Log").state == "idle" }
-        #expect(try world.listed("Log").reason == nil)
+        try await eventually("it is well") {
+            let module = try world.listed("Log")
+            return module.state == "idle" && module.reason == nil
+        }
     }
 
     @Test("a file system that is mounted over a module is noticed, and its end")
