@@ -71,6 +71,7 @@ public final class PathSource: BackloggedSource {
             node.passing.removeFirst(target)
             table.prune(node)
         }
+        if root.isIdle { table.disarm(root) }
         reborn.removeAll { $0 === target }
     }
 

@@ -19,6 +19,8 @@ final class PathWorld {
     private let source: PathSource
     private var random: SplitMix64
     private let triggers: [PathTrigger]
+    /// Those that are watched for now: modules come and go.
+    private var armed: Set<Int>
     /// What each module could see when it was told to look.
     private var seen: [View] = []
     private(set) var story: [String] = []
@@ -29,6 +31,7 @@ final class PathWorld {
         base = directory.path.string
         source = try PathSource()
         triggers = Self.triggers(below: base)
+        armed = Set(triggers.indices)
         try directory.make("t/a")
         try directory.link("l", to: "t/a")
         var events: [Event] = []
@@ -114,10 +117,28 @@ final class PathWorld {
         close(file)
     }
 
-    func operate() {
+    func operate() throws {
+        guard !random.percent(4) else { return try change(random.below(triggers.count)) }
         let operation = draw()
         story.append(operation.command.replacing(base, with: ""))
         operation.perform()
+    }
+
+    /// A module goes, or comes and is checked at once.
+    private func change(_ index: Int) throws {
+        let trigger = (ModuleID(index), triggers[index])
+        // What it was told before has been told.
+        try drain(completely: false)
+        var events: [Event] = []
+        if armed.remove(index) != nil {
+            source.disarm([trigger], into: &events)
+        } else {
+            armed.insert(index)
+            source.arm([trigger], into: &events)
+            seen[index] = view(triggers[index])
+        }
+        take(events)
+        story.append("\(armed.contains(index) ? "arm" : "disarm") \(index)")
     }
 
     // MARK: What is seen
@@ -159,10 +180,14 @@ final class PathWorld {
         repeat {
             var events: [Event] = []
             try source.drain(into: &events)
-            for case .triggered(let module, _) in events {
-                seen[module.index] = view(triggers[module.index])
-            }
+            take(events)
         } while completely && (isReady || source.hasBacklog)
+    }
+
+    private func take(_ events: [Event]) {
+        for case .triggered(let module, _) in events {
+            seen[module.index] = view(triggers[module.index])
+        }
     }
 
     private var isReady: Bool {
@@ -173,7 +198,8 @@ final class PathWorld {
     /// What is wrong, now that all was read.
     func faults() throws -> [String] {
         var faults: [String] = []
-        for (index, trigger) in triggers.enumerated() where view(trigger) != seen[index] {
+        for (index, trigger) in triggers.enumerated()
+        where armed.contains(index) && view(trigger) != seen[index] {
             faults.append("module \(index) was not told: \(trigger.path.dropFirst(base.count))")
         }
         let (needed, watched) = (needed(), try watched())
@@ -203,7 +229,7 @@ final class PathWorld {
                 if isDirectory(path + "/" + name) { addTree(path + "/" + name, trigger) }
             }
         }
-        for trigger in triggers {
+        for (index, trigger) in triggers.enumerated() where armed.contains(index) {
             var (place, rest) = ("", trigger.path.split(separator: "/").map(String.init))
             add("/")
             while !rest.isEmpty {

@@ -32,13 +32,13 @@ struct PathWorldTests {
                 // Others wait for daemons, and must see in time what those do.
                 await Task.yield()
                 for _ in 0..<60 {
-                    world.operate()
+                    try world.operate()
                     if random.percent(30) { try world.drain(completely: false) }
                 }
                 try world.drain()
                 if try complain(world, seed) { return }
                 for _ in 0..<15 {
-                    world.operate()
+                    try world.operate()
                     try world.drain()
                     if try complain(world, seed) { return }
                 }
@@ -50,7 +50,7 @@ struct PathWorldTests {
     func concurrent(seed: UInt64) async throws {
         let world = try PathWorld(seed: seed)
         for _ in 0..<3 {
-            for _ in 0..<10 { world.operate() }
+            for _ in 0..<10 { try world.operate() }
             try await world.letAnotherOperate(150)
             if try complain(world, seed) { return }
         }
