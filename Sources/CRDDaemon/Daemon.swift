@@ -111,6 +111,8 @@ public final class Daemon {
         status = summary
         serviceManager.tellReady(status)
         process(events + [.started])
+        // Reading a thousand modules takes more for a moment than they need.
+        FreeMemory.giveBack()
         while !isDone {
             hangIfAsked()
             performer.prepare()

@@ -79,11 +79,13 @@ final class Reloader {
         for complaint in contents.lastingComplaints { logger.error("\(complaint)") }
         strayFaults = contents.complaints
         support = contents.modules.filter { $0.kind == .support }
-        return contents.modules.filter { $0.kind == .user }.map { module in
+        var policies: [Policy] = []
+        for module in contents.modules where module.kind == .user {
             let (member, policy) = prepare(module)
             _ = roster.put(member)
-            return policy
+            policies.append(policy)
         }
+        return policies
     }
 
     /// Begins to notice what changes. To be called before the modules are checked.
@@ -220,26 +222,28 @@ final class Reloader {
     // MARK: Who waits for what
 
     /// Those that can run and are wanted, in the order of their numbers.
-    private var listening: [(id: ModuleID, manifest: Manifest)] {
+    private var listening: [(id: ModuleID, module: PreparedModule)] {
         roster.all.compactMap { id, member in
             guard !member.isLeaving, let prepared = member.prepared,
                 prepared.installed.manifest.enabled
             else { return nil }
-            return (id, prepared.installed.manifest)
+            return (id, prepared)
         }
     }
 
     var pathTriggers: [PathTriggers.Trigger] {
-        listening.flatMap { id, manifest in manifest.paths.map { (id, $0) } } + auto.triggers
+        listening.flatMap { id, module in module.installed.manifest.paths.map { (id, $0) } }
+            + auto.triggers
     }
 
     var signalTriggers: [(ModuleID, [TriggerSignal])] {
-        listening.filter { !$0.manifest.signals.isEmpty }.map { ($0.id, $0.manifest.signals) }
+        listening.map { ($0.id, $0.module.installed.manifest.signals) }.filter { !$0.1.isEmpty }
     }
 
     var journalTriggers: [JournalTriggers.Module] {
-        listening.filter { !$0.manifest.journal.isEmpty }.map { id, manifest in
-            .init(id: id, name: roster[id].name.description, triggers: manifest.journal)
+        listening.compactMap { id, module in
+            let triggers = module.installed.manifest.journal
+            return triggers.isEmpty ? nil : .init(id: id, name: module.name, triggers: triggers)
         }
     }
 
