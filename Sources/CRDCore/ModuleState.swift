@@ -5,7 +5,8 @@ import DequeModule
 /// All that the scheduler remembers of one module, and what follows from it.
 struct ModuleState {
     private enum Successor {
-        case policy(Policy)
+        /// Rare, so that it need not find room in every state.
+        indirect case policy(Policy)
         case nothing
     }
 

@@ -13,21 +13,51 @@ import SystemPackage
 struct BaseEnvironment {
     private static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+    /// What many modules have in common, in memory too.
+    private let common: CStringBlock
+    private let own: CStringBlock
+
     /// Ready to have a run's own variables appended.
-    let block: CStringBlock
+    var block: CStringBlock {
+        var block = common
+        block.append(contentsOf: own)
+        return block
+    }
+
+    /// The blocks that modules share.
+    final class Commons {
+        fileprivate struct Key: Hashable {
+            let account: UserAccount
+            let environment: [String: String]
+        }
+
+        fileprivate static let countMax = 1_024
+        fileprivate var blocks: [Key: CStringBlock] = [:]
+    }
 
     init(
         _ module: InstalledModule, _ role: Role, as account: UserAccount, state: FilePath,
-        configuration: ConfigurationFile
+        configuration: ConfigurationFile, sharing commons: Commons
     ) {
-        let own = [
-            ("CRD_MODULE", module.name.description),
-            ("CRD_ROLE", role.rawValue),
-            ("CRD_STATE", state.string),
-            ("CRD_CONFIG", configuration.path.string),
-            ("CRD_SOCKET", configuration.configuration.socketPath.string),
-            ("CRD_EVENTS", "/dev/fd/3"),
-        ]
+        var own = CStringBlock()
+        own.append("CRD_MODULE", module.name.description)
+        own.append("CRD_ROLE", role.rawValue)
+        own.append("CRD_STATE", state.string)
+        self.own = own
+        let key = Commons.Key(account: account, environment: module.manifest.environment)
+        if let known = commons.blocks[key] {
+            common = known
+        } else {
+            common = Self.common(account, module.manifest.environment, configuration)
+            // Files that change all the time must not fill it.
+            if commons.blocks.count >= Commons.countMax { commons.blocks = [:] }
+            commons.blocks[key] = common
+        }
+    }
+
+    private static func common(
+        _ account: UserAccount, _ environment: [String: String], _ configuration: ConfigurationFile
+    ) -> CStringBlock {
         var others = [
             "PATH": Self.path, "HOME": account.home, "USER": account.name,
             "LOGNAME": account.name, "SHELL": account.shell,
@@ -35,11 +65,13 @@ struct BaseEnvironment {
         for name in ["LANG", "TZ"] {
             if let value = getenv(name) { others[name] = String(cString: value) }
         }
-        others.merge(module.manifest.environment) { $1 }
+        others.merge(environment) { $1 }
         var block = CStringBlock()
-        for (name, value) in own { block.append(name, value) }
+        block.append("CRD_CONFIG", configuration.path.string)
+        block.append("CRD_SOCKET", configuration.configuration.socketPath.string)
+        block.append("CRD_EVENTS", "/dev/fd/3")
         for (name, value) in others.sorted(by: { $0.key < $1.key }) { block.append(name, value) }
-        self.block = block
+        return block
     }
 
     /// The daemon's, with the directory of the running crd at its end if that is not in it, so

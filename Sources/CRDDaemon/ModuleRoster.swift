@@ -9,7 +9,8 @@ final class ModuleRoster {
     struct Member {
         private enum Form {
             case ready(PreparedModule)
-            case unable(InstalledModule)
+            /// Rare, so that it need not find room in every member.
+            indirect case unable(InstalledModule)
         }
 
         let name: ModuleName

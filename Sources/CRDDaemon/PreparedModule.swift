@@ -14,7 +14,10 @@ final class PreparedModule {
 
     var name: String { installed.name.description }
 
-    init(_ module: InstalledModule, configuration: ConfigurationFile) {
+    init(
+        _ module: InstalledModule, configuration: ConfigurationFile,
+        sharing commons: BaseEnvironment.Commons
+    ) {
         installed = module
         parent = FilePath(configuration.configuration.state).appending("modules")
         var environments: [Role: BaseEnvironment] = [:]
@@ -22,7 +25,7 @@ final class PreparedModule {
             guard let account = module.accounts[role] else { continue }
             environments[role] = BaseEnvironment(
                 module, role, as: account, state: Self.state(of: role, module, in: parent),
-                configuration: configuration)
+                configuration: configuration, sharing: commons)
         }
         self.environments = environments
     }

@@ -52,6 +52,7 @@ final class Reloader {
     }
 
     let roster = ModuleRoster()
+    private let commons = BaseEnvironment.Commons()
     /// In force.
     private(set) var file: ConfigurationFile
     /// What is wrong with the file by now.
@@ -206,7 +207,7 @@ final class Reloader {
             policy.standing = .failed(reason: "\(complaint)")
             return (.init(unable: module), policy)
         }
-        return (.init(PreparedModule(module, configuration: file)), policy)
+        return (.init(PreparedModule(module, configuration: file, sharing: commons)), policy)
     }
 
     private func policy(of member: ModuleRoster.Member) -> Policy {

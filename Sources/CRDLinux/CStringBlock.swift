@@ -15,6 +15,12 @@ public struct CStringBlock: Sendable {
         }
     }
 
+    /// Appends all that is in `other`.
+    public mutating func append(contentsOf other: CStringBlock) {
+        offsets += other.offsets.map { bytes.count + $0 }
+        bytes += other.bytes
+    }
+
     /// Appends `name=value`.
     public mutating func append(_ name: String, _ value: String) {
         begin()
