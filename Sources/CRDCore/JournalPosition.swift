@@ -38,7 +38,7 @@ public struct JournalPosition: Hashable, Codable, Sendable {
         let (rank, otherRank) = (isInclusive ? 0 : 1, other.isInclusive ? 0 : 1)
         // Where nobody has read up to, only the time tells; best by the clock that is never set.
         if (order == Self.last) != (other.order == Self.last) {
-            return bootID == other.bootID
+            return bootID == other.bootID && !bootID.isEmpty
                 ? (monotonic, rank) <= (other.monotonic, otherRank)
                 : (time, rank) <= (other.time, otherRank)
         }
