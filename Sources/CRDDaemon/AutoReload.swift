@@ -92,6 +92,11 @@ final class AutoReload {
         changes.note(module, at: Clock.now)
     }
 
+    /// Something may have happened to the module.
+    func note(_ name: ModuleName) {
+        if isOn { changes.note(name, at: Clock.now) }
+    }
+
     /// Something was mounted or unmounted, perhaps in the place of a module.
     func note(_ mounts: [MountTable.Change]) {
         guard isOn else { return }

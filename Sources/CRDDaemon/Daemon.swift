@@ -64,7 +64,6 @@ public final class Daemon {
             reloader.roster, reactor: reactor, containment: containment,
             outputMax: settings.outputMax, output: output, reporter: RunReporter(logger: logger))
         scheduler = Scheduler(policies, slots: settings.slotsInForce, at: Clock.now)
-        reloader.follow()
         paths = PathTriggers(reloader.pathTriggers, reactor: reactor, logger: logger)
         journal = JournalTriggers(
             reloader.journalTriggers, broken: reloader.broken, configuration: settings,
@@ -98,6 +97,7 @@ public final class Daemon {
         var events: [Event] = []
         paths.mounted = { [reloader] in reloader.auto.note($0) }
         paths.arm(into: &events)
+        reloader.noteStrangers()
         let (records, catchUp) = journal.begin()
         scheduler.beginJournal(from: records, catchUp: catchUp)
         journal.store(scheduler, lasting: true)
@@ -295,7 +295,10 @@ public final class Daemon {
     private func answerRequests(at now: Instant) {
         let requests = reloadRequests
         reloadRequests = []
-        guard !isStopping else { return requests.forEach { $0(nil) } }
+        guard !isStopping else {
+            for answer in requests { answer(nil) }
+            return
+        }
         serviceManager.tellReloading()
         let outcome = read(.everything, at: now)
         status = summary

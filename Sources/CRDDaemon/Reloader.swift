@@ -76,7 +76,9 @@ final class Reloader {
     ///
     /// - Returns: the modules' policies, by their numbers.
     func begin() -> [Policy] {
-        let contents = ModuleShelf(configuration).contents()
+        let shelf = ModuleShelf(configuration)
+        auto.follow(shelf.names())
+        let contents = shelf.contents()
         for complaint in contents.lastingComplaints { logger.error("\(complaint)") }
         strayFaults = contents.complaints
         support = contents.modules.filter { $0.kind == .support }
@@ -89,8 +91,12 @@ final class Reloader {
         return policies
     }
 
-    /// Begins to notice what changes. To be called before the modules are checked.
-    func follow() { auto.follow(roster.names) }
+    /// Sees to what has come or gone between the reading of the modules and the watch on where they
+    /// live: to be called when that is armed.
+    func noteStrangers() {
+        let there = Set(ModuleShelf(configuration).names())
+        for name in there.symmetricDifference(roster.names) { auto.note(name) }
+    }
 
     // MARK: Again
 
@@ -109,12 +115,13 @@ final class Reloader {
             sought = names
         } else {
             contents = shelf.contents()
-            // What cannot be read says nothing of who has gone.
-            sought = contents.isReadable ? roster.names.sorted() : []
+            sought = roster.names.sorted()
             outcome.faults += news(of: contents.complaints, scope)
             strayFaults = contents.complaints
         }
         support = contents.modules.filter { $0.kind == .support }
+        // What cannot be read says nothing of who has gone.
+        if !contents.isReadable { sought = [] }
         var difference = ModuleDifference(
             from: { self.roster.member($0)?.installed }, to: contents.modules, among: sought)
         difference.leaveOut { module in
@@ -134,6 +141,8 @@ final class Reloader {
             for name in names { auto.follow(name) }
         } else {
             auto.follow(roster.names + outcome.unready)
+            // They may have changed between the reading and the watch.
+            for name in outcome.added { auto.note(name) }
         }
         return (outcome, reload)
     }

@@ -58,9 +58,16 @@ public struct ModuleShelf: Sendable {
         return contents
     }
 
+    /// The names of the user modules that are there.
+    public func names() -> [ModuleName] {
+        var contents = Contents()
+        return names(in: modules, kind: .user, &contents)
+    }
+
     /// Reads these user modules, those of them that are there, and the support modules.
     public func contents(only names: [ModuleName]) -> Contents {
         var contents = Contents()
+        contents.isReadable = FileStatus(of: modules)?.kind == .directory
         for name in names where isThere(modules.appending(name.description)) {
             contents.modules.append(userModule(name))
         }
