@@ -80,13 +80,13 @@ final class AutoReload {
             .map { FilePath(String(decoding: $0.value, as: UTF8.self)) }
         let shelf = [modules, support].first { path?.starts(with: $0) == true }
         guard let path, let shelf,
-            let name = path.components.dropFirst(shelf.components.count).first?.string,
-            let module = ModuleName(name)
+            let name = path.components.dropFirst(shelf.components.count).first?.string
         else { return changes.noteEverything(at: Clock.now) }
         let isInside = path.components.count > shelf.components.count + 1
         guard !ModuleName.isSkipped(name),
             !isInside || InstalledModule.isTelling(path.lastComponent?.string ?? "")
         else { return }
+        guard let module = ModuleName(name) else { return changes.noteEverything(at: Clock.now) }
         // At once, so that what is still being copied does not count as at rest.
         if shelf == modules && !isInside { follow(module) }
         changes.note(module, at: Clock.now)
@@ -140,13 +140,25 @@ final class AutoReload {
         let wanted = Set(names)
         for name in watch?.modules ?? [] where !wanted.contains(name) { watch?.forget(name) }
         linked.formIntersection(wanted)
-        heal(.modules)
-        for name in names where faults[.modules] == nil { follow(name) }
+        do throws(SystemCallError) {
+            for name in names { try watch(name) }
+            heal(.modules)
+        } catch {
+            fail(.modules, "\(error)")
+        }
     }
 
     /// Watches the module's directory, if there is one.
     func follow(_ name: ModuleName) {
         guard isOn else { return }
+        do throws(SystemCallError) {
+            try watch(name)
+        } catch {
+            fail(.modules, "\(error)")
+        }
+    }
+
+    private func watch(_ name: ModuleName) throws(SystemCallError) {
         let directory = modules.appending(name.description)
         // Links are followed by who follows paths: any of them may lead elsewhere one day.
         guard FileStatus(of: directory, followingLinks: false)?.kind != .symbolicLink else {
@@ -155,11 +167,7 @@ final class AutoReload {
             return
         }
         linked.remove(name)
-        do throws(SystemCallError) {
-            try source().watch(directory, of: name)
-        } catch {
-            fail(.modules, "\(error)")
-        }
+        try source().watch(directory, of: name)
     }
 
     private func source() throws(SystemCallError) -> DirectoryWatch {
