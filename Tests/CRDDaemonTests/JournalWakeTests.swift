@@ -70,7 +70,8 @@ struct JournalWakeTests {
         "with no look at the journal while nothing is logged",
         .enabled(if: Surroundings.hasPerfEvents, "\(Surroundings.needsPerfEvents)"))
     func idle() async throws {
-        let place = try await JournalWorld()
+        // The directory above the modules' is that of all tests, where something happens always.
+        let place = try await JournalWorld(more: "auto-reload = false")
         let log = try place.witness("Log", "match = { TEST = 'yes' }")
         let daemon = try await place.start()
         try place.box.send(["MESSAGE": "1", "TEST": "yes"])
