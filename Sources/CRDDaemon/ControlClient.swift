@@ -68,6 +68,11 @@ public enum ControlClient {
                     Reply<ReactorInterface.ReloadRefused>.self, from: Data(message))
                 throw ReloadRefused(complaints: refusal.parameters.complaints)
             }
+            if failure.error == "\(ReactorInterface.name).PermissionDenied" {
+                throw Refused(
+                    description: "the daemon at \(path) answered: \(failure.error ?? "")"
+                        + "; members of the group crd may ask, all else takes root")
+            }
             if failure.error == "\(ReactorInterface.name).Stopping" {
                 throw Refused(description: "the daemon at \(path) is about to end")
             }

@@ -53,6 +53,16 @@ struct ServiceTests {
         try await eventually("it is told") {
             try await property("StatusText", in: box) == "1 module: 1 failed; see crd list"
         }
+        // What a check or a response says of itself is told, too.
+        try add("Erring", check: "exit 5", to: box)
+        try add("Failing", check: "exit 0", to: box)
+        try box.write("#!/bin/sh\nexit 3\n", to: "/opt/CRD/modules/Failing/response", mode: 0o755)
+        try await eventually("it is told") {
+            try await property("StatusText", in: box)
+                == "3 modules: 1 failed, 1 with a check that errs, "
+                + "1 with a response that failed; see crd list"
+        }
+        try await box.run("rm -r /opt/CRD/modules/Erring /opt/CRD/modules/Failing")
         try await box.run("chmod o-w /opt/CRD/modules/Moody/check")
         try await eventually("it is told") {
             try await property("StatusText", in: box) == "1 module, all well"
