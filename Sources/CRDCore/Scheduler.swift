@@ -74,8 +74,10 @@ public struct Scheduler: Sendable {
         case .requested(let module): want(.request, of: module, at: now)
         case .exited(let module, let termination): finish(module, termination, at: now, &commands)
         case .emptied(let module): conclude(module, at: now, &commands)
-        case .unable(let module, let reason): giveUp(module, reason, at: now, &commands)
-        case .notReady(let module, let reason): wait(for: module, reason, at: now, &commands)
+        case .unable(let module, let reason):
+            giveUp(module, .unable(reason: reason), at: now, &commands)
+        case .notReady(let module, let reason):
+            giveUp(module, .notReady(reason: reason), at: now, &commands)
         case .matched(let module, let match): take(match, for: module, at: now, &commands)
         case .journalRead(let position, let isAtEnd):
             noteRead(position, isAtEnd, at: now, &commands)
@@ -479,21 +481,30 @@ public struct Scheduler: Sendable {
 
     /// A spawn could not be performed. Without its response a run is over; without its check there
     /// was none, and what it would have looked at is looked at later.
+    ///
+    /// - Parameter outcome: what that is for a response.
     private mutating func giveUp(
-        _ module: ModuleID, _ reason: String, at now: Instant, _ commands: inout [Command]
+        _ module: ModuleID, _ outcome: ResponseOutcome, at now: Instant,
+        _ commands: inout [Command]
     ) {
         guard var execution = modules[module.index].execution else {
             preconditionFailure("a module that does not run could not be started")
         }
         switch execution.role {
         case .check:
-            modules[module.index].retry(execution.run, at: now)
             modules[module.index].stage = .resting
             slotsInUse -= 1
-            report(.failed(reason: reason), of: module, &commands)
+            switch outcome {
+            case .unable(let reason):
+                modules[module.index].retry(execution.run, at: now)
+                report(.failed(reason: reason), of: module, &commands)
+            case .notReady(let reason):
+                putBack(execution.run, of: module, reason, at: now, &commands)
+            case .ended: preconditionFailure("what has ended was started")
+            }
             rest(module, at: now, &commands)
         case .response:
-            execution.response = .unable(reason: reason)
+            execution.response = outcome
             execution.enter(.killing, until: now + Self.killPatience)
             modules[module.index].stage = .running(execution)
             commands.append(.clear(module, .kill))
@@ -522,29 +533,8 @@ public struct Scheduler: Sendable {
         rest(module, at: now, &commands)
     }
 
-    /// Nothing is wrong with a spawn that could not be performed, but its executable is still being
-    /// written: the run is made once more when it may be complete.
-    private mutating func wait(
-        for module: ModuleID, _ reason: String, at now: Instant, _ commands: inout [Command]
-    ) {
-        guard var execution = modules[module.index].execution else {
-            preconditionFailure("a module that does not run was not ready")
-        }
-        switch execution.role {
-        case .check:
-            modules[module.index].stage = .resting
-            slotsInUse -= 1
-            putBack(execution.run, of: module, reason, at: now, &commands)
-            rest(module, at: now, &commands)
-        case .response:
-            execution.response = .notReady(reason: reason)
-            execution.enter(.killing, until: now + Self.killPatience)
-            modules[module.index].stage = .running(execution)
-            commands.append(.clear(module, .kill))
-            renewDeadline(of: module)
-        }
-    }
-
+    /// Nothing is wrong, but an executable is still being written: the run is made once more when it
+    /// may be complete.
     private mutating func putBack(
         _ run: Run, of module: ModuleID, _ reason: String, at now: Instant,
         _ commands: inout [Command]

@@ -175,7 +175,12 @@ public final class Daemon {
         let count = members.count
         let now = Clock.now
         var phases: [Phase] = []
-        for (id, _) in members { phases.append(scheduler.status(of: id, at: now).phase) }
+        var erring = 0
+        for (id, _) in members {
+            let status = scheduler.status(of: id, at: now)
+            phases.append(status.phase)
+            if case .erring = status.health { erring += 1 }
+        }
         let troubles: [(Phase, String)] = [
             (.failed, "failed"), (.degraded, "degraded"), (.stuck, "stuck"),
             (.disabled, "disabled"),
@@ -183,9 +188,6 @@ public final class Daemon {
         var told = troubles.compactMap { phase, word in
             let number = phases.count { $0 == phase }
             return number == 0 ? nil : "\(number) \(word)"
-        }
-        let erring = members.count { id, _ in
-            if case .erring = scheduler.status(of: id, at: now).health { true } else { false }
         }
         if erring > 0 { told.append("\(erring) with a check that errs") }
         if !failing.isEmpty { told.append("\(failing.count) with a response that failed") }
