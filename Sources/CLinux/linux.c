@@ -4,13 +4,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
-#include <string.h>
+#include <linux/openat2.h>
 #include <linux/perf_event.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -70,6 +73,13 @@ int crd_reap(pid_t pid) {
 }
 
 int crd_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+bool crd_set_subreaper(bool adopts) {
+    int former = 0;
+    prctl(PR_GET_CHILD_SUBREAPER, &former, 0, 0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, adopts, 0, 0, 0);
+    return former != 0;
+}
 
 static int unix_address(const char *path, struct sockaddr_un *address) {
     memset(address, 0, sizeof *address);
@@ -168,4 +178,31 @@ int crd_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
 bool crd_has_true_xattr(const char *path, const char *name) {
     char value[2];
     return getxattr(path, name, value, sizeof value) == 1 && value[0] == '1';
+}
+
+int crd_rename_new(const char *from, const char *to) {
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+int crd_rename_exchange(const char *one, const char *other) {
+    return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+}
+
+int crd_stays_beneath(int directory, const char *path) {
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH};
+    const long fd = syscall(SYS_openat2, directory, path, &how, sizeof how);
+    if (fd == -1) return -1;
+    close((int)fd);
+    return 0;
+}
+
+int crd_syncfs(int fd) { return syncfs(fd); }
+
+uint64_t crd_limit_file_size(uint64_t soft) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == -1) return RLIM_INFINITY;
+    const rlim_t former = limit.rlim_cur;
+    limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    return former;
 }

@@ -24,6 +24,10 @@ public struct Configuration: Equatable, Sendable {
     public var catchUp: Duration = .seconds(3_600)
     /// Whether modules that appear, change or go are noticed without being told.
     public var autoReload = true
+    /// What modules are installed from where nobody says.
+    public var repository: RepositoryLocation?
+    /// An OpenSSH allowed-signers file (ssh-keygen(1)); where set, only what they signed is installed.
+    public var allowedSigners: String?
 
     public init() {}
 
@@ -45,6 +49,10 @@ public struct Configuration: Equatable, Sendable {
         decoder.read("journal-wake", .journalWake, into: &configuration.journalWake)
         decoder.read("catch-up", .span(.zero ... .longest), into: &configuration.catchUp)
         decoder.read("auto-reload", .boolean, into: &configuration.autoReload)
+        decoder.read("repository", .repository, into: &configuration.repository)
+        decoder.read(
+            "allowed-signers", .absolutePath(lengthMax: pathMax),
+            into: &configuration.allowedSigners)
         return (configuration, decoder.finish())
     }
 

@@ -58,6 +58,11 @@ public struct Manifest: Equatable, Sendable {
     public var clear: Set<UInt8> = [1]
     public var environment: [String: String] = [:]
     public var leftovers: Leftovers = .kill
+    /// Support modules without which it cannot do its work.
+    public var requires: [ModuleName] = []
+    /// The longest that `install` or `rollback` may take. Nil: what is said for all roles, or
+    /// else crd.conf's.
+    public var installTimeout: Duration?
     public var enabled = true
     public var paths: [PathTrigger] = []
     public var journal: [JournalTrigger] = []
@@ -85,6 +90,7 @@ public struct Manifest: Equatable, Sendable {
         decoder.read("clear", .exitCodes, into: &manifest.clear)
         decoder.read("environment", .environment, into: &manifest.environment)
         decoder.read("leftovers", .word(["kill": .kill, "keep": .keep]), into: &manifest.leftovers)
+        decoder.read("requires", .moduleNames, into: &manifest.requires)
         decoder.read("enabled", .boolean, into: &manifest.enabled)
 
         // First what holds for all roles, then what a role has of its own.
@@ -96,6 +102,11 @@ public struct Manifest: Equatable, Sendable {
                 manifest.roles[role, default: common].read(from: &$0)
             }
         }
+
+        decoder.readTable("install") {
+            $0.read("timeout", .span(.shortest ... .longest), into: &manifest.installTimeout)
+        }
+        manifest.installTimeout = manifest.installTimeout ?? common.timeout
 
         decoder.readTable("trigger") {
             $0.readTables("path") {

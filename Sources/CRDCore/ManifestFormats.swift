@@ -117,3 +117,31 @@ extension TOMLFormat where Value == [String: String] {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
     }
 }
+
+extension TOMLFormat where Value == [ModuleName] {
+    static let moduleNames = TOMLFormat<[ModuleName]>.list(
+        "a list of names of support modules, such as [\"webhook\"]"
+    ) { item, complaints in
+        if case .string(let text) = item.content, let name = ModuleName(text) { return name }
+        complaints.refuse(item, because: "is no module's name")
+        return nil
+    }
+}
+
+extension TOMLFormat where Value == RepositoryLocation {
+    /// A path must be whole: nobody knows where crd is called.
+    static let repository = TOMLFormat(
+        expected: "a git URL, an absolute path, or GitHub's owner/name"
+    ) { value, complaints in
+        guard case .string(let text) = value.content else {
+            complaints.refuse(value)
+            return nil
+        }
+        do throws(RepositoryLocation.Malformed) {
+            return try RepositoryLocation(parsing: text, from: nil)
+        } catch {
+            complaints.refuse(value, because: error.reason)
+            return nil
+        }
+    }
+}

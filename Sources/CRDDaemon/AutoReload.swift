@@ -86,9 +86,12 @@ final class AutoReload {
         guard !ModuleName.isSkipped(name),
             !isInside || InstalledModule.isTelling(path.lastComponent?.string ?? "")
         else { return }
-        guard let module = ModuleName(name) else { return changes.noteEverything(at: Clock.now) }
+        // Any module may require a support module.
+        guard let module = ModuleName(name), shelf == modules else {
+            return changes.noteEverything(at: Clock.now)
+        }
         // At once, so that what is still being copied does not count as at rest.
-        if shelf == modules && !isInside { follow(module) }
+        if !isInside { follow(module) }
         changes.note(module, at: Clock.now)
     }
 

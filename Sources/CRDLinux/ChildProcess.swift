@@ -13,6 +13,8 @@ public struct ChildProcess: ~Copyable {
     /// What to start, and as whom.
     public struct Request {
         public var path: String
+        /// What follows the path.
+        public var arguments: [String]
         public var environment: CStringBlock
         /// The working directory.
         public var directory: String
@@ -26,11 +28,12 @@ public struct ChildProcess: ~Copyable {
         public var openFiles: UInt64?
 
         public init(
-            path: String, environment: CStringBlock, directory: String,
+            path: String, arguments: [String] = [], environment: CStringBlock, directory: String,
             descriptors: (CInt, CInt, CInt, CInt), user: UserAccount? = nil,
             cgroup: CInt? = nil, openFiles: UInt64? = nil
         ) {
             self.path = path
+            self.arguments = arguments
             self.environment = environment
             self.directory = directory
             self.descriptors = descriptors
@@ -76,7 +79,7 @@ public struct ChildProcess: ~Copyable {
         }
         let groups = request.user?.groups ?? []
         spawn.group_count = groups.count
-        var arguments = CStringBlock([request.path])
+        var arguments = CStringBlock([request.path] + request.arguments)
         var environment = request.environment
         let pid = request.path.withCString { path in
             request.directory.withCString { directory in

@@ -16,13 +16,13 @@ public struct FileLock: ~Copyable {
 
     /// How often it is tried, in steps of 20 ms: a child of a process that was just killed holds its
     /// descriptors until it executes something.
-    private static let triesMax = 50
+    public static let triesMax = 50
 
     /// Takes the lock, waiting a second at most; it is let go when dropped, and when the process
     /// ends.
     ///
     /// - Throws: `Held`, or `SystemCallError`.
-    public static func take(_ path: FilePath) throws -> FileLock {
+    public static func take(_ path: FilePath, tries triesMax: Int = triesMax) throws -> FileLock {
         let file = try Descriptor.open(path, O_RDWR | O_CREAT, mode: 0o600)
         var tries = 1
         while crd_lock(file.rawValue) == -1 {

@@ -109,6 +109,30 @@ public struct ProcessTable {
         send(SIGCONT, to: seen)
     }
 
+    /// How long to wait for SIGKILL to take effect, in steps of 10 ms.
+    private static let killStepsMax = 200
+
+    /// Kills the processes that are meant, and all below them, until there are no more of them; never
+    /// this one.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    public static func killAll(where isMeant: (PID) -> Bool) -> Int {
+        var killed = Set<Entry>()
+        for _ in 0..<killStepsMax {
+            let table = ProcessTable()
+            let roots = table.entries.filter { !$0.isZombie && $0.pid != getpid() }.map(\.pid)
+                .filter(isMeant)
+            if roots.isEmpty { break }
+            for process in table.tree(below: roots) where process.pid != getpid() {
+                send(SIGKILL, to: process)
+                killed.insert(process)
+            }
+            usleep(10_000)
+        }
+        return killed.count
+    }
+
     /// Collects a child that has ended; whether it had.
     public static func reap(_ pid: PID) -> Bool {
         crd_reap(pid) == 1

@@ -19,6 +19,11 @@ public struct ServiceManager: Sendable {
         watchdogPeriod = isAsked ? .microseconds(Int64(clamping: microseconds / 2)) : nil
     }
 
+    /// - Parameter span: how long it may take, if it is more than systemd gives it.
+    public func tellStarting(within span: Duration) {
+        tell("STATUS=Starting\nEXTEND_TIMEOUT_USEC=\(span.nanoseconds / 1_000)")
+    }
+
     /// All is armed.
     public func tellReady(_ status: String) { tell("READY=1\nSTATUS=\(status)") }
 

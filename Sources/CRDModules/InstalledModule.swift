@@ -7,12 +7,8 @@ public import SystemPackage
 
 /// A module's directory as it was found.
 public struct InstalledModule: Sendable {
-    public enum Kind: String, Sendable {
-        case user, support
-    }
-
     public let name: ModuleName
-    public let kind: Kind
+    public let kind: ModuleKind
     public var directory: FilePath { way.path }
     private let way: OwnershipRule.Way
     private let manifestFile: FilePath
@@ -35,7 +31,7 @@ public struct InstalledModule: Sendable {
     private let manifestStamp: Int
 
     init(
-        name: ModuleName, kind: Kind, way: OwnershipRule.Way, manifest: Manifest = Manifest(),
+        name: ModuleName, kind: ModuleKind, way: OwnershipRule.Way, manifest: Manifest = Manifest(),
         accounts: [Role: UserAccount] = [:], complaints: [Diagnostic],
         executableComplaints: [Diagnostic] = [], executables: [FileStatus?] = [],
         manifestStamp: Int = 0, isRefused: Bool = false

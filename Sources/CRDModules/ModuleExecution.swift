@@ -13,8 +13,8 @@ public struct ModuleExecution: Error, CustomStringConvertible {
 
     /// Returns only if it could not be done.
     ///
-    /// The caller's working directory, environment and signals stay as they are, and no argument
-    /// is looked at, nor made a `String`, which would repair what is not UTF-8.
+    /// The caller's working directory, environment and signals stay as they are, but for
+    /// `CRD_SUPPORT`, which names the support module; and no argument is looked at, nor made a `String`, which would repair what is not UTF-8.
     ///
     /// - Parameter argv: the module's, null-terminated; the executable's path takes the place of
     ///   the first.
@@ -45,6 +45,8 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         } catch {
             return ModuleExecution(exitCode: 126, description: "\(error)")
         }
+        // What calls it may be a module itself, whose variables stay as they are.
+        if path == support { setenv("CRD_SUPPORT", name, 1) }
         path.withPlatformString {
             argv[0] = UnsafeMutablePointer(mutating: $0)
             _ = execve($0, argv, environ)

@@ -86,7 +86,7 @@ public struct ModuleShelf: Sendable {
     }
 
     private func names(
-        in shelf: FilePath, kind: InstalledModule.Kind, _ contents: inout Contents
+        in shelf: FilePath, kind: ModuleKind, _ contents: inout Contents
     ) -> [ModuleName] {
         let entries: [FilePath.Component]
         do throws(SystemCallError) {
@@ -137,12 +137,7 @@ public struct ModuleShelf: Sendable {
             isRefused = false
             let root = root(of: directory, &complaints, &isRefused)
             let file = directory.appending(InstalledModule.manifestName)
-            if let root {
-                let (decoded, faults) = Manifest.decode(
-                    root, file: file.string, compile: PatternCompiler.outline)
-                manifest = decoded
-                complaints += faults
-            }
+            manifest = decode(root, file, &complaints)
             for role in Role.allCases {
                 let position = root.map { userPosition(role, $0) } ?? .start
                 accounts[role] = account(
@@ -152,6 +147,7 @@ public struct ModuleShelf: Sendable {
             if complaints.count > 1, complaints.last == complaints.dropLast().last {
                 complaints.removeLast()
             }
+            complaints += missing(of: manifest, file, root)
             for role in Role.allCases {
                 executables.append(
                     complainAbout(
@@ -177,7 +173,13 @@ public struct ModuleShelf: Sendable {
     private func supportModule(_ name: ModuleName) -> InstalledModule {
         let directory = support.appending(name.description)
         var complaints: [Diagnostic] = []
+        var manifest = Manifest()
         if complainAbout(directory, &complaints) {
+            var isRefused = false
+            let root = root(of: directory, &complaints, &isRefused)
+            let file = directory.appending(InstalledModule.manifestName)
+            manifest = decode(root, file, &complaints)
+            complaints += missing(of: manifest, file, root)
             complainAbout(
                 executable: directory.appending(name.description), ownedAlsoBy: nil, &complaints)
             for role in Role.allCases
@@ -191,7 +193,33 @@ public struct ModuleShelf: Sendable {
         }
         return InstalledModule(
             name: name, kind: .support, way: .init(to: name.description, in: wayToSupport),
-            complaints: complaints)
+            manifest: manifest, complaints: complaints)
+    }
+
+    /// What the manifest says, and what is wrong with it.
+    private func decode(
+        _ root: TOMLTable?, _ file: FilePath, _ complaints: inout [Diagnostic]
+    ) -> Manifest {
+        guard let root else { return Manifest() }
+        let (manifest, faults) = Manifest.decode(
+            root, file: file.string, compile: PatternCompiler.outline)
+        complaints += faults
+        return manifest
+    }
+
+    /// Of the support modules that it requires, those that are not installed.
+    private func missing(
+        of manifest: Manifest, _ file: FilePath, _ root: TOMLTable?
+    ) -> [Diagnostic] {
+        manifest.requires.filter { name in
+            let executable = support.appending("\(name)/\(name)")
+            return FileStatus(of: executable, followingLinks: false) == nil
+        }.map { name in
+            Diagnostic(
+                file: file.string, position: root?["requires"]?.value.position ?? .start,
+                message: "'requires': the support module \(name) is not installed; run: "
+                    + "crd --install \(name)")
+        }
     }
 
     /// Nil where there is no manifest, or none that can be read.

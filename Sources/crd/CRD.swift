@@ -14,6 +14,8 @@ struct CRD: ParsableCommand {
         usage: """
             crd [--config FILE] COMMAND [OPTION...]
             crd [--config FILE] -x NAME [ARGUMENT...]
+            crd [--config FILE] --install NAME [-l LOCATION] [--ref REF] [--yes]
+            crd [--config FILE] -l LOCATION NAME
             """,
         discussion: """
             A module is a directory with two executables: check says by its exit code whether a \
@@ -27,19 +29,34 @@ struct CRD: ParsableCommand {
         version: "crd \(Version.current)",
         subcommands: [
             DaemonCommand.self, ReloadCommand.self, ListCommand.self, CheckConfigCommand.self,
+            InstallCommand.self, UpgradeCommand.self, RemoveCommand.self, VerifyCommand.self,
+            SearchCommand.self, NewCommand.self, CheckRepositoryCommand.self,
         ])
 
     @OptionGroup var execution: ExecutionOption
+    @OptionGroup var installation: InstallationOption
 
     static func main() {
         var arguments = CommandLine.arguments.dropFirst()
         let file = takeConfiguration(from: &arguments)
         if arguments.first == "-x" { execute(arguments.dropFirst(), file) }
+        arguments = InstallationOption.asCommand(arguments)
         // The parser knows the option behind the command.
         if let file, let command = arguments.popFirst() {
-            main([command, configurationOption, file] + arguments)
+            run([command, configurationOption, file] + arguments)
         } else {
-            main(Array(arguments))
+            run(Array(arguments))
+        }
+    }
+
+    private static func run(_ arguments: [String]) -> Never {
+        do {
+            var command = try parseAsRoot(arguments)
+            if let command = command as? any ConfiguredCommand { command.recover() }
+            try command.run()
+            exit()
+        } catch {
+            exit(withError: error)
         }
     }
 
@@ -64,9 +81,10 @@ struct CRD: ParsableCommand {
             Glibc.exit(64)
         }
         let place = Int(CommandLine.argc) - arguments.count
+        let configuration = ConfigurationOption.load(file)
+        Recovery.finishInterrupted(configuration, console: ModuleConsole.forRecovery)
         let failure = ModuleExecution.become(
-            name, argv: CommandLine.unsafeArgv + place,
-            configuration: ConfigurationOption.load(file).configuration)
+            name, argv: CommandLine.unsafeArgv + place, configuration: configuration.configuration)
         StandardError.say(failure.description)
         Glibc.exit(failure.exitCode)
     }

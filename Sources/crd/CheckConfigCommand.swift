@@ -3,7 +3,7 @@
 import ArgumentParser
 import CRDModules
 
-struct CheckConfigCommand: ParsableCommand {
+struct CheckConfigCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "check-config",
         abstract: "Read crd.conf and every module, and print all that is wrong.",

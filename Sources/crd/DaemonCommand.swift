@@ -3,6 +3,8 @@
 import ArgumentParser
 import CRDCore
 import CRDDaemon
+import CRDLinux
+import CRDModules
 import Glibc
 import Logging
 
@@ -32,11 +34,23 @@ struct DaemonCommand: ParsableCommand {
         let output = LogOutput()
         let level = Logger.Level(rawValue: logLevel.rawValue) ?? .info
         LoggingSystem.bootstrap { _ in DaemonLogHandler(output, level: level) }
+        recover(configuration, output)
         do {
             try Daemon(configuration, output: output, logger: Logger(label: "crd")).run()
         } catch {
             output.write("\(error)", .error, [])
             throw ExitCode.failure
         }
+    }
+
+    /// Before any module is read: what an installation that was killed has left half done.
+    private func recover(_ configuration: ConfigurationFile, _ output: LogOutput) {
+        guard Recovery.isDue(configuration.configuration) else { return }
+        let settings = configuration.configuration
+        // A rollback may take its time, and then get its grace.
+        ServiceManager().tellStarting(within: (settings.timeout + settings.grace) * 2)
+        var console = InstallationConsole { output.write($0, .notice, []) }
+        console.output = STDERR_FILENO
+        Recovery.finishInterrupted(configuration, console: console)
     }
 }

@@ -20,7 +20,7 @@ struct ExecutionOption: ParsableArguments {
         }
     }
 
-    private static func moduleNames(_ words: [String]) -> [String] {
+    static func moduleNames(_ words: [String]) -> [String] {
         let file = words.firstIndex(of: "--config").map { words.index(after: $0) }
             .flatMap { words.indices.contains($0) ? words[$0] : nil }
         let configuration = ConfigurationFile(file).configuration

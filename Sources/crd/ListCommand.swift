@@ -5,10 +5,9 @@ import CRDCore
 import CRDDaemon
 import CRDLinux
 import CRDModules
-import FoundationEssentials
 import SystemPackage
 
-struct ListCommand: ParsableCommand {
+struct ListCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "List the modules and how they are.",
@@ -26,7 +25,7 @@ struct ListCommand: ParsableCommand {
         // A file that was broken since is no reason not to ask the daemon that runs.
         let file = ConfigurationFile(options.file)
         let listing = try listing(file)
-        if json { return try printJSON(listing) }
+        if json { return try JSONOutput.print(listing) }
         for line in Self.table(listing.modules) { print(line) }
         let told = listing.daemon?.complaints ?? []
         // What the daemon has not read yet.
@@ -53,12 +52,6 @@ struct ListCommand: ParsableCommand {
             StandardError.say(ControlFailure.advice(error, socket))
             throw ExitCode.failure
         }
-    }
-
-    private func printJSON(_ listing: ReactorInterface.Listing) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        print(String(decoding: try encoder.encode(listing), as: UTF8.self))
     }
 
     // MARK: The table

@@ -6,7 +6,7 @@ import CRDLinux
 import CRDModules
 import SystemPackage
 
-struct ReloadCommand: ParsableCommand {
+struct ReloadCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
         abstract: "Have the daemon read crd.conf and all modules again.",

@@ -105,6 +105,8 @@ int crd_reap(pid_t pid);
 
 /// prctl(2), PR_SET_CHILD_SUBREAPER.
 int crd_become_subreaper(void);
+/// The same, or not any more. \returns whether it was one before.
+bool crd_set_subreaper(bool adopts);
 
 /// A listening, non-blocking, close-on-exec stream socket at `path`. \returns it, or -1.
 int crd_unix_listen(const char *path, int backlog);
@@ -121,6 +123,17 @@ int crd_bell_hang(struct crd_bell *bell, pid_t pid);
 /// The next time that the process goes to sleep or is interrupted, the bell rings, once.
 int crd_bell_arm(const struct crd_bell *bell);
 void crd_bell_take_down(const struct crd_bell *bell);
+
+/// renameat2(2) with RENAME_NOREPLACE, or with RENAME_EXCHANGE.
+int crd_rename_new(const char *from, const char *to);
+int crd_rename_exchange(const char *one, const char *other);
+/// Follows `path` from a directory as openat2(2) does with RESOLVE_BENEATH: nothing that leads out of
+/// it, absolute links included. \returns 0, or -1, with EXDEV where it leads out.
+int crd_stays_beneath(int directory, const char *path);
+/// syncfs(2).
+int crd_syncfs(int fd);
+/// Sets the soft limit of a file's size (RLIMIT_FSIZE). \returns the former one.
+uint64_t crd_limit_file_size(uint64_t soft);
 
 /// flock(2), exclusive, without waiting.
 int crd_lock(int fd);

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Where a repository is: a git URL, a local path, or GitHub's `owner/name`.
+public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
+    /// As git takes it (git-fetch(1), "GIT URLS").
+    public let url: String
+
+    /// What git may fetch over: no helper that would execute what a URL says.
+    public static let protocols = ["file", "git", "http", "https", "ssh"]
+
+    /// Why it is no location, completing "LOCATION …", and what would be one.
+    public struct Malformed: Error, Equatable {
+        public let reason: String
+    }
+
+    /// - Parameter directory: where a path that begins with `./` or `../` begins; nil where only
+    ///   absolute ones make sense.
+    public init(parsing text: String, from directory: String?) throws(Malformed) {
+        if let reason = Self.objection(to: text) { throw Malformed(reason: reason) }
+        let isRelative =
+            text == "." || text == ".." || text.hasPrefix("./") || text.hasPrefix("../")
+        if text.hasPrefix("/") {
+            url = text
+        } else if isRelative {
+            guard let directory else {
+                throw Malformed(reason: "is a relative path; write the whole path")
+            }
+            let rest = text.hasPrefix("./") ? String(text.dropFirst(2)) : text
+            url = rest == "." || rest.isEmpty ? directory : "\(directory)/\(rest)"
+        } else if let scheme = Self.scheme(of: text) {
+            guard Self.protocols.contains(scheme) else {
+                throw Malformed(
+                    reason: "begins with '\(scheme)', over which crd does not fetch; it does over "
+                        + Self.protocols.joined(separator: ", "))
+            }
+            url = text
+        } else if Self.isHostAndPath(text) {
+            url = text
+        } else if let path = Self.pathAtGitHub(text) {
+            url = "https://github.com/\(path)"
+        } else {
+            throw Malformed(
+                reason: "is neither a git URL, nor a path (it begins with /, ./ or ../), nor "
+                    + "GitHub's owner/name")
+        }
+    }
+
+    private static func objection(to text: String) -> String? {
+        if text.isEmpty { return "is empty" }
+        if text.utf8.count > lengthMax { return "is longer than \(lengthMax) bytes" }
+        // git would take it for an option.
+        if text.hasPrefix("-") { return "begins with '-'; a path begins with /, ./ or ../" }
+        let isPlain = text.unicodeScalars.allSatisfy {
+            $0.properties.generalCategory != .control && $0.properties.generalCategory != .format
+        }
+        return isPlain ? nil : "has control characters"
+    }
+
+    private static let lengthMax = 2_048
+
+    /// What stands before `://`, or before `::`, by which git calls helpers.
+    private static func scheme(of text: String) -> String? {
+        let name = text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || "+.-".contains($0)) }
+        let rest = text[name.endIndex...]
+        guard !name.isEmpty, rest.hasPrefix("://") || rest.hasPrefix("::") else { return nil }
+        return name.lowercased()
+    }
+
+    /// ssh's short form, `[user@]host:path`: a colon before the first slash.
+    private static func isHostAndPath(_ text: String) -> Bool {
+        guard let colon = text.firstIndex(of: ":"), colon != text.startIndex else { return false }
+        return !text[..<colon].contains("/") && text.index(after: colon) != text.endIndex
+    }
+
+    private static func pathAtGitHub(_ text: String) -> String? {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return nil }
+        let isPlain = parts.allSatisfy { part in
+            guard let first = part.first, first != ".", first != "-" else { return false }
+            return part.allSatisfy {
+                $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0))
+            }
+        }
+        return isPlain ? text : nil
+    }
+
+    /// For messages: without a password or token that stands in the URL.
+    public var description: String {
+        guard let scheme = Self.scheme(of: url) else { return url }
+        let start = url.index(url.startIndex, offsetBy: scheme.count + "://".count)
+        let host = url[start...].prefix { $0 != "/" }
+        guard let at = host.lastIndex(of: "@"), let colon = host[..<at].firstIndex(of: ":") else {
+            return url
+        }
+        return url[...colon] + "***" + url[at...]
+    }
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// The files of one commit, as git lists them, and which modules they make.
+///
+/// Looked at before any of them is written to the disk.
+public struct RepositoryTree: Sendable {
+    public struct Entry: Hashable, Sendable {
+        /// Octal digits, such as `100755` (git-ls-tree(1)).
+        public let mode: String
+        /// The name of its content.
+        public let object: String
+        /// In bytes; nil for what has none.
+        public let size: Int?
+        public let path: String
+    }
+
+    /// Where a module lies.
+    public struct Place: Hashable, Sendable {
+        /// Nil for one at the root, which has no name of its own.
+        public let name: ModuleName?
+        /// Without a slash at its end; empty for the root.
+        public let path: String
+        public let kind: ModuleKind?
+    }
+
+    public struct Malformed: Error, Equatable {
+        public let reason: String
+    }
+
+    public let entries: [Entry]
+    public let places: [Place]
+    private let paths: Set<String>
+
+    /// How many files a repository may have.
+    public static let entriesMax = 100_000
+
+    /// Reads what `git ls-tree -r -z -l` prints.
+    ///
+    /// - Throws: `Malformed` for a name that no file of a module may have.
+    public init(parsing listing: [UInt8]) throws(Malformed) {
+        var entries: [Entry] = []
+        for record in listing.split(separator: 0) {
+            guard entries.count < Self.entriesMax else {
+                throw Malformed(reason: "has more than \(Self.entriesMax) files")
+            }
+            entries.append(try Self.entry(record))
+        }
+        self.init(entries)
+    }
+
+    init(_ entries: [Entry]) {
+        self.entries = entries
+        paths = Set(entries.map(\.path))
+        places = Self.places(among: paths)
+    }
+
+    private static func entry(_ record: ArraySlice<UInt8>) throws(Malformed) -> Entry {
+        guard let tab = record.firstIndex(of: UInt8(ascii: "\t")) else {
+            throw Malformed(reason: "is listed by git in a way that crd does not know")
+        }
+        let fields = record[..<tab].split(separator: UInt8(ascii: " "))
+            .map { String(decoding: $0, as: UTF8.self) }
+        guard fields.count == 4 else {
+            throw Malformed(reason: "is listed by git in a way that crd does not know")
+        }
+        let name = record[(tab + 1)...]
+        guard let path = String(validating: name, as: UTF8.self) else {
+            throw Malformed(
+                reason: "has a name that is not UTF-8: "
+                    + QuotedText.double(String(decoding: name, as: UTF8.self)))
+        }
+        if let objection = FileNameRule.objection(to: path) {
+            throw Malformed(reason: "has a file \(QuotedText.double(path)), which \(objection)")
+        }
+        return Entry(mode: fields[0], object: fields[2], size: Int(fields[3]), path: path)
+    }
+
+    // MARK: Modules
+
+    private static func places(among paths: Set<String>) -> [Place] {
+        var directories: Set<String> = []
+        for path in paths {
+            let parts = path.split(separator: "/")
+            for count in 1..<max(parts.count, 1) where count <= 2 {
+                directories.insert(parts.prefix(count).joined(separator: "/"))
+            }
+        }
+        let shelves = ["", "modules/", "support/"]
+        return directories.sorted().compactMap { directory -> Place? in
+            let shelf = shelves.last { directory.hasPrefix($0) } ?? ""
+            let own = String(directory.dropFirst(shelf.count))
+            guard !own.contains("/"), let name = ModuleName(own), !ModuleName.isSkipped(own),
+                isModule(at: directory, named: own, among: paths)
+            else { return nil }
+            return Place(name: name, path: directory, kind: kind(at: directory, own, paths))
+        }
+    }
+
+    /// Whether there is anything in it that makes a module, be it a whole one or not.
+    private static func isModule(
+        at directory: String, named name: String, among paths: Set<String>
+    ) -> Bool {
+        [Role.check.rawValue, Role.response.rawValue, name].contains {
+            paths.contains(below(directory, $0))
+        }
+    }
+
+    private static func kind(
+        at directory: String, _ name: String, _ paths: Set<String>
+    ) -> ModuleKind? {
+        ModuleKind(ofModule: name) { paths.contains(below(directory, $0)) }
+    }
+
+    private static func below(_ directory: String, _ name: String) -> String {
+        directory.isEmpty ? name : "\(directory)/\(name)"
+    }
+
+    /// Why a repository has no such module: completing "LOCATION …".
+    public struct Missing: Error, Equatable {
+        public let reason: String
+    }
+
+    /// Where the module of that name lies: in a directory of its name, or it is the only one, at
+    /// the root.
+    public func place(of name: ModuleName) throws(Missing) -> Place {
+        let found = places.filter { $0.name == name }
+        if found.count > 1 {
+            let list = found.map { "\($0.path)/" }.joined(separator: " and ")
+            throw Missing(
+                reason: "has \(name) several times, in \(list); a name is one module: its owner "
+                    + "must rename one of them")
+        }
+        if let place = found.first { return place }
+        let kind = Self.kind(at: "", name.description, paths)
+        // A repository of many may have a script called check at its root.
+        let isHalf = places.isEmpty && Self.isModule(at: "", named: name.description, among: paths)
+        if kind != nil || isHalf { return Place(name: nil, path: "", kind: kind) }
+        throw Missing(reason: "has no module \(name)\(advice(on: name))")
+    }
+
+    private func advice(on name: ModuleName) -> String {
+        let names = Set(places.compactMap { $0.name?.description }).sorted()
+        if names.isEmpty {
+            return "; a module lies at the root, or in NAME/, modules/NAME/ or support/NAME/"
+        }
+        let near = Spelling.nearest(to: name.description, among: names)
+        let told = near.map { [$0] } ?? Array(names.prefix(Self.namesToldMax))
+        let list = told.joined(separator: ", ")
+        if near != nil { return "; did you mean \(list)?" }
+        return "; it has \(list)\(names.count > told.count ? " and others ('crd search')" : "")"
+    }
+
+    private static let namesToldMax = 10
+
+    /// The entries of a module, by their paths in it.
+    public func entries(in place: Place) -> [Entry] {
+        guard !place.path.isEmpty else { return entries }
+        let prefix = "\(place.path)/"
+        return entries.filter { $0.path.hasPrefix(prefix) }.map {
+            Entry(
+                mode: $0.mode, object: $0.object, size: $0.size,
+                path: String($0.path.dropFirst(prefix.count)))
+        }
+    }
+
+    /// What must not be written to the disk at all.
+    ///
+    /// - Returns: sentences that begin with the file's name.
+    public static func objections(to entries: [Entry]) -> [String] {
+        var objections = entries.compactMap { entry -> String? in
+            let name = QuotedText.single(entry.path)
+            switch entry.mode {
+            case "100644", "100755", "100664", "120000": break
+            case "160000":
+                return "\(name) is a submodule, which crd does not fetch; put the files there"
+            default:
+                return "\(name) has the mode \(entry.mode); a file has 100644 or 100755, without "
+                    + "set-user-ID and the like"
+            }
+            if let size = entry.size, size > ModuleLimits.bytesMax {
+                return "\(name) has \(size) bytes; a module may have "
+                    + "\(ByteSize(ModuleLimits.bytesMax)) in all; fetch such a thing in 'install'"
+            }
+            return nil
+        }
+        if entries.count > ModuleLimits.filesMax {
+            objections.append(
+                "there are \(entries.count) files; a module may have \(ModuleLimits.filesMax)")
+        }
+        let total = entries.reduce(0) { $0 + ($1.size ?? 0) }
+        if total > ModuleLimits.bytesMax && objections.isEmpty {
+            objections.append(
+                "the files have \(total) bytes in all; a module may have "
+                    + "\(ByteSize(ModuleLimits.bytesMax))")
+        }
+        return objections
+    }
+}
+
+/// What the files of a module may come to.
+public enum ModuleLimits {
+    public static let filesMax = 10_000
+    public static let bytesMax = 256 << 20
+}
+
+/// The names that a file of a module may have.
+public enum FileNameRule {
+    /// What is wrong with a path below a module's directory, completing "which …"; nil if nothing.
+    public static func objection(to path: String) -> String? {
+        if path.utf8.count > pathMax { return "is longer than \(pathMax) bytes" }
+        if path.utf8.first == UInt8(ascii: "/") { return "is an absolute path" }
+        let isPlain = path.unicodeScalars.allSatisfy {
+            $0.properties.generalCategory != .control && $0.properties.generalCategory != .format
+        }
+        if !isPlain { return "has control characters in its name" }
+        for part in path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        {
+            switch String(Substring(part)) {
+            case "", ".", "..": return "leads out of its directory, or would on another way"
+            case let name where name.lowercased() == ".git": return "is git's own"
+            case let name where name.utf8.count > nameMax:
+                return "has a component of more than \(nameMax) bytes"
+            default: continue
+            }
+        }
+        return nil
+    }
+
+    /// Leaves room for the directory that it comes below.
+    private static let pathMax = 1_024
+    /// NAME_MAX of limits.h.
+    private static let nameMax = 255
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+import Glibc
+public import SystemPackage
+
+/// A directory with all that is below it. No symbolic link is followed anywhere.
+public enum FileTree {
+    /// A name below the directory.
+    public struct Entry: Sendable {
+        /// Below the directory, such as `lib/common.sh`.
+        public let path: FilePath
+        public let status: FileStatus
+    }
+
+    /// How deep it is looked into.
+    private static let depthMax = 64
+
+    /// All that is in the directory, a directory before what is in it, each in the order of names.
+    ///
+    /// - Parameter entersDirectory: whether to look into one.
+    /// - Throws: for a directory that cannot be read, or one too deep (`ELOOP`).
+    public static func entries(
+        of directory: FilePath, entersDirectory: (FilePath) -> Bool = { _ in true }
+    ) throws(SystemCallError) -> [Entry] {
+        var found: [Entry] = []
+        try visit(directory, FilePath(), 0, entersDirectory, &found)
+        return found
+    }
+
+    private static func visit(
+        _ directory: FilePath, _ prefix: FilePath, _ depth: Int,
+        _ entersDirectory: (FilePath) -> Bool, _ found: inout [Entry]
+    ) throws(SystemCallError) {
+        guard depth < depthMax else {
+            throw SystemCallError(
+                function: "opendir", errno: .tooManySymbolicLinkLevels, subject: directory.string)
+        }
+        for name in try Directory.list(directory).sorted(by: { $0.string < $1.string }) {
+            let full = directory.appending(name)
+            let path = prefix.appending(name)
+            let status = try FileStatus(at: full, followingLinks: false)
+            found.append(Entry(path: path, status: status))
+            if status.kind == .directory && entersDirectory(path) {
+                try visit(full, path, depth + 1, entersDirectory, &found)
+            }
+        }
+    }
+
+    /// Removes the directory, or the file, with all that is in it (unlinkat(2)); one that is not
+    /// there is as good.
+    ///
+    /// Each directory is opened from the one above it: whoever owns one of them cannot make us
+    /// remove something elsewhere.
+    public static func remove(_ path: FilePath) throws(SystemCallError) {
+        guard let name = path.lastComponent else { return }
+        let parent: Descriptor
+        do throws(SystemCallError) {
+            parent = try Descriptor.open(
+                path.removingLastComponent(), O_RDONLY | O_DIRECTORY)
+        } catch let error where error.errno == .noSuchFileOrDirectory {
+            return
+        }
+        try remove(name, in: parent.rawValue, path, 0)
+    }
+
+    private static func remove(
+        _ name: FilePath.Component, in parent: CInt, _ path: FilePath, _ depth: Int
+    ) throws(SystemCallError) {
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        let descriptor = name.withPlatformString { openat(parent, $0, flags) }
+        if descriptor == -1 {
+            let code = Errno(rawValue: errno)
+            if code == .noSuchFileOrDirectory { return }
+            guard code == .notDirectory || code == .tooManySymbolicLinkLevels else {
+                throw SystemCallError(function: "openat", errno: code, subject: path.string)
+            }
+            try systemCall("unlinkat", on: path.string) {
+                name.withPlatformString { unlinkat(parent, $0, 0) }
+            }
+            return
+        }
+        let directory = Descriptor(adopting: descriptor)
+        for inner in try names(in: directory, path) {
+            guard depth < depthMax else {
+                throw SystemCallError(
+                    function: "openat", errno: .tooManySymbolicLinkLevels, subject: path.string)
+            }
+            try remove(inner, in: directory.rawValue, path.appending(inner), depth + 1)
+        }
+        try systemCall("unlinkat", on: path.string) {
+            name.withPlatformString { unlinkat(parent, $0, AT_REMOVEDIR) }
+        }
+    }
+
+    private static func names(
+        in directory: borrowing Descriptor, _ path: FilePath
+    ) throws(SystemCallError) -> [FilePath.Component] {
+        try Directory.list(FilePath("/proc/self/fd/\(directory.rawValue)"))
+    }
+
+    /// Whether the link, or the file, leads to nothing outside of the directory (openat2(2),
+    /// `RESOLVE_BENEATH`).
+    ///
+    /// - Throws: `EXDEV` where it does, `ENOENT` where it leads nowhere.
+    public static func checkThat(
+        _ path: FilePath, staysIn directory: FilePath
+    ) throws(SystemCallError) {
+        let root = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY)
+        try systemCall("openat2", on: path.string) {
+            path.withPlatformString { crd_stays_beneath(root.rawValue, $0) }
+        }
+    }
+
+    /// Waits until all that was written to the file system of the directory is on the disk
+    /// (syncfs(2)).
+    public static func sync(_ directory: FilePath) throws(SystemCallError) {
+        let root = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY)
+        try systemCall("syncfs", on: directory.string) { crd_syncfs(root.rawValue) }
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+public import CRDCore
+import Glibc
+import SystemPackage
+
+/// A program that is run to its end, with all that it starts, while this process does nothing else.
+///
+/// It has a session of its own and dies with this process (prctl(2), `PR_SET_PDEATHSIG`).
+public struct ForegroundProgram {
+    public var path: String
+    public var arguments: [String]
+    public var environment: CStringBlock
+    /// The working directory.
+    public var directory: String
+    public var timeout: Duration
+    /// From SIGTERM to SIGKILL.
+    public var grace: Duration
+    /// No file that it writes may become larger, in bytes (setrlimit(2), `RLIMIT_FSIZE`).
+    public var fileSizeMax: UInt64?
+    /// What it leaves running may go on.
+    public var keepsLeftovers: Bool
+
+    public enum Ending: Equatable, Sendable {
+        case ended(Termination)
+        case timedOut(after: Duration)
+        /// A signal to this process ended it too.
+        case interrupted(CInt)
+    }
+
+    public init(
+        path: String, arguments: [String] = [], environment: CStringBlock, directory: String,
+        timeout: Duration, grace: Duration, fileSizeMax: UInt64? = nil,
+        keepsLeftovers: Bool = false
+    ) {
+        self.path = path
+        self.arguments = arguments
+        self.environment = environment
+        self.directory = directory
+        self.timeout = timeout
+        self.grace = grace
+        self.fileSizeMax = fileSizeMax
+        self.keepsLeftovers = keepsLeftovers
+    }
+
+    /// Runs it with an empty standard input, and an empty file as its descriptor 3.
+    ///
+    /// - Parameter interruption: what ends it early; nil where nothing may.
+    /// - Throws: `SpawnError`, `SystemCallError`.
+    public func run(
+        output: any OutputSink, errors: any OutputSink, interruption: Interruption? = nil
+    ) throws -> Ending {
+        if let signal = interruption?.signal { return .interrupted(signal) }
+        // So that all it starts can be found below us, whoever else of them has ended.
+        let adopted = crd_set_subreaper(true)
+        defer { _ = crd_set_subreaper(adopted) }
+        let reactor = try Reactor()
+        let timer = try TimerSource()
+        _ = try reactor.add(timer)
+        var termination: Termination?
+        let pipes = try spawn(reactor, output, errors) { termination = $0 }
+        if let source = interruption?.source { _ = try reactor.add(source) }
+
+        let deadline = Clock.now + timeout
+        var ending: Ending?
+        while ending == nil {
+            try timer.arm(deadline)
+            var events: [Event] = []
+            _ = try reactor.wait(into: &events)
+            if let termination {
+                ending = .ended(termination)
+            } else if let signal = interruption?.signal {
+                ending = .interrupted(signal)
+            } else if Clock.now >= deadline {
+                ending = .timedOut(after: timeout)
+            }
+        }
+        if termination == nil || !keepsLeftovers { try endAll(reactor, timer) }
+        for pipe in pipes { pipe.finish() }
+        return ending ?? .timedOut(after: timeout)
+    }
+
+    private func spawn(
+        _ reactor: Reactor, _ output: any OutputSink, _ errors: any OutputSink,
+        ended: @escaping (Termination) -> Void
+    ) throws -> [PipeSource] {
+        let nothing = try Descriptor.open("/dev/null", O_RDONLY)
+        let events = try MemoryFile(name: "events", [])
+        let (out, outEnd) = try PipeSource.make(into: output)
+        let outDescriptor = Descriptor(adopting: outEnd)
+        let (err, errEnd) = try PipeSource.make(into: errors)
+        let errDescriptor = Descriptor(adopting: errEnd)
+        let request = ChildProcess.Request(
+            path: path, arguments: arguments, environment: environment, directory: directory,
+            descriptors: (
+                nothing.rawValue, outDescriptor.rawValue, errDescriptor.rawValue, events.descriptor
+            ))
+        let former = fileSizeMax.map { crd_limit_file_size($0) }
+        defer { if let former { _ = crd_limit_file_size(former) } }
+        let child = ChildSource(
+            try ChildProcess.spawn(request), of: ModuleID(0), outputs: [], ended: ended)
+        do {
+            _ = try reactor.add(child)
+            _ = try reactor.add(out)
+            _ = try reactor.add(err)
+        } catch {
+            child.abandon()
+            throw error
+        }
+        return [out, err]
+    }
+
+    /// Ends all that is left of it: SIGTERM, and SIGKILL after the grace.
+    private func endAll(_ reactor: Reactor, _ timer: TimerSource) throws {
+        let killAt = Clock.now + grace
+        var hasAsked: Set<ProcessTable.Entry> = []
+        while true {
+            while Self.reapsAnother() {}
+            let left = ProcessTable.currentTree(below: [getpid()]).filter { $0.pid != getpid() }
+            if left.isEmpty { return }
+            let now = Clock.now
+            for process in left {
+                if now >= killAt {
+                    ProcessTable.send(SIGKILL, to: process)
+                } else if hasAsked.insert(process).inserted {
+                    ProcessTable.terminate(process)
+                }
+            }
+            // One that the kernel cannot kill must not hold us for ever.
+            if now >= killAt + Self.killPatience { return }
+            // Its output is drained meanwhile: with a full pipe it could not end.
+            try timer.arm(now + Self.step)
+            var events: [Event] = []
+            _ = try reactor.wait(into: &events)
+        }
+    }
+
+    private static let step = Duration.milliseconds(10)
+    private static let killPatience = Duration.seconds(10)
+
+    private static func reapsAnother() -> Bool {
+        var status: CInt = 0
+        return waitpid(-1, &status, WNOHANG) > 0
+    }
+}

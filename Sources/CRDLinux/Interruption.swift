@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import Glibc
+
+/// What somebody sends to end a command: kept from ending it in the middle of a step (signalfd(2)).
+public final class Interruption {
+    let source: SignalSource
+    private let inbox = Inbox()
+
+    private final class Inbox {
+        var signal: CInt?
+    }
+
+    /// The first that came; nil as long as none has.
+    public var signal: CInt? {
+        var events: [Event] = []
+        try? source.drain(into: &events)
+        return inbox.signal
+    }
+
+    /// Takes over SIGINT, SIGTERM, SIGHUP and SIGQUIT for this process, and ignores SIGPIPE.
+    ///
+    /// - Throws: `SystemCallError`.
+    public init() throws(SystemCallError) {
+        Glibc.signal(SIGPIPE, SIG_IGN)
+        source = try SignalSource([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) { [inbox] received in
+            inbox.signal = inbox.signal ?? received.number
+        }
+    }
+}

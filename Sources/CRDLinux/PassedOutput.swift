@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Glibc
+
+/// What a child prints, shown as it comes, and its end kept for a message.
+public final class PassedOutput: OutputSink {
+    private let descriptor: CInt?
+    private let end: OutputEnd
+
+    /// - Parameter descriptor: where it is shown; nil for nowhere.
+    public init(to descriptor: CInt?, keeping end: OutputEnd) {
+        self.descriptor = descriptor
+        self.end = end
+    }
+
+    public func receive(_ bytes: UnsafeRawBufferPointer) {
+        end.append(bytes)
+        guard let descriptor else { return }
+        var done = 0
+        while done < bytes.count {
+            let count = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+            // A reader that went away is no reason to stop in the middle.
+            if count <= 0 && errno != EINTR { return }
+            done += max(count, 0)
+        }
+    }
+
+    public func finish() {}
+}
+
+/// The last few lines of all that was printed, whichever way.
+public final class OutputEnd {
+    private static let bytesMax = 4_096
+    private static let linesMax = 20
+    private var bytes: [UInt8] = []
+
+    public init() {}
+
+    func append(_ received: UnsafeRawBufferPointer) {
+        bytes.append(contentsOf: received)
+        if bytes.count > 2 * Self.bytesMax { bytes.removeFirst(bytes.count - Self.bytesMax) }
+    }
+
+    /// Without control characters, which would command the terminal once more.
+    public var lines: [String] {
+        bytes.suffix(Self.bytesMax).split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+            .suffix(Self.linesMax)
+            .map { line in
+                let scalars = String(decoding: line, as: UTF8.self).unicodeScalars
+                    .filter { $0 == "\t" || $0.properties.generalCategory != .control }
+                return String(String.UnicodeScalarView(scalars))
+            }
+    }
+}

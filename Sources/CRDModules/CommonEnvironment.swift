@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+public import CRDLinux
+import Glibc
+public import SystemPackage
+
+/// What the executables of all modules find in their environment.
+///
+/// Built afresh: of crd's own environment only `PATH`, `LANG` and `TZ` are handed on, so what the
+/// service manager meant for the daemon never reaches a module.
+public enum CommonEnvironment {
+    private static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    /// - Parameters:
+    ///   - account: whom the executable runs as.
+    ///   - environment: the manifest's.
+    public static func block(
+        for account: UserAccount, _ environment: [String: String],
+        _ configuration: ConfigurationFile
+    ) -> CStringBlock {
+        var others = [
+            "PATH": path, "HOME": account.home, "USER": account.name,
+            "LOGNAME": account.name, "SHELL": account.shell,
+        ]
+        for name in ["LANG", "TZ"] {
+            if let value = getenv(name) { others[name] = String(cString: value) }
+        }
+        others.merge(environment) { $1 }
+        var block = CStringBlock()
+        block.append("CRD_CONFIG", configuration.path.string)
+        block.append("CRD_SOCKET", configuration.configuration.socketPath.string)
+        block.append("CRD_EVENTS", "/dev/fd/3")
+        for (name, value) in others.sorted(by: { $0.key < $1.key }) { block.append(name, value) }
+        return block
+    }
+
+    /// crd's own, or a standard one, with the directory of the running crd at its end if that is not
+    /// in it, so that a module can call `crd -x`.
+    static let path: String = {
+        let inherited = getenv("PATH").map { String(cString: $0) } ?? ""
+        let path = inherited.isEmpty ? standardPath : inherited
+        guard let directory = ownDirectory,
+            !path.split(separator: ":").contains(Substring(directory))
+        else { return path }
+        return "\(path):\(directory)"
+    }()
+
+    private static var ownDirectory: String? {
+        SymbolicLink.target(of: "/proc/self/exe")?.removingLastComponent().string
+    }
+
+    /// Where a program of the system lies; nil where it is not installed.
+    static func program(_ name: String) -> String? {
+        path.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+    }
+}
+
+extension Configuration {
+    /// Where the daemon listens.
+    public var socketPath: FilePath { FilePath(runtime).appending("crd.sock") }
+}

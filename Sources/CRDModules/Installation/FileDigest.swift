@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import SystemPackage
+
+/// What `sha256sum` says of files: the one of coreutils, which is on every machine, so that the
+/// daemon need not carry a library for what only an installation does.
+enum FileDigest {
+    /// How many names one call gets; far below what execve(2) takes.
+    private static let batch = 512
+
+    /// - Returns: hexadecimal digits, by path.
+    static func sha256(
+        of paths: [String], in directory: FilePath
+    ) throws(InstallationFailure) -> [String: String] {
+        guard !paths.isEmpty else { return [:] }
+        guard let program = CommonEnvironment.program("sha256sum") else {
+            throw InstallationFailure("sha256sum is not there; install coreutils")
+        }
+        var digests: [String: String] = [:]
+        for start in stride(from: 0, to: paths.count, by: batch) {
+            let some = paths[start..<min(start + batch, paths.count)]
+            // A zero byte ends each line, so that nothing in a name is escaped.
+            let printed = try ask(program, ["-z", "--"] + some.map { "./\($0)" }, in: directory)
+            for line in printed.split(separator: 0) {
+                let text = String(decoding: line, as: UTF8.self)
+                digests[String(text.dropFirst(digits + "  ./".count))] = String(text.prefix(digits))
+            }
+        }
+        guard digests.count == paths.count else {
+            throw InstallationFailure(
+                "the files in \(directory) could not be read; is the disk in order?")
+        }
+        return digests
+    }
+
+    private static let digits = 64
+
+    private static func ask(
+        _ program: String, _ arguments: [String], in directory: FilePath
+    ) throws(InstallationFailure) -> [UInt8] {
+        let run = ForegroundProgram(
+            path: program, arguments: arguments,
+            environment: CStringBlock(["LC_ALL=C"]), directory: directory.string,
+            timeout: .seconds(600), grace: .seconds(1))
+        let output = CapturedOutput(limit: 1 << 22)
+        let end = OutputEnd()
+        do {
+            let ending = try run.run(output: output, errors: PassedOutput(to: nil, keeping: end))
+            if ending == .ended(.exited(0)) { return output.bytes }
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+        throw InstallationFailure("sha256sum: \(end.lines.joined(separator: "; "))")
+    }
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// The system's git, in an environment of its own: no configuration, no hook, no question, no
+/// helper, no submodule (git(1), git-config(1)).
+struct Git {
+    /// Where the repository that it fetches into lies, and what it needs beside.
+    let directory: FilePath
+    private let console: InstallationConsole
+    private let program: String
+    private let environment: CStringBlock
+
+    private static let fetchTimeout = Duration.seconds(600)
+    /// For what needs no network.
+    private static let timeout = Duration.seconds(300)
+    /// A pack is one file.
+    private static let fetchSizeMax: UInt64 = 512 << 20
+    private static let listingMax = 64 << 20
+
+    /// - Parameter runID: by which a later crd finds the processes of a killed one.
+    init(
+        in directory: FilePath, runID: String, console: InstallationConsole
+    ) throws(InstallationFailure) {
+        guard let program = CommonEnvironment.program("git") else {
+            throw InstallationFailure("git is not there; install it (on Debian: apt install git)")
+        }
+        self.program = program
+        self.directory = directory
+        self.console = console
+        environment = Self.environment(in: directory, runID)
+    }
+
+    private var repository: FilePath { directory.appending("git") }
+
+    // MARK: What it does
+
+    /// Fetches one commit, without its history, into a repository of its own.
+    ///
+    /// - Returns: the commit's name.
+    func fetch(
+        _ location: RepositoryLocation, _ ref: GitReference
+    ) throws(InstallationFailure) -> String {
+        do throws(SystemCallError) {
+            try Directory.makeNew(directory, mode: 0o700)
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+        try run(["init", "--quiet", "--bare", "--template=", repository.string], location)
+        try write(
+            "* -text -eol -ident -filter -working-tree-encoding -export-subst\n",
+            to: "info", "attributes")
+        let progress = console.showsProgress ? ["--progress"] : ["--quiet"]
+        try run(
+            ["fetch"] + progress + [
+                "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance",
+                "--end-of-options", location.url, "+\(ref):refs/crd/fetched",
+            ], location, ref, isFetch: true)
+        let commit = try run(["rev-parse", "--verify", "refs/crd/fetched^{commit}"], location)
+        return String(decoding: commit, as: UTF8.self).filter { $0 != "\n" }
+    }
+
+    /// All files of the commit.
+    func tree(
+        of commit: String, _ location: RepositoryLocation
+    ) throws(InstallationFailure) -> RepositoryTree {
+        let listing = try run(["ls-tree", "-r", "-z", "-l", "--full-tree", commit], location)
+        do throws(RepositoryTree.Malformed) {
+            return try RepositoryTree(parsing: listing)
+        } catch {
+            throw InstallationFailure("\(location) \(error.reason); nothing of it was used")
+        }
+    }
+
+    /// What is in a file, up to a limit.
+    func content(
+        of object: String, _ location: RepositoryLocation, limit: Int
+    ) throws(InstallationFailure) -> [UInt8] {
+        try run(["cat-file", "blob", object], location, limit: limit)
+    }
+
+    /// Writes the files below a path of the commit into a directory that is there and empty
+    /// (git-read-tree(1), git-checkout-index(1)).
+    func checkOut(
+        _ path: String, of commit: String, into target: FilePath, _ location: RepositoryLocation
+    ) throws(InstallationFailure) {
+        let tree = path.isEmpty ? "\(commit)^{tree}" : "\(commit):\(path)"
+        try run(["read-tree", tree], location)
+        try run(
+            ["--work-tree=\(target)", "checkout-index", "--all", "--quiet"], location,
+            in: target)
+    }
+
+    /// Who signed the commit: one of those in the file, with a good SSH signature
+    /// (git-verify-commit(1), ssh-keygen(1)).
+    func signer(
+        of commit: String, allowed signers: FilePath, _ location: RepositoryLocation
+    ) throws(InstallationFailure) -> String {
+        guard CommonEnvironment.program("ssh-keygen") != nil else {
+            throw InstallationFailure(
+                "ssh-keygen is not there, without which no signature can be verified; install it "
+                    + "(on Debian: apt install openssh-client)")
+        }
+        // Whatever else calls itself a signature is not asked.
+        let settings = [
+            "gpg.format=ssh", "gpg.ssh.program=ssh-keygen",
+            "gpg.ssh.allowedSignersFile=\(signers)", "gpg.minTrustLevel=fully",
+            "gpg.openpgp.program=/bin/false", "gpg.x509.program=/bin/false",
+        ].flatMap { ["-c", $0] }
+        let shown = try run(
+            settings + ["log", "-1", "--no-show-signature", "--format=%G?%n%GS%n%GF", commit],
+            location)
+        let lines = String(decoding: shown, as: UTF8.self)
+            .split(separator: "\n", omittingEmptySubsequences: false)
+        guard lines.count >= 3, lines[0] == "G", !lines[1].isEmpty, lines[2].hasPrefix("SHA256:")
+        else {
+            throw InstallationFailure(
+                "commit \(commit) of \(location) \(Self.verdict(lines.first)) by anybody in "
+                    + "\(signers) ('allowed-signers' in crd.conf); nothing of it was executed")
+        }
+        // The one who decides: the exit code of git's own verification.
+        try run(settings + ["verify-commit", commit], location)
+        return "\(lines[1]) \(lines[2])"
+    }
+
+    private static func verdict(_ letter: Substring?) -> String {
+        switch letter {
+        case "N": "is not signed"
+        case "B": "has a bad signature, so it was not signed"
+        default: "has a signature, but none that is good"
+        }
+    }
+
+    /// The commit as people look at it.
+    func description(
+        of commit: String, _ location: RepositoryLocation
+    ) throws(InstallationFailure) -> [String] {
+        let shown = try run(
+            [
+                "log", "-1", "--no-show-signature",
+                "--format=commit %H%nauthor %an <%ae>%ndate   %aI%n%s", commit,
+            ],
+            location)
+        return String(decoding: shown, as: UTF8.self).split(separator: "\n").map { line in
+            String(
+                String.UnicodeScalarView(
+                    line.unicodeScalars.filter {
+                        $0.properties.generalCategory != .control
+                            && $0.properties.generalCategory != .format
+                    }))
+        }
+    }
+
+    // MARK: Calls
+
+    private func write(
+        _ text: String, to directory: FilePath.Component, _ name: FilePath.Component
+    ) throws(InstallationFailure) {
+        let folder = repository.appending(directory)
+        do throws(SystemCallError) {
+            try Directory.make(folder, mode: 0o700)
+            let file = try Descriptor.open(
+                folder.appending(name), O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
+            try file.writeAll(Array(text.utf8))
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+    }
+
+    /// - Parameter isFetch: whether it goes over the network, and what it writes is bounded.
+    @discardableResult
+    private func run(
+        _ arguments: [String], _ location: RepositoryLocation, _ ref: GitReference = .head,
+        isFetch: Bool = false, in workTree: FilePath? = nil, limit: Int = listingMax
+    ) throws(InstallationFailure) -> [UInt8] {
+        let isInit = arguments.first == "init"
+        let program = ForegroundProgram(
+            path: program,
+            arguments: (isInit ? [] : ["--git-dir=\(repository)"]) + arguments,
+            environment: environment, directory: (workTree ?? directory).string,
+            timeout: isFetch ? Self.fetchTimeout : Self.timeout, grace: .seconds(2),
+            fileSizeMax: isFetch ? Self.fetchSizeMax : nil)
+        let output = CapturedOutput(limit: limit)
+        let end = OutputEnd()
+        let errors = PassedOutput(
+            to: isFetch && console.showsProgress ? console.errors : nil, keeping: end)
+        let ending: ForegroundProgram.Ending
+        do {
+            ending = try program.run(
+                output: output, errors: errors, interruption: console.interruption)
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+        guard output.dropped == 0 else {
+            throw InstallationFailure("\(location) has more in one place than crd reads")
+        }
+        switch ending {
+        case .ended(.exited(0)): return output.bytes
+        case .ended(let termination):
+            throw InstallationFailure(
+                GitComplaint.sentence(end.lines, location, ref, ended: termination))
+        case .interrupted: throw InstallationFailure("interrupted")
+        case .timedOut(let timeout):
+            throw InstallationFailure(
+                "git has not fetched \(location) in \(TimeSpan(timeout)) and was ended; look at the "
+                    + "network, or fetch it to this machine first and name that path with -l")
+        }
+    }
+
+    /// Of ours only what leads to the network and to the user's ssh agent.
+    private static let inherited = [
+        "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "all_proxy",
+        "ALL_PROXY", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    ]
+
+    private static let settings = [
+        "core.hooksPath": "/dev/null", "core.fsmonitor": "false", "core.autocrlf": "false",
+        "core.symlinks": "true", "core.fileMode": "true", "core.protectHFS": "true",
+        "core.protectNTFS": "true", "core.attributesFile": "/dev/null",
+        "credential.helper": "", "submodule.recurse": "false", "fetch.recurseSubmodules": "false",
+        "fetch.fsckObjects": "true", "transfer.fsckObjects": "true",
+        // One file, which the limit of its size bounds.
+        "fetch.unpackLimit": "1", "gc.auto": "0", "maintenance.auto": "false",
+        "protocol.version": "2", "advice.detachedHead": "false", "log.showSignature": "false",
+        "http.lowSpeedLimit": "1000", "http.lowSpeedTime": "60",
+    ]
+
+    private static func environment(in directory: FilePath, _ runID: String) -> CStringBlock {
+        var variables = [
+            "PATH": CommonEnvironment.path, "LC_ALL": "C.UTF-8", "LANGUAGE": "",
+            "HOME": directory.string, "TMPDIR": directory.string, "XDG_CONFIG_HOME": "/dev/null",
+            "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_SYSTEM": "/dev/null",
+            "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "",
+            "SSH_ASKPASS": "", "SSH_ASKPASS_REQUIRE": "never",
+            "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=30",
+            "GIT_ALLOW_PROTOCOL": RepositoryLocation.protocols.joined(separator: ":"),
+            "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1", "GIT_PAGER": "cat",
+            "CRD_RUN": runID,
+        ]
+        for name in inherited {
+            if let value = getenv(name) { variables[name] = String(cString: value) }
+        }
+        for (index, setting) in settings.sorted(by: { $0.key < $1.key }).enumerated() {
+            variables["GIT_CONFIG_KEY_\(index)"] = setting.key
+            variables["GIT_CONFIG_VALUE_\(index)"] = setting.value
+        }
+        variables["GIT_CONFIG_COUNT"] = "\(settings.count)"
+        var block = CStringBlock()
+        for (name, value) in variables.sorted(by: { $0.key < $1.key }) { block.append(name, value) }
+        return block
+    }
+}

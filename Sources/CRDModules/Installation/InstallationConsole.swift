@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDLinux
+import Glibc
+
+/// Who watches while modules are changed.
+public struct InstallationConsole {
+    /// Says a sentence to the one who watches.
+    public var say: (String) -> Void
+    /// Shows the lines and asks whether to go on; nil where nobody can be asked.
+    public var confirm: (([String]) -> Bool)?
+    /// Whether what would be asked is answered with yes.
+    public var assumesYes = false
+    /// Where what a script prints is shown.
+    public var output: CInt = STDOUT_FILENO
+    public var errors: CInt = STDERR_FILENO
+    /// Whether git may draw its progress there.
+    public var showsProgress = false
+    /// What ends it early; nil where nothing may.
+    public var interruption: Interruption?
+
+    public init(say: @escaping (String) -> Void) {
+        self.say = say
+    }
+}

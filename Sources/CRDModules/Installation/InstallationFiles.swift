@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// Where it is written down what was installed, and how far a change has got: root's alone.
+struct InstallationFiles {
+    private let state: FilePath
+    private let directory: FilePath
+
+    init(_ configuration: Configuration) {
+        state = FilePath(configuration.state)
+        directory = state.appending("daemon")
+    }
+
+    /// Held by whoever changes modules.
+    var lock: FilePath { directory.appending("install.lock") }
+    /// The write-ahead record; there is one as long as a change is under way.
+    var record: FilePath { directory.appending("install.json") }
+    /// A line for each change.
+    var log: FilePath { directory.appending("install.log") }
+    /// The places that something was installed from, a line each.
+    var origins: FilePath { directory.appending("origins") }
+    /// The repository, while it is looked at.
+    var fetched: FilePath { directory.appending("fetched") }
+    /// What a rollback that failed has left.
+    var aside: FilePath { directory.appending("aside") }
+    var receipts: FilePath { directory.appending("receipts") }
+
+    func receipt(of name: ModuleName) -> FilePath {
+        receipts.appending("\(name).json")
+    }
+
+    /// The module's own directory, `CRD_STATE`.
+    func state(of name: String) -> FilePath {
+        state.appending("modules").appending(name)
+    }
+
+    /// Makes what is missing, and sees that nobody else could change it.
+    ///
+    /// - Throws: `InstallationFailure`.
+    func prepare() throws(InstallationFailure) {
+        do throws(SystemCallError) {
+            try Directory.make(state, mode: 0o755)
+            try Directory.make(state.appending("modules"), mode: 0o755)
+            for path in [directory, receipts, aside] {
+                try Directory.makePrivate(path, owner: .current())
+            }
+        } catch {
+            throw InstallationFailure(
+                "\(error); run crd as root, or name another directory with 'state' in crd.conf")
+        }
+        do throws(Refusal) {
+            for path in [state, directory] { try OwnershipRule().verify(path) }
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+    }
+
+    /// Appends a line to the log, with the time.
+    func note(_ line: String) {
+        let time = Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
+        guard let file = try? Descriptor.open(log, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        else { return }
+        try? file.writeAll(Array("\(time) \(line)\n".utf8))
+    }
+
+    func isKnown(_ origin: RepositoryLocation) -> Bool {
+        knownOrigins.contains(origin.url)
+    }
+
+    private var knownOrigins: Set<String> {
+        Set((TextFile.read(origins.string) ?? "").split(separator: "\n").map(String.init))
+    }
+
+    func remember(_ origin: String) throws(SystemCallError) {
+        let known = knownOrigins
+        guard !known.contains(origin) else { return }
+        let lines = known.union([origin]).sorted().map { "\($0)\n" }.joined()
+        try Rename.replace(origins, with: Array(lines.utf8))
+    }
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// Installs modules from git, and brings newer versions of them.
+public struct Installer {
+    private let configuration: ConfigurationFile
+    private let console: InstallationConsole
+    private let files: InstallationFiles
+
+    /// What is in force now.
+    public struct Outcome: Sendable {
+        public let receipt: Receipt
+        /// It was in force already.
+        public let isUnchanged: Bool
+        /// What keeps it from working.
+        public let complaints: [Diagnostic]
+    }
+
+    public init(_ configuration: ConfigurationFile, console: InstallationConsole) {
+        self.configuration = configuration
+        self.console = console
+        files = InstallationFiles(configuration.configuration)
+    }
+
+    private var settings: Configuration { configuration.configuration }
+
+    /// - Throws: `InstallationFailure`; then the machine is as it was, or the message says what not.
+    public func install(
+        _ name: ModuleName, from location: RepositoryLocation, at ref: GitReference
+    ) throws -> Outcome {
+        try withLock {
+            if let (path, kind) = settings.place(ofInstalled: name) {
+                let receipt = try Receipt.load(files.receipt(of: name))
+                throw InstallationFailure(
+                    receipt == nil
+                        ? "there is a \(kind.rawValue) module \(name) already, \(path), which crd "
+                            + "has not installed; give it another name, or move it away"
+                        : "\(name) is installed already, as a \(kind.rawValue) module in \(path); "
+                            + "'crd upgrade \(name)' brings its newest version")
+            }
+            return try change(.install, Wish(name: name, location: location, ref: ref))
+        }
+    }
+
+    /// - Parameter force: also where somebody has changed its files since.
+    /// - Throws: `InstallationFailure`; then the old version is in force, or the message says what
+    ///   not.
+    public func upgrade(
+        _ name: ModuleName, from location: RepositoryLocation?, at ref: GitReference?, force: Bool
+    ) throws -> Outcome {
+        try withLock {
+            guard let (path, kind) = settings.place(ofInstalled: name) else {
+                throw InstallationFailure(
+                    "there is no module \(name) to upgrade; 'crd --install \(name)' installs it")
+            }
+            guard let receipt = try Receipt.load(files.receipt(of: name)) else {
+                throw InstallationFailure(
+                    "\(name) was not installed by crd, so that nobody knows from where it came; move "
+                        + "\(path) away, and install it with: crd --install \(name) -l LOCATION")
+            }
+            let differences = try ModuleVerification(of: receipt, in: path)
+            guard force || differences.isClean else {
+                throw InstallationFailure(
+                    "files of \(name) are not as they were installed, and an upgrade would lose "
+                        + "that: \(differences.summary); save what you need, then give --force")
+            }
+            let origin = try location ?? Self.location(receipt)
+            return try change(
+                .upgrade,
+                Wish(
+                    name: name, location: origin,
+                    ref: ref ?? GitReference(receipt.ref) ?? .head, former: receipt, kind: kind,
+                    isForced: force))
+        }
+    }
+
+    private static func location(_ receipt: Receipt) throws -> RepositoryLocation {
+        do throws(RepositoryLocation.Malformed) {
+            return try RepositoryLocation(parsing: receipt.origin, from: nil)
+        } catch {
+            throw InstallationFailure(
+                "the receipt of \(receipt.name) names '\(receipt.origin)', which \(error.reason); "
+                    + "name a place with -l")
+        }
+    }
+
+    private func withLock(_ body: () throws -> Outcome) throws -> Outcome {
+        try files.prepare()
+        let lock = try ModuleLock.take(files, console)
+        return try withExtendedLifetime(lock) {
+            try Recovery.finish(files, configuration, console)
+            return try body()
+        }
+    }
+
+    // MARK: The change
+
+    /// What is to be in force.
+    private struct Wish {
+        var name: ModuleName
+        var location: RepositoryLocation
+        var ref: GitReference
+        /// The version in force, and what it is.
+        var former: Receipt?
+        var kind: ModuleKind?
+        var isForced = false
+    }
+
+    /// A version that is good to be installed.
+    private struct Candidate {
+        var kind: ModuleKind
+        var commit: String
+        var signer: String?
+        var manifest = Manifest()
+        var isInForce = false
+    }
+
+    private func change(
+        _ operation: TransactionRecord.Operation, _ wish: Wish
+    ) throws -> Outcome {
+        var transaction = try Transaction.begin(
+            TransactionRecord(operation, wish.name), files, configuration, console)
+        var receipt: Receipt?
+        var failure: (any Error)?
+        do {
+            let candidate = try prepare(wish, &transaction)
+            if !candidate.isInForce {
+                try transaction.install(candidate.manifest)
+                receipt = try self.receipt(wish, candidate, transaction.place)
+                try receipt.map { try transaction.commit($0) }
+            }
+        } catch {
+            failure = error
+        }
+        try transaction.finish()
+        if transaction.hasConflict {
+            failure = InstallationFailure(
+                "\(transaction.target) has appeared meanwhile, made by somebody else; see what it is"
+            )
+        }
+        let what = "\(operation.rawValue) \(wish.name) from \(wish.location)"
+        if let failure {
+            files.note("\(what): \(failure)")
+            throw InstallationFailure(Self.story(failure, operation, wish.name, transaction))
+        }
+        guard let receipt = receipt ?? wish.former else {
+            throw InstallationFailure("\(wish.name) has no receipt")
+        }
+        files.note("\(what): commit \(receipt.commit)")
+        let complaints = ModuleShelf(settings, switchesUsers: true).contents(only: [wish.name])
+            .modules.filter { $0.name == wish.name }
+            .flatMap { $0.complaints + $0.executableComplaints }
+        return Outcome(
+            receipt: receipt, isUnchanged: receipt == wish.former, complaints: complaints)
+    }
+
+    /// The failure, what the scripts said, and how things are now.
+    private static func story(
+        _ failure: any Error, _ operation: TransactionRecord.Operation, _ name: ModuleName,
+        _ transaction: Transaction
+    ) -> String {
+        var lines = ["\(failure)"] + transaction.account
+        if transaction.keptAside == nil && transaction.warnings.isEmpty {
+            let wasRolledBack = transaction.outcomes.contains { $0.script == .rollback }
+            lines.append(
+                (wasRolledBack ? "'rollback' has undone it: " : "")
+                    + (operation == .upgrade
+                        ? "the version of \(name) that was there stays in force"
+                        : "nothing of \(name) is left"))
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    // MARK: Before anything is executed
+
+    private func prepare(_ wish: Wish, _ transaction: inout Transaction) throws -> Candidate {
+        console.say("fetching \(wish.name) from \(wish.location)")
+        let git = try Git(in: files.fetched, runID: transaction.record.id, console: console)
+        let commit = try git.fetch(wish.location, wish.ref)
+        let signer = try settings.allowedSigners.map {
+            try self.signer(of: commit, git, FilePath($0), wish.location)
+        }
+        let tree = try git.tree(of: commit, wish.location)
+        let place: RepositoryTree.Place
+        do throws(RepositoryTree.Missing) {
+            place = try tree.place(of: wish.name)
+        } catch {
+            throw InstallationFailure("\(wish.location) \(error.reason)")
+        }
+        let objections = RepositoryTree.objections(to: tree.entries(in: place))
+        if !objections.isEmpty { throw Self.refusal(wish, objections) }
+        guard let kind = place.kind else {
+            throw InstallationFailure(
+                "\(wish.name) in \(wish.location) is no module: a user module has 'check' and "
+                    + "'response', a support module an executable called '\(wish.name)' and neither "
+                    + "of those")
+        }
+        var candidate = Candidate(kind: kind, commit: commit, signer: signer)
+        if let former = wish.former {
+            guard kind == wish.kind else {
+                throw InstallationFailure(
+                    "\(wish.name) is a \(kind.rawValue) module in \(wish.location) now; remove "
+                        + "it (crd remove \(wish.name)) and install it anew")
+            }
+            candidate.isInForce = commit == former.commit && !wish.isForced
+            if candidate.isInForce { return candidate }
+        }
+        let target = try shelf(of: kind).appending(wish.name.description)
+        try transaction.makePlace(for: target)
+        try git.checkOut(place.path, of: commit, into: transaction.place, wish.location)
+        let module = ModuleInspection(
+            of: transaction.place, named: wish.name, as: wish.name.description)
+        if !module.complaints.isEmpty {
+            throw Self.refusal(wish, module.complaints.map { "\($0)" })
+        }
+        try demand(module.manifest.requires, of: wish.name)
+        if signer == nil { try confirm(wish, git, commit, module) }
+        candidate.manifest = module.manifest
+        return candidate
+    }
+
+    private static func refusal(_ wish: Wish, _ objections: [String]) -> InstallationFailure {
+        InstallationFailure(
+            "\(wish.name) from \(wish.location) is refused, and nothing of it was executed:\n"
+                + objections.prefix(refusalsMax).map { "    \($0)" }.joined(separator: "\n"))
+    }
+
+    private static let refusalsMax = 20
+
+    private func shelf(of kind: ModuleKind) throws -> FilePath {
+        let shelf = FilePath(kind == .user ? settings.modules : settings.support)
+        do throws(SystemCallError) {
+            try Directory.make(shelf, mode: 0o755)
+        } catch {
+            throw InstallationFailure("\(error); run crd as root")
+        }
+        do throws(Refusal) {
+            try OwnershipRule().verify(shelf)
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+        return shelf
+    }
+
+    private func demand(_ names: [ModuleName], of name: ModuleName) throws {
+        let missing = names.filter { required in
+            settings.place(ofInstalled: required)?.kind != .support && required != name
+        }
+        guard !missing.isEmpty else { return }
+        throw InstallationFailure(
+            "\(name) requires what is not installed; first run: "
+                + missing.map { "crd --install \($0)" }.joined(separator: "; "))
+    }
+
+    // MARK: Trust
+
+    private func signer(
+        of commit: String, _ git: Git, _ signers: FilePath, _ location: RepositoryLocation
+    ) throws -> String {
+        do throws(Refusal) {
+            try OwnershipRule().verify(signers)
+        } catch {
+            throw InstallationFailure(
+                "\(error) ('allowed-signers' in \(configuration.path)); nothing was executed")
+        }
+        return try git.signer(of: commit, allowed: signers, location)
+    }
+
+    /// What was never used before is looked at by somebody, or somebody has said that it need not be.
+    private func confirm(
+        _ wish: Wish, _ git: Git, _ commit: String, _ module: ModuleInspection
+    ) throws {
+        if console.assumesYes || files.isKnown(wish.location) { return }
+        guard let confirm = console.confirm else {
+            throw InstallationFailure(
+                "nothing was ever installed from \(wish.location), its commit \(commit) is signed by "
+                    + "nobody you have allowed, and nobody is at a terminal to be asked; look at it, "
+                    + "and give --yes, or set 'allowed-signers' in \(configuration.path)")
+        }
+        var lines = ["nothing was installed from \(wish.location) before. \(wish.name) is:"]
+        lines += try git.description(of: commit, wish.location).map { "    \($0)" }
+        lines += module.files.filter { $0.status.kind != .directory }.prefix(Self.filesShownMax)
+            .map { file in
+                let marker = file.status.mode & 0o111 != 0 ? "*" : ""
+                return "    \(file.path)\(marker)  \(file.status.size) bytes"
+            }
+        let more = module.files.count - Self.filesShownMax
+        if more > 0 { lines.append("    and \(more) more") }
+        if module.files.contains(where: { $0.path == "install" }) {
+            lines.append("its 'install' will be run as \(UserAccount.current().name)")
+        }
+        guard confirm(lines) else { throw InstallationFailure("not installed") }
+    }
+
+    private static let filesShownMax = 100
+
+    private func receipt(
+        _ wish: Wish, _ candidate: Candidate, _ place: FilePath
+    ) throws -> Receipt {
+        Receipt(
+            name: wish.name.description, kind: candidate.kind, origin: wish.location.url,
+            ref: wish.ref.description, commit: candidate.commit, signer: candidate.signer,
+            time: Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds),
+            files: try Receipt.files(in: place))
+    }
+}
+
+extension Configuration {
+    /// Where a module of that name is, and of which kind, be it in order or not.
+    func place(ofInstalled name: ModuleName) -> (path: FilePath, kind: ModuleKind)? {
+        for (shelf, kind) in [(support, ModuleKind.support), (modules, .user)] {
+            let path = FilePath(shelf).appending(name.description)
+            if FileStatus(of: path, followingLinks: false) != nil { return (path, kind) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// A module that is not in force yet: what it is, and what is wrong with its files.
+struct ModuleInspection {
+    let name: ModuleName
+    /// Nil where it is neither a user module nor a support module.
+    let kind: ModuleKind?
+    let manifest: Manifest
+    let complaints: [Diagnostic]
+    /// Of its files, for whoever is asked about them.
+    let files: [FileTree.Entry]
+
+    /// - Parameter label: what the complaints call the directory.
+    init(of directory: FilePath, named name: ModuleName, as label: String) {
+        self.name = name
+        var examiner = Examiner(directory: directory, label: label)
+        files = examiner.examineFiles()
+        kind = examiner.kind(of: name)
+        manifest = examiner.manifest()
+        let roles = kind == .user ? Role.allCases.map(\.rawValue) : [name.description]
+        for executable in kind == nil ? [] : roles + ModuleScript.allCases.map(\.rawValue) {
+            examiner.examine(executable: executable, isRequired: roles.contains(executable))
+        }
+        complaints = examiner.complaints
+    }
+
+    /// What is wanting to be as good as others may expect of a module that is published.
+    func shortcomings(as label: String) -> [Diagnostic] {
+        var found: [Diagnostic] = []
+        func complain(_ file: String, _ message: String) {
+            found.append(Diagnostic(file: "\(label)/\(file)", position: .start, message: message))
+        }
+        let names = Set(files.map(\.path.string))
+        if manifest.description == nil {
+            complain(
+                "module.toml", "'description' is missing, by which 'crd search' finds the module")
+        }
+        if names.contains("install") && !names.contains("rollback") {
+            complain("rollback", "is not there, so that nothing undoes what 'install' does")
+        }
+        if kind == .support && !names.contains("install") {
+            complain("install", "is not there; it prepares the system, or checks that it is fit")
+        }
+        return found
+    }
+}
+
+/// Looks at one directory, and collects what is wrong.
+private struct Examiner {
+    let directory: FilePath
+    let label: String
+    private(set) var complaints: [Diagnostic] = []
+
+    init(directory: FilePath, label: String) {
+        self.directory = directory
+        self.label = label
+    }
+
+    private mutating func complain(_ path: String, _ message: String) {
+        complaints.append(
+            Diagnostic(
+                file: path.isEmpty ? label : "\(label)/\(path)", position: .start, message: message)
+        )
+    }
+
+    mutating func examineFiles() -> [FileTree.Entry] {
+        let entries: [FileTree.Entry]
+        do throws(SystemCallError) {
+            entries = try FileTree.entries(of: directory) { $0.string != ".git" }
+                .filter { $0.path.string != ".git" }
+        } catch {
+            complain("", "cannot be read: \(error)")
+            return []
+        }
+        for entry in entries { examine(entry) }
+        let bytes = entries.filter { $0.status.kind == .regular }.reduce(0) { $0 + $1.status.size }
+        if bytes > ModuleLimits.bytesMax {
+            complain(
+                "",
+                "has \(bytes) bytes; a module may have \(ByteSize(ModuleLimits.bytesMax)) in "
+                    + "all; fetch such things in 'install'")
+        }
+        if entries.count > ModuleLimits.filesMax {
+            complain("", "has \(entries.count) files; a module may have \(ModuleLimits.filesMax)")
+        }
+        return entries
+    }
+
+    private mutating func examine(_ entry: FileTree.Entry) {
+        let path = entry.path.string
+        if let objection = FileNameRule.objection(to: path) {
+            return complain(path, "\(objection); give it another name")
+        }
+        switch entry.status.kind {
+        case .regular where entry.status.mode & 0o7000 != 0:
+            complain(
+                path,
+                "has the mode \(String(entry.status.mode, radix: 8)), with set-user-ID or the "
+                    + "like; run: chmod u-s,g-s,-t '\(path)'")
+        case .regular, .directory: break
+        case .symbolicLink: examineLink(path)
+        case .other: complain(path, "is a device, a pipe or a socket; remove it")
+        }
+    }
+
+    private mutating func examineLink(_ path: String) {
+        do throws(SystemCallError) {
+            try FileTree.checkThat(FilePath(path), staysIn: directory)
+        } catch {
+            let target = SymbolicLink.target(of: directory.appending(path))?.string ?? ""
+            complain(
+                path,
+                error.errno == .improperLink
+                    ? "is a symbolic link that leads out of the module, to '\(target)'; put the "
+                        + "file there, or have 'install' make the link"
+                    : "is a symbolic link that leads nowhere, to '\(target)'; remove it, or have "
+                        + "'install' make it")
+        }
+    }
+
+    private func has(_ name: String) -> Bool {
+        FileStatus(of: directory.appending(name), followingLinks: false) != nil
+    }
+
+    mutating func kind(of name: ModuleName) -> ModuleKind? {
+        if let kind = ModuleKind(ofModule: name.description, has: has) { return kind }
+        let (check, response) = (Role.check.rawValue, Role.response.rawValue)
+        switch (has(check), has(response)) {
+        case (true, false):
+            complain("", "has '\(check)', but no '\(response)'; a user module has both")
+        case (false, true):
+            complain("", "has '\(response)', but no '\(check)'; a user module has both")
+        default:
+            complain(
+                "",
+                "is no module: a user module has '\(check)' and '\(response)', a support module "
+                    + "an executable called '\(name)'")
+        }
+        return nil
+    }
+
+    mutating func manifest() -> Manifest {
+        let file = InstalledModule.manifestName.string
+        guard has(file) else { return Manifest() }
+        do {
+            let bytes = try Descriptor.open(directory.appending(file), O_RDONLY | O_NONBLOCK)
+                .readAll(limit: TOMLDocument.sizeMax + 1)
+            let root = try TOMLDocument.parse(bytes, file: "\(label)/\(file)")
+            let (manifest, faults) = Manifest.decode(
+                root, file: "\(label)/\(file)", compile: PatternCompiler.outline)
+            complaints += faults
+            return manifest
+        } catch let error as Diagnostic {
+            complaints.append(error)
+        } catch {
+            complain(file, "cannot be read: \(error)")
+        }
+        return Manifest()
+    }
+
+    mutating func examine(executable name: String, isRequired: Bool) {
+        guard isRequired || has(name) else { return }
+        guard let status = FileStatus(of: directory.appending(name)), status.kind == .regular else {
+            return complain(name, "is not a regular file; put an executable there")
+        }
+        guard status.mode & 0o111 != 0 else {
+            return complain(
+                name,
+                "is not executable; its owner must run: git update-index --chmod=+x '\(name)'")
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// One crd at a time changes modules (flock(2)).
+final class ModuleLock {
+    private static let patience = Duration.seconds(600)
+
+    private let lock: FileLock
+
+    private init(_ lock: consuming FileLock) {
+        self.lock = lock
+    }
+
+    /// Without waiting; nil where somebody has it.
+    ///
+    /// - Throws: `InstallationFailure` where it cannot be had at all.
+    static func takeAtOnce(_ files: InstallationFiles) throws(InstallationFailure) -> ModuleLock? {
+        try attempt(files, tries: 2).lock
+    }
+
+    /// Waits for whoever has it, and says so once.
+    ///
+    /// - Throws: `InstallationFailure` where it could not be had.
+    static func take(
+        _ files: InstallationFiles, _ console: InstallationConsole
+    ) throws(InstallationFailure) -> ModuleLock {
+        let end = Clock.now + patience
+        var hasSaid = false
+        while true {
+            let (lock, text) = try attempt(files, tries: FileLock.triesMax)
+            if let lock { return lock }
+            let holder = Holder(text)
+            if holder.isAncestor {
+                throw InstallationFailure(
+                    "\(holder) is changing modules, and has started this crd: what 'install' and "
+                        + "'rollback' need must be there before; name it in 'requires' of module.toml"
+                )
+            }
+            guard Clock.now < end else {
+                throw InstallationFailure(
+                    "\(holder) is still changing modules; see what it waits for, and try again")
+            }
+            if !hasSaid { console.say("waiting for \(holder), which is changing modules") }
+            hasSaid = true
+            if console.interruption?.signal != nil { throw InstallationFailure("interrupted") }
+        }
+    }
+
+    private static func attempt(
+        _ files: InstallationFiles, tries: Int
+    ) throws(InstallationFailure) -> (lock: ModuleLock?, holder: String) {
+        do {
+            return (ModuleLock(try FileLock.take(files.lock, tries: tries)), "")
+        } catch let held as FileLock.Held {
+            return (nil, held.holder)
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+    }
+
+    private struct Holder: CustomStringConvertible {
+        let pid: PID?
+
+        init(_ text: String) {
+            pid = PID(text)
+        }
+
+        var isAncestor: Bool {
+            var current = getppid()
+            while current > 1 {
+                if current == pid { return true }
+                current = ProcessTable.entry(current)?.parent ?? 0
+            }
+            return false
+        }
+
+        var description: String {
+            guard let pid else { return "another crd" }
+            let words = (TextFile.read("/proc/\(pid)/cmdline") ?? "").split(separator: "\0")
+            let command = String(
+                String.UnicodeScalarView(
+                    words.joined(separator: " ").unicodeScalars.filter {
+                        $0.properties.generalCategory != .control
+                    }.prefix(120)))
+            return command.isEmpty ? "process \(pid)" : "process \(pid) (\(command))"
+        }
+    }
+}

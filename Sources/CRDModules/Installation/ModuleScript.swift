@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// What prepares the system for a module, and what undoes that. The raw value is the file's name.
+enum ModuleScript: String, CaseIterable {
+    case install, rollback
+
+    /// Where, for which module, and in the course of what it runs.
+    struct Setting {
+        /// The module's directory, in which it runs.
+        var directory: FilePath
+        /// Where that will be, or was.
+        var target: FilePath
+        var name: String
+        /// By which a later crd finds the processes of a killed one.
+        var runID: String
+        /// `install`, `upgrade` or `remove`; `restore` for the old version after an upgrade that failed.
+        var operation: String
+        var state: FilePath
+        var manifest: Manifest
+        var configuration: ConfigurationFile
+    }
+
+    struct Outcome {
+        var ending: ForegroundProgram.Ending
+        /// The last lines that it printed.
+        var lines: [String]
+
+        var isGood: Bool { ending == .ended(.exited(0)) }
+
+        /// Completing "install …".
+        var story: String {
+            switch ending {
+            case .ended(.exited(let code)): "ended with exit code \(code)"
+            case .ended(let termination): "ended with \(termination)"
+            case .timedOut(let timeout):
+                "took longer than \(TimeSpan(timeout)) and was ended; for more, set 'timeout' in "
+                    + "[install] of its module.toml, or 'timeout' in crd.conf"
+            case .interrupted: "was interrupted"
+            }
+        }
+    }
+
+    /// Runs it to its end, its output shown as it comes; nil where the module has none.
+    ///
+    /// One that cannot be started at all counts as ended with 126, as in a shell.
+    func run(_ setting: Setting, _ console: InstallationConsole) -> Outcome? {
+        let path = setting.directory.appending(rawValue)
+        guard FileStatus(of: path, followingLinks: false) != nil else { return nil }
+        let settings = setting.configuration.configuration
+        let program = ForegroundProgram(
+            path: path.string, environment: environment(setting),
+            directory: setting.directory.string,
+            timeout: setting.manifest.installTimeout ?? settings.timeout, grace: settings.grace,
+            keepsLeftovers: setting.manifest.leftovers == .keep)
+        let end = OutputEnd()
+        do {
+            let ending = try program.run(
+                output: PassedOutput(to: console.output, keeping: end),
+                errors: PassedOutput(to: console.errors, keeping: end),
+                interruption: console.interruption)
+            return Outcome(ending: ending, lines: end.lines)
+        } catch {
+            return Outcome(ending: .ended(.exited(126)), lines: ["\(error)"])
+        }
+    }
+
+    private func environment(_ setting: Setting) -> CStringBlock {
+        var block = CommonEnvironment.block(
+            for: .current(), setting.manifest.environment, setting.configuration)
+        let variables = [
+            "CRD_MODULE": setting.name, "CRD_ROLE": rawValue, "CRD_RUN": setting.runID,
+            "CRD_TRIGGER": Cause.request.rawValue, "CRD_STATE": setting.state.string,
+            "CRD_EVENT_COUNT": "0", "CRD_EVENT_DROPPED": "0",
+            "CRD_OPERATION": setting.operation, "CRD_DIRECTORY": setting.target.string,
+        ]
+        for (name, value) in variables.sorted(by: { $0.key < $1.key }) { block.append(name, value) }
+        return block
+    }
+}

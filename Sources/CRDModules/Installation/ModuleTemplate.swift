@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import CRDLinux
+import Glibc
+public import SystemPackage
+
+/// A new module that works at once, for its author to go on from.
+public struct ModuleTemplate {
+    private struct File {
+        var name: String
+        var text: String
+        var mode: ModeBits = 0o755
+    }
+
+    private let name: ModuleName
+    private let kind: ModuleKind
+    private let files: [File]
+
+    public init(supportModule name: ModuleName) {
+        self.name = name
+        kind = .support
+        files = [
+            File(name: name.description, text: Self.supportExecutable(name)),
+            File(name: ModuleScript.install.rawValue, text: Self.install),
+            File(name: ModuleScript.rollback.rawValue, text: Self.rollback),
+            File(
+                name: InstalledModule.manifestName.string, text: Self.supportManifest(name),
+                mode: 0o644),
+        ]
+    }
+
+    /// A user module that is checked when something happens, or periodically where it waits for
+    /// nothing.
+    ///
+    /// - Parameters:
+    ///   - paths: absolute.
+    ///   - units: of systemd, whose journal entries it waits for.
+    public init(userModule name: ModuleName, paths: [String], units: [String], signals: [String]) {
+        self.name = name
+        kind = .user
+        let hasTriggers = !(paths.isEmpty && units.isEmpty && signals.isEmpty)
+        files = [
+            File(
+                name: Role.check.rawValue, text: hasTriggers ? Self.eventCheck : Self.periodicCheck),
+            File(name: Role.response.rawValue, text: Self.response),
+            File(
+                name: InstalledModule.manifestName.string,
+                text: Self.manifest(hasTriggers)
+                    + Self.triggers(paths: paths, units: units, signals: signals), mode: 0o644),
+        ]
+    }
+
+    /// Writes the module where the daemon finds it, all at once.
+    ///
+    /// - Returns: its directory.
+    /// - Throws: `InstallationFailure`.
+    public func write(
+        _ configuration: ConfigurationFile, console: InstallationConsole
+    ) throws -> FilePath {
+        let settings = configuration.configuration
+        let places = InstallationFiles(settings)
+        try places.prepare()
+        let lock = try ModuleLock.take(places, console)
+        return try withExtendedLifetime(lock) {
+            try Recovery.finish(places, configuration, console)
+            if let (path, kind) = settings.place(ofInstalled: name) {
+                throw InstallationFailure(
+                    "there is a \(kind.rawValue) module \(name) already, \(path); choose another name"
+                )
+            }
+            let shelf = FilePath(kind == .user ? settings.modules : settings.support)
+            let target = shelf.appending(name.description)
+            var transaction = try Transaction.begin(
+                TransactionRecord(.install, name), places, configuration, console)
+            var failure: (any Error)?
+            do {
+                try Directory.make(shelf, mode: 0o755)
+                try transaction.makePlace(for: target)
+                try fill(transaction.place)
+                try transaction.publish()
+            } catch {
+                failure = error
+            }
+            try transaction.finish()
+            if let failure { throw InstallationFailure("\(failure)") }
+            return target
+        }
+    }
+
+    private func fill(_ place: FilePath) throws {
+        for file in files {
+            let path = place.appending(file.name)
+            let descriptor = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: file.mode)
+            try descriptor.writeAll(Array(file.text.utf8), subject: path.string)
+            // Whatever the umask is.
+            try systemCall("fchmod", on: path.string) { fchmod(descriptor.rawValue, file.mode) }
+        }
+        let module = ModuleInspection(of: place, named: name, as: name.description)
+        guard module.complaints.isEmpty else {
+            throw InstallationFailure(module.complaints.map { "\($0)" }.joined(separator: "\n"))
+        }
+    }
+
+    // MARK: Texts
+
+    private static let periodicCheck = """
+        #!/bin/sh
+        # Says by its exit code whether the condition holds: 0 it does, 1 it does not, anything else is an error.
+        # What it prints is the response's standard input.
+        set -eu
+
+        # Put your condition here. This one: the root file system is more than LIMIT percent full, which module.toml sets.
+        used=$(df -P / | awk 'NR == 2 { sub("%", "", $5); print $5 }')
+        [ "$used" -gt "$LIMIT" ] || exit 1
+        echo "/ is $used % full"
+
+        """
+
+    private static let eventCheck = """
+        #!/bin/sh
+        # Says by its exit code whether the condition holds: 0 it does, 1 it does not, anything else is an error.
+        # What it prints is the response's standard input.
+        set -eu
+
+        # Put your condition here: look at how things are, since an event is only a hint to look. This one holds whenever
+        # something has happened since the last check. The events are lines of JSON; there are none when it is only time.
+        [ "$CRD_EVENT_COUNT" -gt 0 ] || exit 1
+        cat "$CRD_EVENTS"
+
+        """
+
+    private static let response = """
+        #!/bin/sh
+        # Does something about it. What check printed is on standard input; what this prints goes to the log.
+        # Exit code 0: done. Anything else: it failed, and the log says so.
+        set -eu
+
+        while IFS= read -r line; do
+            printf 'the condition holds: %s\\n' "$line"
+        done
+
+        """
+
+    private static func manifest(_ hasTriggers: Bool) -> String {
+        """
+        # crd-module(7) explains every key.
+        description = "Say in one line what it does"
+
+        # How often it is checked\(hasTriggers ? ", whether anything happens or not" : ""); without it, as crd.conf says.
+        #interval = "5min"
+        # The longest that check, or response, may take.
+        #timeout = "20s"
+        # Whom it runs as; without it, whom the daemon runs as.
+        #user = "nobody"
+
+        """ + (hasTriggers ? "" : "environment = { LIMIT = \"90\" }\n")
+    }
+
+    private static func triggers(paths: [String], units: [String], signals: [String]) -> String {
+        let paths = paths.map { path in
+            """
+
+            [[trigger.path]]
+            path = \(quoted(path))
+            #events = ["create", "modify", "close_write", "moved_to", "moved_from", "delete"]
+            #recursive = true
+
+            """
+        }
+        let units = units.map { unit in
+            """
+
+            [[trigger.journal]]
+            match = { _SYSTEMD_UNIT = \(quoted(unit.contains(".") ? unit : "\(unit).service")) }
+            #pattern = 'worker (?<worker>\\d+) died'
+
+            """
+        }
+        let signals = signals.map { signal in
+            """
+
+            [[trigger.signal]]
+            signal = \(quoted(signal))
+
+            """
+        }
+        return (paths + units + signals).joined()
+    }
+
+    /// A basic string of TOML.
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": result += "\\\(scalar)"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+
+    private static func supportExecutable(_ name: ModuleName) -> String {
+        """
+        #!/bin/sh
+        # crd -x \(name) [ARGUMENT...]: say here what it does, what it reads, and what its exit codes mean.
+        # Its working directory and environment are the caller's: CRD_MODULE and its like are those of the module that calls.
+        set -eu
+
+        printf '%s was called with %d arguments\\n' "$CRD_SUPPORT" $#
+
+        """
+    }
+
+    private static let install = """
+        #!/bin/sh
+        # Prepares the system, before the module can be called; runs as root, in the module's directory. Anything but exit
+        # code 0, and rollback is run, and nothing of the module stays.
+        set -eu
+
+        # Such as:
+        #command -v curl >/dev/null || { echo "curl is not there; apt install curl" >&2; exit 1; }
+        #mkdir -p /var/spool/example
+
+        """
+
+    private static let rollback = """
+        #!/bin/sh
+        # Undoes all that install does to the system, also when that stopped in the middle, and also when it was undone
+        # already; run after an install that failed, and by crd remove.
+        set -eu
+
+        # Such as:
+        #rm -rf /var/spool/example
+
+        """
+
+    private static func supportManifest(_ name: ModuleName) -> String {
+        """
+        # crd-module(7) explains every key.
+        description = "Say in one line what it does"
+        # Other support modules that it calls.
+        #requires = []
+
+        """
+    }
+}

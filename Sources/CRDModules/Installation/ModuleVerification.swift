@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import CRDLinux
+import SystemPackage
+
+/// How the files of a module differ from its receipt.
+public struct ModuleVerification: Encodable, Sendable {
+    public let name: String
+    public private(set) var changed: [String] = []
+    public private(set) var missing: [String] = []
+    public private(set) var extra: [String] = []
+    /// Nil where there is no receipt to compare with.
+    public private(set) var commit: String?
+
+    public var isClean: Bool { changed.isEmpty && missing.isEmpty && extra.isEmpty }
+
+    /// One line.
+    public var summary: String {
+        let parts = [("changed", changed), ("missing", missing), ("extra", extra)].flatMap {
+            word, files in files.map { "\(word) \($0)" }
+        }
+        let more = parts.count - Self.partsMax
+        return parts.prefix(Self.partsMax).joined(separator: ", ")
+            + (more > 0 ? " and \(more) more" : "")
+    }
+
+    private static let partsMax = 10
+
+    init(of receipt: Receipt, in directory: FilePath) throws {
+        name = receipt.name
+        commit = receipt.commit
+        let found =
+            FileStatus(of: directory)?.kind == .directory
+            ? try Receipt.files(in: directory) : [:]
+        for (path, file) in receipt.files {
+            switch found[path] {
+            case nil: missing.append(path)
+            case file?: break
+            case _?: changed.append(path)
+            }
+        }
+        extra = found.keys.filter { receipt.files[$0] == nil }
+        changed.sort()
+        missing.sort()
+        extra.sort()
+    }
+
+    private init(unknown name: ModuleName) {
+        self.name = name.description
+    }
+
+    /// Compares one module, or all, with their receipts.
+    ///
+    /// - Throws: `InstallationFailure` where that cannot be done.
+    public static func all(
+        _ configuration: Configuration, only name: ModuleName? = nil
+    ) throws -> [ModuleVerification] {
+        let files = InstallationFiles(configuration)
+        if let name {
+            guard let receipt = try Receipt.load(files.receipt(of: name)) else {
+                let isThere = configuration.place(ofInstalled: name) != nil
+                throw InstallationFailure(
+                    isThere
+                        ? "\(name) was not installed by crd: there is no receipt to compare it with"
+                        : "there is no module \(name); 'crd list' shows those that are there")
+            }
+            return [try verification(of: receipt, configuration)]
+        }
+        let names: [FilePath.Component]
+        do throws(SystemCallError) {
+            names = try Directory.list(files.receipts)
+        } catch {
+            // Nothing was installed yet.
+            guard error.errno == .noSuchFileOrDirectory else {
+                throw InstallationFailure("\(error); run crd as root")
+            }
+            names = []
+        }
+        var found: [ModuleVerification] = []
+        for name in names where name.extension == "json" {
+            guard let receipt = try Receipt.load(files.receipts.appending(name)) else { continue }
+            found.append(try verification(of: receipt, configuration))
+        }
+        let known = Set(found.map(\.name))
+        found += ModuleShelf(configuration, switchesUsers: true).contents().modules.map(\.name)
+            .filter { !known.contains($0.description) }.map(ModuleVerification.init(unknown:))
+        return found.sorted { $0.name < $1.name }
+    }
+
+    private static func verification(
+        of receipt: Receipt, _ configuration: Configuration
+    ) throws -> ModuleVerification {
+        let shelf = receipt.kind == .user ? configuration.modules : configuration.support
+        return try ModuleVerification(of: receipt, in: FilePath(shelf).appending(receipt.name))
+    }
+}

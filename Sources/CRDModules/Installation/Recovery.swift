@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// Puts in order what a crd left behind that was killed while it changed modules (G12).
+public enum Recovery {
+    /// Whether there is anything to do, or somebody at work. Costs one access(2).
+    public static func isDue(_ configuration: Configuration) -> Bool {
+        let record = InstallationFiles(configuration).record
+        return record.withPlatformString { access($0, F_OK) } == 0
+    }
+
+    /// Finishes it, unless the one who began is still at work.
+    public static func finishInterrupted(
+        _ configuration: ConfigurationFile, console: InstallationConsole
+    ) {
+        guard isDue(configuration.configuration) else { return }
+        let files = InstallationFiles(configuration.configuration)
+        do {
+            // Not waited for: a module that calls crd must not wait for an installation.
+            guard let lock = try ModuleLock.takeAtOnce(files) else { return }
+            try withExtendedLifetime(lock) { try finish(files, configuration, console) }
+        } catch {
+            console.say("\(error)")
+        }
+    }
+
+    /// To be called with the lock held.
+    static func finish(
+        _ files: InstallationFiles, _ configuration: ConfigurationFile,
+        _ console: InstallationConsole
+    ) throws(InstallationFailure) {
+        guard FileStatus(of: files.record, followingLinks: false) != nil else { return }
+        try files.prepare()
+        let found = try TransactionRecord.load(files.record)
+        guard let record = found else { return }
+        // Whoever it started may still be writing.
+        let id = record.id
+        ProcessTable.killAll { ProcessTable.environment(of: $0, ["CRD_RUN"])?["CRD_RUN"] == id }
+        var transaction = Transaction(resuming: record, files, configuration, console)
+        try transaction.finish()
+        let story = story(of: record)
+        files.note("\(record.operation.rawValue) \(record.name): \(story)")
+        console.say("the \(record.operation.rawValue) of \(record.name) was interrupted; \(story)")
+        for line in transaction.account { console.say(line) }
+    }
+
+    private static func story(of record: TransactionRecord) -> String {
+        switch (record.operation, record.step) {
+        case (.remove, _): "it is removed now"
+        case (_, .committed): "it is complete now"
+        case (.upgrade, _): "it is undone, and the old version is in force"
+        case (.install, _): "it is undone, and nothing of it is left"
+        }
+    }
+}

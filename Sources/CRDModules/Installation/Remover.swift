@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import CRDLinux
+import SystemPackage
+
+/// Takes modules away, after their `rollback` has undone what `install` did.
+public struct Remover {
+    private let configuration: ConfigurationFile
+    private let console: InstallationConsole
+    private let files: InstallationFiles
+
+    public init(_ configuration: ConfigurationFile, console: InstallationConsole) {
+        self.configuration = configuration
+        self.console = console
+        files = InstallationFiles(configuration.configuration)
+    }
+
+    /// - Parameter force: also where other modules require it, or crd has not installed it.
+    /// - Throws: `InstallationFailure`.
+    public func remove(_ name: ModuleName, force: Bool) throws {
+        try files.prepare()
+        let lock = try ModuleLock.take(files, console)
+        try withExtendedLifetime(lock) {
+            try Recovery.finish(files, configuration, console)
+            let (target, status) = try find(name, force: force)
+            var transaction = try Transaction.begin(
+                TransactionRecord(.remove, name), files, configuration, console)
+            var failure: (any Error)?
+            do { try transaction.beginRemoval(of: target, status) } catch { failure = error }
+            try transaction.finish()
+            if let failure { throw failure }
+            let account = transaction.account
+            files.note("remove \(name): \(transaction.keptAside.map { "kept in \($0)" } ?? "done")")
+            guard transaction.keptAside == nil else {
+                throw InstallationFailure(
+                    (["\(name) is no longer in force, but its 'rollback' failed"] + account)
+                        .joined(separator: "\n"))
+            }
+            for warning in transaction.warnings { console.say(warning) }
+            let state = files.state(of: name.description)
+            if FileStatus(of: state, followingLinks: false) != nil {
+                console.say(
+                    "what \(name) has stored is kept in \(state); remove it if nobody needs it")
+            }
+        }
+    }
+
+    private func find(
+        _ name: ModuleName, force: Bool
+    ) throws -> (FilePath, FileStatus) {
+        let settings = configuration.configuration
+        guard let (target, _) = settings.place(ofInstalled: name),
+            let status = FileStatus(of: target, followingLinks: false)
+        else {
+            throw InstallationFailure(
+                "there is no module \(name); 'crd list' shows those that are there")
+        }
+        guard status.kind == .directory else {
+            throw InstallationFailure(
+                "\(target) is not a directory of its own; remove it by hand: rm '\(target)'")
+        }
+        guard !force else { return (target, status) }
+        let dependents = ModuleShelf(settings, switchesUsers: true).contents().modules
+            .filter { $0.manifest.requires.contains(name) && $0.name != name }
+        guard dependents.isEmpty else {
+            let names = dependents.map(\.name.description).joined(separator: ", ")
+            throw InstallationFailure(
+                "\(names) \(dependents.count == 1 ? "requires" : "require") \(name); remove "
+                    + "\(dependents.count == 1 ? "that" : "those") first, or give --force")
+        }
+        guard try Receipt.load(files.receipt(of: name)) != nil else {
+            throw InstallationFailure(
+                "\(name) was not installed by crd, so that nobody could bring it back; to remove "
+                    + "\(target) all the same, give --force")
+        }
+        return (target, status)
+    }
+}

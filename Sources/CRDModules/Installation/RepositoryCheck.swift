@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import CRDLinux
+public import SystemPackage
+
+/// Looks through a directory of modules as it would be published.
+public struct RepositoryCheck {
+    /// How many modules there are.
+    public private(set) var count = 0
+    public private(set) var complaints: [Diagnostic] = []
+    private let root: FilePath
+    private var shelfOfName: [ModuleName: String] = [:]
+
+    /// - Throws: `InstallationFailure` where it cannot be read.
+    public init(of root: FilePath) throws {
+        self.root = root
+        guard FileStatus(of: root)?.kind == .directory else {
+            throw InstallationFailure("\(root) is not a directory")
+        }
+        try look(at: "")
+        for shelf in ["modules", "support"]
+        where FileStatus(of: root.appending(shelf))?.kind == .directory {
+            try look(at: shelf)
+        }
+        if count == 0 { checkRoot() }
+        if count == 0 && complaints.isEmpty {
+            complain(
+                root.string,
+                "has no module: one lies at the root, or in NAME/, modules/NAME/ or support/NAME/")
+        }
+    }
+
+    private mutating func complain(_ path: String, _ message: String) {
+        complaints.append(Diagnostic(file: path, position: .start, message: message))
+    }
+
+    private mutating func look(at shelf: String) throws {
+        let directory = shelf.isEmpty ? root : root.appending(shelf)
+        let entries: [FilePath.Component]
+        do throws(SystemCallError) {
+            entries = try Directory.list(directory)
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+        for entry in entries.sorted(by: { $0.string < $1.string }) {
+            let path = directory.appending(entry)
+            guard !entry.string.hasPrefix("."),
+                FileStatus(of: path, followingLinks: false)?.kind == .directory
+            else { continue }
+            // At the root there may be anything else too.
+            if shelf.isEmpty && !Self.looksLikeModule(path, entry.string) { continue }
+            guard let name = ModuleName(entry.string), !ModuleName.isSkipped(entry.string) else {
+                complain(
+                    path.string,
+                    "is not a module's name; it has at most \(ModuleName.lengthMax) letters, digits, "
+                        + "'.', '_' and '-', a letter or digit first")
+                continue
+            }
+            check(name, path, in: shelf)
+        }
+    }
+
+    private static func looksLikeModule(_ path: FilePath, _ name: String) -> Bool {
+        [Role.check.rawValue, Role.response.rawValue, name].contains {
+            FileStatus(of: path.appending($0))?.kind == .regular
+        }
+    }
+
+    private mutating func check(_ name: ModuleName, _ path: FilePath, in shelf: String) {
+        count += 1
+        let module = ModuleInspection(of: path, named: name, as: path.string)
+        complaints += module.complaints
+        if module.kind != nil { complaints += module.shortcomings(as: path.string) }
+        switch (shelf, module.kind) {
+        case ("modules", .support?):
+            complain(path.string, "is a support module; move it to support/")
+        case ("support", .user?): complain(path.string, "is a user module; move it to modules/")
+        default: break
+        }
+        if let other = shelfOfName.updateValue(shelf, forKey: name) {
+            complain(
+                path.string,
+                "has the name of a module in \(other.isEmpty ? "the root" : "\(other)/"); a name is "
+                    + "one module")
+        }
+    }
+
+    /// A module without a directory of its own has no name but the one it is installed by: a support
+    /// module's is that of its executable.
+    private mutating func checkRoot() {
+        let names = Directory.entries(of: root).map(\.string).sorted()
+        let isUser = [Role.check.rawValue, Role.response.rawValue].contains(where: names.contains)
+        let executable = names.first { name in
+            guard ModuleName(name) != nil, ModuleScript(rawValue: name) == nil,
+                let status = FileStatus(of: root.appending(name))
+            else { return false }
+            return status.kind == .regular && status.mode & 0o111 != 0
+        }
+        guard let name = isUser ? ModuleName("module") : executable.flatMap(ModuleName.init) else {
+            return
+        }
+        check(name, root, in: "")
+    }
+}

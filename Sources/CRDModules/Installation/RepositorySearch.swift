@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// What a repository offers.
+public enum RepositorySearch {
+    public struct Found: Encodable, Sendable {
+        public let name: String
+        public let kind: ModuleKind
+        public let description: String?
+    }
+
+    /// The modules in whose name or description the term is, whatever its case, in name order.
+    ///
+    /// - Throws: `InstallationFailure`.
+    public static func search(
+        _ term: String, in location: RepositoryLocation, at ref: GitReference,
+        _ console: InstallationConsole
+    ) throws -> [Found] {
+        let directory = try temporaryDirectory()
+        defer { try? FileTree.remove(directory) }
+        let git = try Git(
+            in: directory.appending("fetched"), runID: "search-\(getpid())", console: console)
+        let commit = try git.fetch(location, ref)
+        let tree = try git.tree(of: commit, location)
+        let objects = Dictionary(tree.entries.map { ($0.path, $0.object) }) { first, _ in first }
+        var found: [Found] = []
+        for place in tree.places {
+            guard let name = place.name, let kind = place.kind else { continue }
+            let manifest = objects["\(place.path)/\(InstalledModule.manifestName)"]
+            let description = try manifest.flatMap { try self.description(in: $0, git, location) }
+            let words = "\(name) \(description ?? "")".lowercased()
+            guard term.isEmpty || words.contains(term.lowercased()) else { continue }
+            found.append(
+                Found(name: name.description, kind: kind, description: description))
+        }
+        return found.sorted { $0.name < $1.name }
+    }
+
+    /// Nil where the manifest has none, or is broken.
+    private static func description(
+        in object: String, _ git: Git, _ location: RepositoryLocation
+    ) throws -> String? {
+        let bytes = try git.content(of: object, location, limit: TOMLDocument.sizeMax)
+        guard
+            let root = try? TOMLDocument.parse(bytes, file: InstalledModule.manifestName.string)
+        else { return nil }
+        return Manifest.decode(
+            root, file: InstalledModule.manifestName.string, compile: PatternCompiler.outline
+        ).0.description
+    }
+
+    private static func temporaryDirectory() throws -> FilePath {
+        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(parent)/crd-search-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw InstallationFailure(
+                "\(SystemCallError(function: "mkdtemp", errno: Errno(rawValue: errno), subject: parent))"
+            )
+        }
+        return FilePath(platformString: template)
+    }
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// One change of a module, which ends complete or leaves everything as it was (G12).
+///
+/// `finish` is the one way to its end: called by who began it, whether it went well or not, and by
+/// whoever comes after that one was killed.
+struct Transaction {
+    private(set) var record: TransactionRecord
+    let files: InstallationFiles
+    let configuration: ConfigurationFile
+    let console: InstallationConsole
+    /// What became of the scripts, for the message.
+    private(set) var outcomes: [(script: ModuleScript, outcome: ModuleScript.Outcome)] = []
+    /// Where the directory of a rollback that failed is kept.
+    private(set) var keptAside: FilePath?
+    /// Something else has taken the module's place meanwhile.
+    private(set) var hasConflict = false
+    /// What somebody must look at.
+    private(set) var warnings: [String] = []
+
+    /// The change is written down before anything is done.
+    static func begin(
+        _ record: TransactionRecord, _ files: InstallationFiles,
+        _ configuration: ConfigurationFile, _ console: InstallationConsole
+    ) throws(InstallationFailure) -> Transaction {
+        try record.store(files.record)
+        return Transaction(resuming: record, files, configuration, console)
+    }
+
+    /// One that somebody else began.
+    init(
+        resuming record: TransactionRecord, _ files: InstallationFiles,
+        _ configuration: ConfigurationFile, _ console: InstallationConsole
+    ) {
+        self.record = record
+        self.files = files
+        self.configuration = configuration
+        self.console = console
+    }
+
+    var target: FilePath { FilePath(record.target) }
+    var place: FilePath { FilePath(record.place) }
+    private var state: FilePath { files.state(of: record.name) }
+
+    // MARK: Forward
+
+    /// Makes the dot directory beside where the module will be seen.
+    mutating func makePlace(for target: FilePath) throws(InstallationFailure) {
+        let place = try Self.place(beside: target, "installing")
+        record.target = target.string
+        record.place = place.string
+        try record.store(files.record)
+        do throws(SystemCallError) {
+            try Directory.makeNew(place, mode: 0o755)
+            record.inode = try FileStatus(at: place, followingLinks: false).inode
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+    }
+
+    /// Where nobody sees a module.
+    static func place(
+        beside target: FilePath, _ what: String
+    ) throws(InstallationFailure) -> FilePath {
+        let name = target.lastComponent?.string ?? ""
+        let place = target.removingLastComponent().appending(".\(name).\(what)")
+        guard FileStatus(of: place, followingLinks: false) == nil else {
+            throw InstallationFailure(
+                "\(place) is in the way, and no change that crd knows of has left it; look at it, "
+                    + "and remove it")
+        }
+        return place
+    }
+
+    /// Runs `install` in the dot directory, if the module has one.
+    ///
+    /// - Throws: `InstallationFailure` where it did not succeed.
+    mutating func install(_ manifest: Manifest) throws(InstallationFailure) {
+        if console.interruption?.signal != nil { throw InstallationFailure("interrupted") }
+        record.madeState = FileStatus(of: state, followingLinks: false) == nil
+        record.step = .scripting
+        try record.store(files.record)
+        let has = FileStatus(of: place.appending("install"), followingLinks: false) != nil
+        guard has else { return }
+        do throws(SystemCallError) {
+            try Directory.makePrivate(state, owner: .current())
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+        console.say("running 'install' of \(record.name)")
+        guard let outcome = run(.install, in: place, manifest, console) else { return }
+        guard outcome.isGood else {
+            throw InstallationFailure("'install' of \(record.name) \(outcome.story)")
+        }
+    }
+
+    /// From here on it will be finished, whatever happens.
+    mutating func commit(_ receipt: Receipt) throws(InstallationFailure) {
+        do throws(SystemCallError) {
+            try FileTree.sync(place)
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+        record.receipt = receipt
+        record.step = .committed
+        try record.store(files.record)
+    }
+
+    /// The module is to be taken away.
+    mutating func beginRemoval(
+        of target: FilePath, _ status: FileStatus
+    ) throws(InstallationFailure) {
+        record.place = try Self.place(beside: target, "removing").string
+        record.target = target.string
+        record.inode = status.inode
+        record.step = .scripting
+        try record.store(files.record)
+    }
+
+    /// Has the files in the dot directory seen, of which no script is to be run.
+    mutating func publish() throws(InstallationFailure) {
+        do throws(SystemCallError) {
+            try FileTree.sync(place)
+            try Rename.move(place, to: target)
+            try Rename.settle(target.removingLastComponent())
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+    }
+
+    // MARK: The end
+
+    /// Finishes what was committed or is a removal, and undoes anything else.
+    mutating func finish() throws(InstallationFailure) {
+        do {
+            try end()
+        } catch {
+            throw InstallationFailure(
+                "\(error); the next crd command tries again to put \(record.name) in order")
+        }
+    }
+
+    private mutating func end() throws {
+        switch (record.operation, record.step) {
+        case (.remove, _): try finishRemoval()
+        case (_, .committed): try show()
+        case (_, .preparing): break
+        case (_, .scripting), (_, .rolledBack): try undo()
+        }
+        try clearAway()
+    }
+
+    private mutating func show() throws {
+        guard let receipt = record.receipt, let name = ModuleName(record.name) else { return }
+        if FileStatus(of: target, followingLinks: false)?.inode != record.inode {
+            switch record.operation {
+            case .upgrade: try replaceOld()
+            default:
+                guard FileStatus(of: target, followingLinks: false) == nil else {
+                    return try giveWay()
+                }
+                try Rename.move(place, to: target)
+            }
+        }
+        try Rename.settle(target.removingLastComponent())
+        try receipt.store(files.receipt(of: name))
+        try files.remember(receipt.origin)
+    }
+
+    /// Whoever made the directory that is there now did not know of us.
+    private mutating func giveWay() throws {
+        hasConflict = true
+        record.step = .scripting
+        try record.store(files.record)
+        try undo()
+    }
+
+    /// In one step where the file system can do that.
+    private func replaceOld() throws {
+        if try Rename.exchange(place, target) { return }
+        if FileStatus(of: target, followingLinks: false) != nil {
+            try Rename.move(target, to: replaced)
+        }
+        try Rename.move(place, to: target)
+    }
+
+    /// The old version, where two directories cannot be exchanged.
+    private var replaced: FilePath {
+        target.removingLastComponent().appending(".\(record.name).replaced")
+    }
+
+    private mutating func undo() throws {
+        let hasInstall = FileStatus(of: place.appending("install"), followingLinks: false) != nil
+        try rollBack()
+        if record.operation == .upgrade && hasInstall { restoreOld() }
+        if record.madeState { try FileTree.remove(state) }
+    }
+
+    /// What the two versions have in common was undone too. As dpkg does, the old one is installed
+    /// once more.
+    private mutating func restoreOld() {
+        let manifest = Self.manifest(in: target, record.name)
+        guard let outcome = run(.install, in: target, manifest, quiet, "restore"), !outcome.isGood
+        else { return }
+        warnings.append(
+            "'install' of the version of \(record.name) that stays in force was run once more, and "
+                + "\(outcome.story): see whether the module works")
+    }
+
+    private mutating func finishRemoval() throws {
+        if let status = FileStatus(of: target, followingLinks: false), status.inode == record.inode,
+            record.step != .rolledBack
+        {
+            try Rename.move(target, to: place)
+            try Rename.settle(target.removingLastComponent())
+        }
+        try rollBack()
+        if let name = ModuleName(record.name) { try Rename.forget(files.receipt(of: name)) }
+        // Only where it is empty.
+        _ = state.withPlatformString { rmdir($0) }
+    }
+
+    /// Runs `rollback`; what it fails on is kept aside.
+    private mutating func rollBack() throws {
+        guard record.step != .rolledBack, FileStatus(of: place, followingLinks: false) != nil else {
+            return
+        }
+        let outcome = run(.rollback, in: place, Self.manifest(in: place, record.name), quiet)
+        if let outcome, !outcome.isGood { try keepAside() }
+        let names = [ModuleScript.install, .rollback].map {
+            FileStatus(of: place.appending($0.rawValue), followingLinks: false) != nil
+        }
+        if outcome == nil && names == [true, false] {
+            warnings.append(
+                "\(record.name) has no 'rollback': what its 'install' did to the system is not "
+                    + "undone")
+        }
+        record.step = .rolledBack
+        try record.store(files.record)
+    }
+
+    private mutating func keepAside() throws {
+        let kept = files.aside.appending("\(record.name)-\(record.id)")
+        try FileTree.remove(kept)
+        if try !Rename.moveWithinFileSystem(place, to: kept) {
+            try copy(place, to: kept)
+            try FileTree.remove(place)
+        }
+        keptAside = kept
+    }
+
+    private func copy(_ path: FilePath, to other: FilePath) throws {
+        let program = ForegroundProgram(
+            path: CommonEnvironment.program("cp") ?? "/bin/cp",
+            arguments: ["-a", "--", path.string, other.string],
+            environment: CStringBlock(["LC_ALL=C"]), directory: "/", timeout: .seconds(600),
+            grace: .seconds(1))
+        let end = OutputEnd()
+        let ending = try program.run(
+            output: PassedOutput(to: nil, keeping: end), errors: PassedOutput(to: nil, keeping: end)
+        )
+        guard ending == .ended(.exited(0)) else {
+            throw InstallationFailure("cp '\(path)': \(end.lines.joined(separator: "; "))")
+        }
+    }
+
+    /// Nothing of it is left but what is in force.
+    private func clearAway() throws {
+        if !record.place.isEmpty {
+            try FileTree.remove(place)
+            try FileTree.remove(replaced)
+        }
+        try FileTree.remove(files.fetched)
+        try Rename.forget(files.record)
+    }
+
+    // MARK: Scripts
+
+    /// For undoing, which nobody may interrupt.
+    private var quiet: InstallationConsole {
+        var console = console
+        console.interruption = nil
+        return console
+    }
+
+    private static func manifest(in directory: FilePath, _ name: String) -> Manifest {
+        guard let name = ModuleName(name) else { return Manifest() }
+        return ModuleInspection(of: directory, named: name, as: name.description).manifest
+    }
+
+    private mutating func run(
+        _ script: ModuleScript, in directory: FilePath, _ manifest: Manifest,
+        _ console: InstallationConsole, _ operation: String? = nil
+    ) -> ModuleScript.Outcome? {
+        let setting = ModuleScript.Setting(
+            directory: directory, target: target, name: record.name, runID: record.id,
+            operation: operation ?? record.operation.rawValue, state: state, manifest: manifest,
+            configuration: configuration)
+        guard let outcome = script.run(setting, console) else { return nil }
+        outcomes.append((script, outcome))
+        return outcome
+    }
+
+    // MARK: For the message
+
+    /// What the scripts said last, and what became of it all.
+    var account: [String] {
+        var lines: [String] = []
+        for (script, outcome) in outcomes where !outcome.lines.isEmpty {
+            lines.append("'\(script.rawValue)' said last:")
+            lines += outcome.lines.map { "    \($0)" }
+        }
+        if let failed = outcomes.last(where: { $0.script == .rollback && !$0.outcome.isGood }) {
+            lines.append("'rollback' \(failed.outcome.story)")
+        }
+        if let keptAside {
+            lines.append(
+                "what 'install' did is not undone, or not wholly: the module's files are kept in "
+                    + "\(keptAside); undo the rest by hand, then remove them")
+        }
+        return lines + warnings
+    }
+}

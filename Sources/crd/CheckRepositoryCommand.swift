@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDModules
+import SystemPackage
+
+struct CheckRepositoryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check-repository",
+        abstract: "Look through a directory of modules that is to be published.",
+        discussion: """
+            Finds what --install would refuse, and what others may expect besides: a description, \
+            and a rollback for each install. Each complaint is a line 'file:line:column: message'. \
+            Exit codes: 0 nothing is wrong, 1 something is.
+            """)
+
+    @Argument(help: ArgumentHelp("The directory.", valueName: "dir"), completion: .directory)
+    var directory: String
+
+    func run() throws {
+        let check = try ModuleConsole.run {
+            try RepositoryCheck(of: FilePath(directory).lexicallyNormalized())
+        }
+        for complaint in check.complaints { print(complaint) }
+        guard check.complaints.isEmpty else { throw ExitCode.failure }
+        StandardError.say("\(check.count) module\(check.count == 1 ? "" : "s"), nothing is wrong")
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDCore
+import CRDModules
+
+/// `crd --install NAME`, and `crd -l LOCATION NAME`, are this command by other names.
+struct InstallCommand: ConfiguredCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "install",
+        abstract: "Install a module from git: crd --install NAME [-l LOCATION].",
+        discussion: """
+            The module lies at the repository's root, or in NAME/, modules/NAME/ or support/NAME/. \
+            Its 'install' is run before anybody sees the module; if that fails, its 'rollback' is \
+            run, and nothing of it is left. Exit codes: 0 installed, 1 not, and everything is as it \
+            was, or the message says what is not.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+    @OptionGroup var repository: RepositoryOption
+
+    @Flag(help: "Do not ask before something is installed from a place never used before.")
+    var yes = false
+
+    @Argument(help: ModuleArgument.help)
+    var name: ModuleName
+
+    func run() throws {
+        let file = options.load()
+        let location = try repository.location(file)
+        let reference = try repository.reference() ?? .head
+        let outcome = try ModuleConsole.run {
+            try Installer(file, console: ModuleConsole.make(assumesYes: yes))
+                .install(name, from: location, at: reference)
+        }
+        Self.report(outcome, file, "installed")
+    }
+
+    static func report(_ outcome: Installer.Outcome, _ file: ConfigurationFile, _ what: String) {
+        let receipt = outcome.receipt
+        let signer = receipt.signer.map { ", signed by \($0)" } ?? ""
+        print(
+            "\(what) \(receipt.name), a \(receipt.kind.rawValue) module: commit \(receipt.commit)\(signer)"
+        )
+        for complaint in outcome.complaints {
+            StandardError.say("it cannot be used yet: \(complaint)")
+        }
+        if receipt.kind == .user && !file.configuration.autoReload {
+            StandardError.say("'auto-reload' is off: crd reload puts it in force")
+        }
+    }
+}

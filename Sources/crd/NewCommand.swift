@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDCore
+import CRDModules
+import Glibc
+
+struct NewCommand: ConfiguredCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "new",
+        abstract: "Make a module that works at once, to go on from.",
+        discussion: """
+            Without --path, --journal or --signal it is checked periodically; each of them may be \
+            given several times. Exit codes: 0 made, 1 not.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    @Flag(help: "A support module, for crd -x.")
+    var support = false
+
+    @Option(
+        help: ArgumentHelp("Look when something happens there.", valueName: "path"),
+        completion: .file())
+    var path: [String] = []
+
+    @Option(
+        help: ArgumentHelp("Look when this unit of systemd logs something.", valueName: "unit"))
+    var journal: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Look when the daemon gets this signal: USR1, USR2, RTMIN+0 to RTMAX-0.",
+            valueName: "signal"))
+    var signal: [String] = []
+
+    @Argument(help: ModuleArgument.help)
+    var name: ModuleName
+
+    func validate() throws {
+        if support && !(path.isEmpty && journal.isEmpty && signal.isEmpty) {
+            throw ValidationError(
+                "a support module is called, it waits for nothing: leave out --path, --journal and "
+                    + "--signal")
+        }
+    }
+
+    func run() throws {
+        let file = options.load()
+        let template =
+            support
+            ? ModuleTemplate(supportModule: name)
+            : ModuleTemplate(
+                userModule: name, paths: path.map(Self.absolute), units: journal, signals: signal)
+        let directory = try ModuleConsole.run {
+            try template.write(file, console: ModuleConsole.make())
+        }
+        print("made \(directory)")
+        if !support && !file.configuration.autoReload {
+            StandardError.say("'auto-reload' is off: crd reload puts it in force")
+        }
+    }
+
+    private static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let directory = getcwd(nil, 0) else { return path }
+        defer { free(directory) }
+        return "\(String(cString: directory))/\(path)"
+    }
+}

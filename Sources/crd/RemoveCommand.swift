@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDCore
+import CRDModules
+
+struct RemoveCommand: ConfiguredCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove",
+        abstract: "Remove a module, after its rollback has undone what its install did.",
+        discussion: """
+            If 'rollback' fails, the module is out of force all the same, and its files are kept \
+            where the message says. Exit codes: 0 removed, 1 not, or not undone.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    @Flag(help: "Also where other modules require it, or crd has not installed it.")
+    var force = false
+
+    @Argument(help: ModuleArgument.help, completion: ModuleArgument.completion)
+    var name: ModuleName
+
+    func run() throws {
+        let file = options.load()
+        try ModuleConsole.run {
+            try Remover(file, console: ModuleConsole.make()).remove(name, force: force)
+        }
+        print("removed \(name)")
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDCore
+import CRDModules
+import Glibc
+
+/// Which repository, and which of its versions.
+struct RepositoryOption: ParsableArguments {
+    @Option(
+        name: [.customShort("l"), .long],
+        help: ArgumentHelp(
+            "A git URL, a path (it begins with /, ./ or ../), or GitHub's owner/name; "
+                + "else what 'repository' of crd.conf says.",
+            valueName: "location"),
+        completion: .directory)
+    var location: String?
+
+    @Option(help: "A branch, a tag or a commit; else what the repository shows first.")
+    var ref: String?
+
+    /// Nil where none is named.
+    func named() throws -> RepositoryLocation? {
+        guard let location else { return nil }
+        let directory = getcwd(nil, 0)
+        defer { free(directory) }
+        do throws(RepositoryLocation.Malformed) {
+            return try RepositoryLocation(
+                parsing: location, from: directory.map { String(cString: $0) })
+        } catch {
+            throw ValidationError("-l: '\(location)' \(error.reason)")
+        }
+    }
+
+    /// The one that is named, or that of crd.conf.
+    func location(_ file: ConfigurationFile) throws -> RepositoryLocation {
+        if let location = try named() ?? file.configuration.repository { return location }
+        StandardError.say(
+            "no repository is set; name one with -l, or write into \(file.path): "
+                + "repository = \"https://…\" (a git URL or a local directory)")
+        throw ExitCode.failure
+    }
+
+    func reference() throws -> GitReference? {
+        guard let ref else { return nil }
+        guard let reference = GitReference(ref) else {
+            throw ValidationError("--ref: '\(ref)' is no branch, tag or commit")
+        }
+        return reference
+    }
+}

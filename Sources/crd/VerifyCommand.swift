@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDCore
+import CRDModules
+
+struct VerifyCommand: ConfiguredCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Compare modules with what was installed.",
+        discussion: """
+            Each file that is other than when its module was installed is a line: MODULE, changed, \
+            missing or extra, and the path. Modules without a receipt are named, and are no fault. \
+            Exit codes: 0 all is as it was installed, 1 it is not.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    @Flag(
+        help:
+            "Print JSON: [{\"name\": …, \"commit\": …, \"changed\": [], \"missing\": [], \"extra\": []}, …]."
+    )
+    var json = false
+
+    @Argument(
+        help: ArgumentHelp("One module; else all.", valueName: "name"),
+        completion: ModuleArgument.completion)
+    var name: ModuleName?
+
+    func run() throws {
+        let file = options.load()
+        let found = try ModuleConsole.run {
+            try ModuleVerification.all(file.configuration, only: name)
+        }
+        if json {
+            try JSONOutput.print(found)
+        } else {
+            for module in found { Self.show(module) }
+        }
+        if found.contains(where: { !$0.isClean }) { throw ExitCode.failure }
+    }
+
+    private static func show(_ module: ModuleVerification) {
+        if module.commit == nil { StandardError.say("\(module.name) was not installed by crd") }
+        for (word, paths) in [
+            ("changed", module.changed), ("missing", module.missing), ("extra", module.extra),
+        ] {
+            for path in paths { print("\(module.name) \(word) \(path)") }
+        }
+    }
+}
