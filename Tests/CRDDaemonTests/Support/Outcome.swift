@@ -10,17 +10,19 @@ struct Outcome {
 
     /// Runs a program to its end.
     ///
-    /// - Parameter directory: where what it says is kept meanwhile.
+    /// - Parameters:
+    ///   - input: a file that is its standard input.
+    ///   - directory: where what it says is kept meanwhile.
     static func of(
         _ command: [String], environment: [String: String] = World.environment,
-        in directory: String
+        input: String = "/dev/null", in directory: String
     ) async throws -> Outcome {
         let name = "\(directory)/outcome-\(UInt32.random(in: 0 ... .max))"
         let output = "\(name).out"
         let errors = "\(name).err"
         defer { for file in [output, errors] { unlink(file) } }
         let program = try Program(
-            command, environment: environment, output: output, errors: errors)
+            command, environment: environment, input: input, output: output, errors: errors)
         let code = try await program.end()
         func text(_ path: String) -> String {
             String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
