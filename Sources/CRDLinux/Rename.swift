@@ -51,7 +51,7 @@ public enum Rename {
     /// Writes a file of root's alone in the place of one that may be there, and waits until it is on
     /// the disk: whatever happens, there is the old one or the new one (fsync(2)).
     public static func replace(_ path: FilePath, with bytes: [UInt8]) throws(SystemCallError) {
-        let new = FilePath("\(path).new")
+        let new = unfinished(path)
         do {
             let file = try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
             try file.writeAll(bytes, subject: new.string)
@@ -62,6 +62,9 @@ public enum Rename {
         }
         try settle(path.removingLastComponent())
     }
+
+    /// What `replace` has written before it is in its place.
+    public static func unfinished(_ path: FilePath) -> FilePath { FilePath("\(path).new") }
 
     /// Removes a file, for good (unlink(2), fsync(2)); one that is not there is as good.
     public static func forget(_ path: FilePath) throws(SystemCallError) {

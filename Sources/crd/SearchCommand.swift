@@ -19,8 +19,8 @@ struct SearchCommand: ConfiguredCommand {
     var json = false
 
     @Argument(
-        help: ArgumentHelp("Part of a name or a description; \"\" finds all.", valueName: "term"))
-    var term: String
+        help: ArgumentHelp("Part of a name or a description; without it, all.", valueName: "term"))
+    var term = ""
 
     func run() throws {
         let file = options.load()
@@ -41,7 +41,10 @@ struct SearchCommand: ConfiguredCommand {
             }
         }
         if found.isEmpty {
-            StandardError.say("nothing in \(location) has '\(term)' in its name or description")
+            StandardError.say(
+                term.isEmpty
+                    ? "there is no module in \(location)"
+                    : "nothing in \(location) has '\(term)' in its name or description")
             throw ExitCode.failure
         }
     }

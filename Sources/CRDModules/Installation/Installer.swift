@@ -164,7 +164,7 @@ public struct Installer {
         _ transaction: Transaction
     ) -> String {
         var lines = ["\(failure)"] + transaction.account
-        if transaction.keptAside == nil && transaction.warnings.isEmpty {
+        if transaction.keptAside == nil {
             let wasRolledBack = transaction.outcomes.contains { $0.script == .rollback }
             lines.append(
                 (wasRolledBack ? "'rollback' has undone it: " : "")

@@ -7,10 +7,12 @@ import SystemPackage
 
 /// Puts in order what a crd left behind that was killed while it changed modules (G12).
 public enum Recovery {
-    /// Whether there is anything to do, or somebody at work. Costs one access(2).
+    /// Whether there is anything to do, or somebody at work. Costs two access(2).
     public static func isDue(_ configuration: Configuration) -> Bool {
         let record = InstallationFiles(configuration).record
-        return record.withPlatformString { access($0, F_OK) } == 0
+        return [record, Rename.unfinished(record)].contains {
+            $0.withPlatformString { access($0, F_OK) } == 0
+        }
     }
 
     /// Finishes it, unless the one who began is still at work.
