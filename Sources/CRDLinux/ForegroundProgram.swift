@@ -55,6 +55,8 @@ public struct ForegroundProgram {
         // So that all it starts can be found below us, whoever else of them has ended.
         let adopted = crd_set_subreaper(true)
         defer { _ = crd_set_subreaper(adopted) }
+        // What another one was allowed to leave running.
+        let kept = Self.descendants
         let reactor = try Reactor()
         let timer = try TimerSource()
         _ = try reactor.add(timer)
@@ -76,7 +78,7 @@ public struct ForegroundProgram {
                 ending = .timedOut(after: timeout)
             }
         }
-        if termination == nil || !keepsLeftovers { try endAll(reactor, timer) }
+        if termination == nil || !keepsLeftovers { try endAll(but: kept, reactor, timer) }
         for pipe in pipes { pipe.finish() }
         return ending ?? .timedOut(after: timeout)
     }
@@ -112,12 +114,16 @@ public struct ForegroundProgram {
     }
 
     /// Ends all that is left of it: SIGTERM, and SIGKILL after the grace.
-    private func endAll(_ reactor: Reactor, _ timer: TimerSource) throws {
+    private func endAll(
+        but kept: [ProcessTable.Entry], _ reactor: Reactor, _ timer: TimerSource
+    ) throws {
         let killAt = Clock.now + grace
         var hasAsked: Set<ProcessTable.Entry> = []
         while true {
             while Self.reapsAnother() {}
-            let left = ProcessTable.currentTree(below: [getpid()]).filter { $0.pid != getpid() }
+            let left = Self.descendants.filter { process in
+                !kept.contains { ($0.pid, $0.startTime) == (process.pid, process.startTime) }
+            }
             if left.isEmpty { return }
             let now = Clock.now
             for process in left {
@@ -134,6 +140,10 @@ public struct ForegroundProgram {
             var events: [Event] = []
             _ = try reactor.wait(into: &events)
         }
+    }
+
+    private static var descendants: [ProcessTable.Entry] {
+        ProcessTable.currentTree(below: [getpid()]).filter { $0.pid != getpid() }
     }
 
     private static let step = Duration.milliseconds(10)

@@ -19,7 +19,7 @@ struct CheckRepositoryCommand: ParsableCommand {
 
     func run() throws {
         let check = try ModuleConsole.run {
-            try RepositoryCheck(of: FilePath(directory).lexicallyNormalized())
+            try RepositoryCheck(of: FilePath(directory))
         }
         for complaint in check.complaints { print(complaint) }
         guard check.complaints.isEmpty else { throw ExitCode.failure }

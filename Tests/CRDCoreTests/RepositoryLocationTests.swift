@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Testing
+
+@testable import CRDCore
+
+@Suite("Where a repository is")
+struct RepositoryLocationTests {
+    @Test(
+        "is a git URL, a path, or GitHub's owner/name",
+        arguments: [
+            ("https://example.org/a.git", "https://example.org/a.git"),
+            ("HTTPS://example.org/a.git", "HTTPS://example.org/a.git"),
+            ("ssh://git@example.org:22/~/a", "ssh://git@example.org:22/~/a"),
+            ("git://[::1]/a", "git://[::1]/a"),
+            ("file:///srv/a", "file:///srv/a"),
+            ("git@example.org:team/a.git", "git@example.org:team/a.git"),
+            ("example.org:a", "example.org:a"),
+            ("/srv/modules", "/srv/modules"),
+            ("/srv/a:b", "/srv/a:b"),
+            ("./a", "/home/a"), ("../a", "/home/../a"), (".", "/home"), ("./", "/home"),
+            ("..", "/home/.."),
+            ("owner/name", "https://github.com/owner/name"),
+            ("owner/na.me-1_2", "https://github.com/owner/na.me-1_2"),
+        ])
+    func accepted(text: String, url: String) throws {
+        #expect(try RepositoryLocation(parsing: text, from: "/home").url == url)
+    }
+
+    @Test(
+        "is nothing else",
+        arguments: [
+            ("", "is empty"), ("name", "is neither"), ("a/b/c", "is neither"),
+            ("owner/", "is neither"), ("/ name", nil), ("~/a", "is neither"),
+            ("owner/.name", "is neither"), ("-u/x", "begins with '-'"),
+            ("--upload-pack=x", "begins with '-'"),
+            ("ext::sh -c true", "begins with 'ext'"), ("fd::3", "begins with 'fd'"),
+            ("ftp://example.org/a", "begins with 'ftp'"), ("a\nb/c", "has control characters"),
+            ("/a\u{202E}b", "has control characters"),
+        ] as [(String, String?)])
+    func refused(text: String, reason: String?) {
+        guard let reason else {
+            #expect(throws: Never.self) { try RepositoryLocation(parsing: text, from: "/") }
+            return
+        }
+        #expect {
+            try RepositoryLocation(parsing: text, from: "/")
+        } throws: {
+            ($0 as? RepositoryLocation.Malformed)?.reason.hasPrefix(reason) == true
+        }
+    }
+
+    @Test("a path in crd.conf must be whole")
+    func relative() {
+        #expect(throws: RepositoryLocation.Malformed.self) {
+            try RepositoryLocation(parsing: "./a", from: nil)
+        }
+    }
+
+    @Test(
+        "is shown without a password",
+        arguments: [
+            ("https://me:secret@example.org/a", "https://me:***@example.org/a"),
+            ("https://me@example.org/a", "https://me@example.org/a"),
+            ("https://example.org/a:b@c", "https://example.org/a:b@c"),
+            ("git@example.org:a", "git@example.org:a"),
+        ])
+    func shown(text: String, shown: String) throws {
+        #expect(try "\(RepositoryLocation(parsing: text, from: nil))" == shown)
+    }
+
+    @Test(
+        "A reference is a branch, a tag or a commit",
+        arguments: [
+            ("main", true), ("v1.0", true), ("feature/x", true), ("HEAD", true),
+            ("0123456789abcdef0123456789abcdef01234567", true), ("refs/heads/main", true),
+            ("", false), ("-x", false), ("+main", false), ("a:b", false), ("a..b", false),
+            ("a^", false), ("a~1", false), ("a b", false), ("*", false), ("a@{1}", false),
+            (".a", false), ("/a", false), ("a/", false), ("a.lock", false), ("a\n", false),
+        ])
+    func reference(text: String, isGood: Bool) {
+        #expect((GitReference(text) != nil) == isGood)
+    }
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+/// Goal: G12, an installation ends complete or leaves the machine as it was, and says what happened.
+/// Method: modules whose scripts fail in every way that scripts can.
+@Suite(
+    "G12: All or nothing", .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
+    .timeLimit(.minutes(5)), .takesTurns)
+struct FailingInstallTests {
+    private let world: World
+    private let repository: GitRepository
+
+    init() async throws {
+        world = try World()
+        repository = try await GitRepository(in: world.directory)
+    }
+
+    struct Failure: CustomTestStringConvertible {
+        var testDescription: String
+        /// What install does, after it has made three files.
+        var install: String
+        /// What rollback does; nil where there is none.
+        var rollback: String? = "rm -f $NOTES/a $NOTES/b $NOTES/c; echo rolled back"
+        var manifest = ""
+        /// What crd says.
+        var says: [String]
+        var marks: [String] = []
+        var isKeptAside = false
+    }
+
+    private static let failures = [
+        Failure(
+            testDescription: "exit code", install: "echo so far; exit 3",
+            says: [
+                "'install' of queue ended with exit code 3", "    so far", "    rolled back",
+                "nothing of queue is left",
+            ]),
+        Failure(
+            testDescription: "signal", install: "kill -9 $$",
+            says: ["ended with signal 9", "nothing of queue is left"]),
+        Failure(
+            testDescription: "timeout", install: "setsid sleep 300 & sleep 300",
+            manifest: "[install]\ntimeout = \"300ms\"",
+            says: ["took longer than 300ms", "[install]", "nothing of queue is left"]),
+        Failure(
+            testDescription: "timeout for both roles", install: "sleep 300",
+            manifest: "timeout = \"300ms\"", says: ["took longer than 300ms"]),
+        Failure(
+            testDescription: "deaf to SIGTERM", install: "trap '' TERM; sleep 300; sleep 300",
+            manifest: "[install]\ntimeout = \"300ms\"", says: ["took longer than 300ms"]),
+        Failure(
+            testDescription: "no rollback", install: "exit 4", rollback: nil,
+            says: ["exit code 4", "has no 'rollback'", "not undone"], marks: ["a", "b", "c"]),
+        Failure(
+            testDescription: "rollback fails", install: "exit 5",
+            rollback: "rm -f $NOTES/a; echo cannot >&2; exit 9",
+            says: [
+                "exit code 5", "'rollback' ended with exit code 9", "    cannot", "are kept in",
+                "state/daemon/aside/queue-",
+            ], marks: ["b", "c"], isKeptAside: true),
+        Failure(
+            testDescription: "rollback hangs", install: "exit 6", rollback: "sleep 300",
+            manifest: "[install]\ntimeout = \"300ms\"",
+            says: ["exit code 6", "'rollback' took longer than 300ms", "are kept in"],
+            marks: ["a", "b", "c"], isKeptAside: true),
+        Failure(
+            testDescription: "much output", install: "yes line | head -n 300000; exit 7",
+            says: ["exit code 7", "    line\n    line\n"]),
+        Failure(
+            testDescription: "output that commands terminals",
+            install: "printf 'a\\033[2Jb\\n'; exit 8", says: ["    a[2Jb"]),
+    ]
+
+    @Test("whatever install does", arguments: failures)
+    func failing(_ failure: Failure) async throws {
+        let notes = "NOTES=\(world.notes)\n"
+        var scripts = [
+            "queue": "true",
+            "install": notes + "touch $NOTES/a $NOTES/b $NOTES/c\n\(failure.install)",
+        ]
+        if let rollback = failure.rollback { scripts["rollback"] = notes + rollback }
+        try repository.module("queue", scripts, manifest: failure.manifest)
+        try await repository.commit()
+        let outcome = try await world.install("queue", "-l", repository.path)
+        #expect(outcome.code == 1)
+        for text in failure.says {
+            #expect(outcome.errors.contains(text), "\(text): \(outcome.errors)")
+        }
+        #expect(world.marks == failure.marks)
+        let aside = world.remains.filter { $0.hasPrefix("state/daemon/aside/") }
+        #expect(aside.contains { $0.hasSuffix("/rollback") } == failure.isKeptAside)
+        #expect(world.remains.filter { !aside.contains($0) } == [])
+        #expect(Processes.mentioning(world.directory).isEmpty)
+        #expect(try await world.crd(["-x", "queue"]).code == 127)
+        // And nothing is in the way of a better one.
+        try repository.module("queue", ["install": "exit 0"])
+        try await repository.commit()
+        #expect(try await world.install("queue", "-l", repository.path).code == 0)
+    }
+
+    @Test(
+        "an install that cannot even be started",
+        arguments: [
+            ("#!/nowhere/sh\n", "exit code 126", "the interpreter its #! line names"),
+            ("no script\n", "exit code 126", "nor a script with a #! line"),
+        ])
+    func unstartable(text: String, says: String, why: String) async throws {
+        try repository.module(
+            "queue", ["queue": "true", "rollback": "touch \(world.notes)/undone"])
+        try repository.write(text, to: "queue/install", mode: 0o755)
+        try await repository.commit()
+        let outcome = try await world.install("queue", "-l", repository.path)
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains(says) && outcome.errors.contains(why), "\(outcome.errors)")
+        #expect(world.marks == ["undone"] && world.remains == [])
+    }
+
+    @Test(
+        "Ctrl-C ends install and all it has started, and undoes it",
+        arguments: [SIGINT, SIGTERM, SIGHUP])
+    func interrupted(signal: CInt) async throws {
+        try repository.module(
+            "queue",
+            [
+                "queue": "true", "rollback": "rm \(world.notes)/begun",
+                "install": "touch \(world.notes)/begun; \(world.forever) & \(world.forever)",
+            ])
+        try await repository.commit()
+        let log = "\(world.directory)/out"
+        let program = try Program(
+            [Binary.path, "--install", "queue", "--yes", "-l", repository.path],
+            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
+            output: log, errors: log)
+        try await eventually("install has begun") {
+            world.marks == ["begun"] && world.sleepers().count == 2
+        }
+        program.send(signal)
+        #expect(try await program.end() == 1)
+        #expect(world.marks == [] && world.remains == [] && world.sleepers().isEmpty)
+        let said = try String(contentsOfFile: log, encoding: .utf8)
+        #expect(said.contains("'install' of queue was interrupted"))
+    }
+
+    @Test("a module that appears in the place meanwhile is not touched")
+    func conflict() async throws {
+        let place = "\(world.directory)/support/queue"
+        try repository.module(
+            "queue",
+            [
+                "queue": "echo theirs", "rollback": "rm \(world.notes)/made",
+                "install": "touch \(world.notes)/made; mkdir \(place); echo mine >\(place)/queue",
+            ])
+        try await repository.commit()
+        let outcome = try await world.install("queue", "-l", repository.path)
+        #expect(outcome.code == 1 && outcome.errors.contains("has appeared meanwhile"))
+        #expect(try String(contentsOfFile: "\(place)/queue", encoding: .utf8) == "mine\n")
+        #expect(world.marks == [])
+        #expect(world.remains == ["support/queue", "support/queue/queue"])
+    }
+
+    @Test("a directory of somebody's that would be in the way is left alone")
+    func inTheWay() async throws {
+        try repository.module("queue", ["queue": "true"])
+        try await repository.commit()
+        try world.makeDirectory("support/.queue.installing")
+        try world.write("precious", to: "support/.queue.installing/file")
+        let outcome = try await world.install("queue", "-l", repository.path)
+        #expect(outcome.code == 1 && outcome.errors.contains(".queue.installing is in the way"))
+        #expect(
+            world.remains == ["support/.queue.installing", "support/.queue.installing/file"])
+    }
+
+    @Test(
+        "a full disk", .enabled(if: MountNamespace.isPossible, "\(MountNamespace.needs)"),
+        arguments: ["support", "state"])
+    func fullDisk(what: String) async throws {
+        try repository.module(
+            "queue",
+            [
+                "queue": "true", "install": "touch \(world.notes)/a",
+                "rollback": "rm -f \(world.notes)/a",
+            ])
+        try repository.write(Self.noise, to: "queue/data")
+        try await repository.commit()
+        try world.makeDirectory("state")
+        let script = """
+            mount -t tmpfs -o size=1m none \(world.directory)/\(what) || exit 99
+            \(Binary.path) --install queue --yes -l \(repository.path)
+            code=$?
+            find \(world.directory)/support -mindepth 1
+            exit $code
+            """
+        let outcome = try await Outcome.of(
+            ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", script],
+            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
+            in: world.directory)
+        #expect(outcome.code == 1, "\(outcome)")
+        #expect(outcome.output == "")
+        #expect(
+            outcome.errors.contains("does not fit on the disk")
+                || outcome.errors.contains("No space left"), "\(outcome)")
+        #expect(world.marks == [])
+    }
+
+    /// Three megabytes that nothing makes smaller.
+    private static let noise: String = {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<200_000).map { _ in
+            String(UInt64.random(in: 0 ... .max, using: &generator), radix: 36)
+        }
+        .joined()
+    }()
+}
