@@ -222,6 +222,8 @@ struct Git {
         "core.protectNTFS": "true", "core.attributesFile": "/dev/null",
         "credential.helper": "", "submodule.recurse": "false", "fetch.recurseSubmodules": "false",
         "fetch.fsckObjects": "true", "transfer.fsckObjects": "true",
+        // Only told of otherwise: set-user-ID and the like, which git leaves out when it writes the file.
+        "fetch.fsck.badFilemode": "error",
         // One file, which the limit of its size bounds.
         "fetch.unpackLimit": "1", "gc.auto": "0", "maintenance.auto": "false",
         "protocol.version": "2", "advice.detachedHead": "false", "log.showSignature": "false",

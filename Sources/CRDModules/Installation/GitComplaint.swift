@@ -82,12 +82,21 @@ enum GitComplaint {
                 }
             ),
             (
+                ["unable to write file", "unable to create file"],
+                { place, _ in
+                    "the files of \(place) cannot be written; is there room where 'modules' and 'support' "
+                        + "of crd.conf are?"
+                }
+            ),
+            (
                 ["File too large", "died of signal 25"],
                 { place, _ in "\(place) is larger than what crd fetches, 512MiB" }
             ),
             (
                 ["fsck error", "in strict mode", "invalid path", "Fsck"],
-                { place, _ in "\(place) has a commit that git refuses as unsafe" }
+                { place, _ in
+                    "\(place) has a commit with names or modes in it which git refuses as unsafe"
+                }
             ),
         ]
 
