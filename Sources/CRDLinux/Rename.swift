@@ -10,7 +10,14 @@ public enum Rename {
     public static func move(_ path: FilePath, to new: FilePath) throws(SystemCallError) {
         try systemCall("rename", on: "\(path)' to '\(new)") {
             path.withPlatformString { from in
-                new.withPlatformString { crd_rename_new(from, $0) }
+                new.withPlatformString { to in
+                    let result = crd_rename_new(from, to)
+                    // Some file systems know no flags.
+                    guard result == -1, errno == EINVAL, access(to, F_OK) == -1 else {
+                        return result
+                    }
+                    return rename(from, to)
+                }
             }
         }
     }

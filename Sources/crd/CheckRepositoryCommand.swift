@@ -4,7 +4,7 @@ import ArgumentParser
 import CRDModules
 import SystemPackage
 
-struct CheckRepositoryCommand: ParsableCommand {
+struct CheckRepositoryCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "check-repository",
         abstract: "Look through a directory of modules that is to be published.",
@@ -13,6 +13,8 @@ struct CheckRepositoryCommand: ParsableCommand {
             and a rollback for each install. Each complaint is a line 'file:line:column: message'. \
             Exit codes: 0 nothing is wrong, 1 something is.
             """)
+
+    @OptionGroup var options: ConfigurationOption
 
     @Argument(help: ArgumentHelp("The directory.", valueName: "dir"), completion: .directory)
     var directory: String

@@ -8,11 +8,16 @@ import Glibc
 /// The terminal, for what changes modules.
 enum ModuleConsole {
     static func make(assumesYes: Bool = false) throws -> InstallationConsole {
+        // What is made here must be open to the users that roles run as, whatever we inherited.
+        umask(0o022)
         var console = InstallationConsole(say: StandardError.say)
-        console.interruption = try Interruption()
+        let interruption = try Interruption()
+        console.interruption = interruption
         console.assumesYes = assumesYes
         console.showsProgress = isatty(STDERR_FILENO) == 1
-        if isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 { console.confirm = confirm }
+        if isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 {
+            console.confirm = { confirm($0, unless: interruption) }
+        }
         return console
     }
 
@@ -37,9 +42,13 @@ enum ModuleConsole {
         }
     }
 
-    private static func confirm(_ lines: [String]) -> Bool {
+    private static func confirm(_ lines: [String], unless interruption: Interruption) -> Bool {
         for line in lines { StandardError.say(line) }
         StandardError.ask("crd: install it? [y/N] ")
+        var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+        while poll(&input, 1, 100) <= 0 {
+            guard interruption.signal == nil else { return false }
+        }
         guard let answer = readLine() else { return false }
         return ["y", "yes"].contains(answer.lowercased())
     }

@@ -27,5 +27,8 @@ struct RemoveCommand: ConfiguredCommand {
             try Remover(file, console: ModuleConsole.make()).remove(name, force: force)
         }
         print("removed \(name)")
+        if !file.configuration.autoReload {
+            StandardError.say("'auto-reload' is off: crd reload has the daemon let go of it")
+        }
     }
 }

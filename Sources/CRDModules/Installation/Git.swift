@@ -203,6 +203,10 @@ struct Git {
             throw InstallationFailure(
                 GitComplaint.sentence(end.lines, location, ref, ended: termination))
         case .interrupted: throw InstallationFailure("interrupted")
+        case .timedOut(let timeout) where !isFetch:
+            throw InstallationFailure(
+                "git \(arguments[0]) took longer than \(TimeSpan(timeout)) and was ended; is the disk "
+                    + "in order?")
         case .timedOut(let timeout):
             throw InstallationFailure(
                 "git has not fetched \(location) in \(TimeSpan(timeout)) and was ended; look at the "

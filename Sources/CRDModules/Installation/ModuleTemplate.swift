@@ -78,11 +78,14 @@ public struct ModuleTemplate {
                 try Directory.make(shelf, mode: 0o755)
                 try transaction.makePlace(for: target)
                 try fill(transaction.place)
-                try transaction.publish()
+                try transaction.commit()
             } catch {
                 failure = error
             }
             try transaction.finish()
+            if transaction.hasConflict {
+                failure = InstallationFailure("\(target) has appeared meanwhile; see what it is")
+            }
             if let failure { throw InstallationFailure("\(failure)") }
             return target
         }

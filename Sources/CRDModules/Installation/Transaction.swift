@@ -83,10 +83,11 @@ struct Transaction {
     mutating func install(_ manifest: Manifest) throws(InstallationFailure) {
         if console.interruption?.signal != nil { throw InstallationFailure("interrupted") }
         record.madeState = FileStatus(of: state, followingLinks: false) == nil
+        record.runsInstall =
+            FileStatus(of: place.appending("install"), followingLinks: false) != nil
         record.step = .scripting
         try record.store(files.record)
-        let has = FileStatus(of: place.appending("install"), followingLinks: false) != nil
-        guard has else { return }
+        guard record.runsInstall else { return }
         do throws(SystemCallError) {
             try Directory.makePrivate(state, owner: .current())
         } catch {
@@ -100,7 +101,7 @@ struct Transaction {
     }
 
     /// From here on it will be finished, whatever happens.
-    mutating func commit(_ receipt: Receipt) throws(InstallationFailure) {
+    mutating func commit(_ receipt: Receipt? = nil) throws(InstallationFailure) {
         do throws(SystemCallError) {
             try FileTree.sync(place)
         } catch {
@@ -120,17 +121,6 @@ struct Transaction {
         record.inode = status.inode
         record.step = .scripting
         try record.store(files.record)
-    }
-
-    /// Has the files in the dot directory seen, of which no script is to be run.
-    mutating func publish() throws(InstallationFailure) {
-        do throws(SystemCallError) {
-            try FileTree.sync(place)
-            try Rename.move(place, to: target)
-            try Rename.settle(target.removingLastComponent())
-        } catch {
-            throw InstallationFailure("\(error)")
-        }
     }
 
     // MARK: The end
@@ -156,7 +146,6 @@ struct Transaction {
     }
 
     private mutating func show() throws {
-        guard let receipt = record.receipt, let name = ModuleName(record.name) else { return }
         if FileStatus(of: target, followingLinks: false)?.inode != record.inode {
             switch record.operation {
             case .upgrade: try replaceOld()
@@ -168,6 +157,7 @@ struct Transaction {
             }
         }
         try Rename.settle(target.removingLastComponent())
+        guard let receipt = record.receipt, let name = ModuleName(record.name) else { return }
         try receipt.store(files.receipt(of: name))
         try files.remember(receipt.origin)
     }
@@ -195,9 +185,8 @@ struct Transaction {
     }
 
     private mutating func undo() throws {
-        let hasInstall = FileStatus(of: place.appending("install"), followingLinks: false) != nil
         try rollBack()
-        if record.operation == .upgrade && hasInstall { restoreOld() }
+        if record.operation == .upgrade && record.runsInstall { restoreOld() }
         if record.madeState { try FileTree.remove(state) }
     }
 

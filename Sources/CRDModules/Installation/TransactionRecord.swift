@@ -33,9 +33,11 @@ struct TransactionRecord: Codable, Equatable {
     var place = ""
     /// Whether the module's state directory was made for it.
     var madeState = false
+    /// Whether there is an `install` that may have begun.
+    var runsInstall = false
     /// Of the directory that is put where it is seen, or taken away from there.
     var inode: UInt64?
-    /// The new one.
+    /// The new one; nil for a module that nobody has fetched.
     var receipt: Receipt?
 
     init(_ operation: Operation, _ name: ModuleName) {
