@@ -35,10 +35,13 @@ public enum Recovery {
         _ files: InstallationFiles, _ configuration: ConfigurationFile,
         _ console: InstallationConsole
     ) throws(InstallationFailure) {
-        guard FileStatus(of: files.record, followingLinks: false) != nil else { return }
         try files.prepare()
-        let found = try TransactionRecord.load(files.record)
-        guard let record = found else { return }
+        do throws(SystemCallError) {
+            try Rename.forget(Rename.unfinished(files.record))
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+        guard let record = try TransactionRecord.load(files.record) else { return }
         // Whoever it started may still be writing.
         let id = record.id
         ProcessTable.killAll { ProcessTable.environment(of: $0, ["CRD_RUN"])?["CRD_RUN"] == id }
@@ -52,6 +55,7 @@ public enum Recovery {
 
     private static func story(of record: TransactionRecord) -> String {
         switch (record.operation, record.step) {
+        case (.remove, .preparing): "nothing was changed"
         case (.remove, _): "it is removed now"
         case (_, .committed): "it is complete now"
         case (.upgrade, _): "it is undone, and the old version is in force"

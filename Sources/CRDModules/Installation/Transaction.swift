@@ -137,9 +137,9 @@ struct Transaction {
 
     private mutating func end() throws {
         switch (record.operation, record.step) {
+        case (_, .preparing): break
         case (.remove, _): try finishRemoval()
         case (_, .committed): try show()
-        case (_, .preparing): break
         case (_, .scripting), (_, .rolledBack): try undo()
         }
         try clearAway()

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+@Suite(
+    "What is installed", .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
+    .timeLimit(.minutes(5)), .takesTurns)
+struct UpgradeTests {
+    private let world: World
+    private let repository: GitRepository
+
+    init() async throws {
+        world = try World()
+        repository = try await GitRepository(in: world.directory)
+        try await publish(version: 1)
+        try #require(try await world.install("queue", "-l", repository.path).code == 0)
+    }
+
+    /// - Parameter ending: of install.
+    private func publish(version: Int, ending: String = "true") async throws {
+        let log = "\(world.notes)/log"
+        try repository.module(
+            "queue",
+            [
+                "queue": "echo version \(version)",
+                "install":
+                    "echo \(version) >\(world.notes)/version; echo install \(version) $CRD_OPERATION >>\(log); \(ending)",
+                "rollback":
+                    "rm -f \(world.notes)/version; echo rollback \(version) $CRD_OPERATION >>\(log)",
+            ])
+        try await repository.commit()
+    }
+
+    private func expectInForce(_ version: Int, sourceLocation: SourceLocation = #_sourceLocation)
+        async throws
+    {
+        let run = try await world.crd(["-x", "queue"])
+        #expect(run.output == "version \(version)\n", sourceLocation: sourceLocation)
+        #expect(world.note("version") == "\(version)\n", sourceLocation: sourceLocation)
+        #expect(try await world.crd(["verify"]).code == 0, sourceLocation: sourceLocation)
+        #expect(
+            !world.remains.contains { $0.hasPrefix("support/.") }, sourceLocation: sourceLocation)
+    }
+
+    @Test("upgrade brings the newest version, once")
+    func upgrade() async throws {
+        try await publish(version: 2)
+        let outcome = try await world.crd(["upgrade", "queue"])
+        #expect(outcome.code == 0 && outcome.output.hasPrefix("upgraded queue, a support module"))
+        try await expectInForce(2)
+        let again = try await world.crd(["upgrade", "queue"])
+        #expect(again.code == 0 && again.output.hasPrefix("nothing newer than queue"))
+        #expect(world.notedLines("log") == ["install 1 install", "install 2 upgrade"])
+    }
+
+    @Test(
+        "an upgrade that fails leaves the old version in force, and what it needs",
+        arguments: ["exit 3", "kill -9 $$"])
+    func failing(ending: String) async throws {
+        try await publish(version: 2, ending: ending)
+        let outcome = try await world.crd(["upgrade", "queue"])
+        #expect(
+            outcome.code == 1
+                && outcome.errors.contains("the version of queue that was there stays in force"))
+        try await expectInForce(1)
+        // As dpkg does: what the new version's rollback took away, the old one's install brings back.
+        #expect(
+            world.notedLines("log") == [
+                "install 1 install", "install 2 upgrade", "rollback 2 upgrade", "install 1 restore",
+            ])
+    }
+
+    @Test("while the new version installs, the old one is in force")
+    func meanwhile() async throws {
+        try await publish(version: 2, ending: "\(Binary.path) -x queue >\(world.notes)/meanwhile")
+        #expect(try await world.crd(["upgrade", "queue"]).code == 0)
+        #expect(world.note("meanwhile") == "version 1\n")
+        try await expectInForce(2)
+    }
+
+    @Test("what somebody has changed is not lost by an upgrade, unless it is forced")
+    func changed() async throws {
+        try await publish(version: 2)
+        try world.script("echo mine", at: "support/queue/queue")
+        try world.write("x", to: "support/queue/settings")
+        let outcome = try await world.crd(["upgrade", "queue"])
+        #expect(outcome.code == 1 && outcome.errors.contains("changed queue, extra settings"))
+        #expect(try await world.crd(["-x", "queue"]).output == "mine\n")
+        #expect(try await world.crd(["upgrade", "queue", "--force"]).code == 0)
+        try await expectInForce(2)
+    }
+
+    @Test("a module that became another kind, or has gone, stays as it is")
+    func otherKind() async throws {
+        try await repository.git("rm", "-rq", "queue")
+        try repository.module("queue", ["check": "exit 1", "response": "true"])
+        try await repository.commit()
+        let kind = try await world.crd(["upgrade", "queue"])
+        #expect(kind.code == 1 && kind.errors.contains("is a user module in"))
+        try await repository.git("rm", "-rq", "queue")
+        try await repository.commit()
+        let gone = try await world.crd(["upgrade", "queue"])
+        #expect(gone.code == 1 && gone.errors.contains("has no module queue"))
+        try await expectInForce(1)
+    }
+
+    @Test("what crd has not installed is neither upgraded nor removed by accident")
+    func foreign() async throws {
+        try world.module("own", check: "exit 1")
+        for command in ["upgrade", "remove"] {
+            let outcome = try await world.crd([command, "own"])
+            #expect(outcome.code == 1 && outcome.errors.contains("was not installed by crd"))
+            let unknown = try await world.crd([command, "nobody"])
+            #expect(unknown.code == 1 && unknown.errors.contains("there is no module nobody"))
+        }
+        #expect(world.remains.contains("modules/own/check"))
+        #expect(try await world.crd(["remove", "own", "--force"]).code == 0)
+        #expect(!world.remains.contains("modules/own"))
+    }
+
+    @Test("remove undoes what install did; a rollback that fails keeps the files aside")
+    func remove() async throws {
+        let outcome = try await world.crd(["remove", "queue"])
+        #expect(outcome.code == 0 && outcome.output == "removed queue\n")
+        #expect(world.note("version") == nil && world.remains == [])
+        #expect(world.notedLines("log").last == "rollback 1 remove")
+
+        try repository.module("queue", ["rollback": "echo cannot; exit 4"])
+        try await repository.commit()
+        try #require(try await world.install("queue", "-l", repository.path).code == 0)
+        let failed = try await world.crd(["remove", "queue"])
+        #expect(failed.code == 1)
+        for text in [
+            "'rollback' ended with exit code 4", "    cannot", "state/daemon/aside/queue-",
+        ] {
+            #expect(failed.errors.contains(text), "\(failed.errors)")
+        }
+        #expect(!world.remains.contains { $0.hasPrefix("support/") || $0.contains("receipts/") })
+        #expect(world.remains.contains { $0.contains("aside") && $0.hasSuffix("/rollback") })
+    }
+
+    @Test("what a module has stored outlives it")
+    func stored() async throws {
+        try world.write("precious", to: "state/modules/queue/data")
+        let outcome = try await world.crd(["remove", "queue"])
+        #expect(outcome.code == 0 && outcome.errors.contains("is kept in"))
+        #expect(world.remains == ["state/modules/queue", "state/modules/queue/data"])
+    }
+
+    @Test("a response of the old version ends as it began")
+    func running() async throws {
+        try repository.module(
+            "m",
+            [
+                "check": "exit 0",
+                "response":
+                    "touch \(world.notes)/begun; while [ ! -e \(world.notes)/go ]; do sleep 0.05; done; cat ./text >\(world.notes)/ended",
+            ],
+            manifest: "interval = \"1h\"")
+        try repository.write("old", to: "m/text")
+        try await repository.commit()
+        try await world.start()
+        try #require(try await world.install("m", "-l", repository.path).code == 0)
+        try await eventually("the response runs") { world.marks.contains("begun") }
+        try repository.write("new", to: "m/text")
+        try repository.module("m", ["response": "true", "check": "exit 1"])
+        try await repository.commit()
+        #expect(try await world.crd(["upgrade", "m"]).code == 0)
+        try world.write("", to: "notes/go")
+        try await eventually("it has ended") { world.marks.contains("ended") }
+        try await eventually("the new one is in force") {
+            try world.listed("m").last?.check == "exit code 1"
+        }
+    }
+
+    // MARK: verify
+
+    @Test("verify lists what is changed, missing and extra")
+    func verify() async throws {
+        let clean = try await world.crd(["verify"])
+        #expect(clean.code == 0 && clean.output == "")
+        try world.module("own", check: "exit 1")
+        #expect(try await world.crd(["verify"]).code == 0)
+        try world.write("#!/bin/sh\n", to: "support/queue/queue", mode: 0o755)
+        chmod("\(world.directory)/support/queue/install", 0o700)
+        unlink("\(world.directory)/support/queue/rollback")
+        try world.write("", to: "support/queue/more")
+        symlink("queue", "\(world.directory)/support/queue/link")
+        let outcome = try await world.crd(["verify", "queue"])
+        #expect(outcome.code == 1)
+        #expect(
+            outcome.output.split(separator: "\n") == [
+                "queue changed install", "queue changed queue", "queue missing rollback",
+                "queue extra link", "queue extra more",
+            ])
+        let json = try await world.crd(["verify", "--json"])
+        let found = try JSONDecoder().decode([Verification].self, from: Data(json.output.utf8))
+        #expect(json.code == 1 && found.map(\.name) == ["own", "queue"])
+        #expect(found[1].changed == ["install", "queue"] && found[0].commit == nil)
+        #expect(try await world.crd(["verify", "own"]).code == 1)
+        try FileManager.default.removeItem(atPath: "\(world.directory)/support/queue")
+        #expect(try await world.crd(["verify"]).output.contains("queue missing install"))
+    }
+
+    private struct Verification: Decodable {
+        var name: String
+        var commit: String?
+        var changed: [String]
+        var missing: [String]
+        var extra: [String]
+    }
+
+    // MARK: One at a time
+
+    @Test("two at once wait for each other, and say for whom")
+    func lock() async throws {
+        try await publish(
+            version: 2,
+            ending:
+                "touch \(world.notes)/begun; while [ ! -e \(world.notes)/go ]; do sleep 0.05; done")
+        let log = "\(world.directory)/out"
+        let environment = World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 }
+        let first = try Program(
+            [Binary.path, "upgrade", "queue"], environment: environment, output: log, errors: log)
+        try await eventually("install has begun") { world.marks.contains("begun") }
+        let second = try Program(
+            [Binary.path, "remove", "queue"], environment: environment, output: "\(log)2",
+            errors: "\(log)2")
+        try await eventually("the second says that it waits") {
+            try String(contentsOfFile: "\(log)2", encoding: .utf8)
+                .contains("waiting for process \(first.pid) (\(Binary.path) upgrade queue)")
+        }
+        try world.write("", to: "notes/go")
+        #expect(try await first.end() == 0)
+        #expect(try await second.end() == 0)
+        #expect(!world.remains.contains { $0.hasPrefix("support/") })
+        #expect(world.notedLines("log").suffix(2) == ["install 2 upgrade", "rollback 2 remove"])
+    }
+
+    @Test("a script that wants to change modules itself is refused, not left waiting")
+    func nested() async throws {
+        try await publish(version: 2, ending: "\(Binary.path) remove queue")
+        let outcome = try await world.crd(["upgrade", "queue"])
+        #expect(outcome.code == 1 && outcome.errors.contains("has started this crd"))
+        try await expectInForce(1)
+    }
+
+    // MARK: crd -x
+
+    @Test("-x from a check and a response: their variables stay, CRD_SUPPORT is added")
+    func execution() async throws {
+        try world.script(
+            "sed s/^/got:/; env | grep -E '^CRD_(MODULE|ROLE|SUPPORT|STATE)=' | sort; exit $1",
+            at: "support/show")
+        unlink("\(world.directory)/support/show")
+        try world.makeDirectory("support/show")
+        try world.script(
+            "sed s/^/got:/; env | grep -E '^CRD_(MODULE|ROLE|SUPPORT|STATE)=' | sort; exit $1",
+            at: "support/show/show")
+        try world.module(
+            "m", check: "echo from check | crd -x show 0",
+            response: "crd -x show 0 >\(world.notes)/response")
+        try await world.start()
+        try await eventually("the response has run") {
+            (world.note("response") ?? "").contains("SUPPORT")
+        }
+        let state = "\(world.directory)/state/modules/m"
+        #expect(
+            world.notedLines("response") == [
+                "got:got:from check", "got:CRD_MODULE=m", "got:CRD_ROLE=check",
+                "got:CRD_STATE=\(state)", "got:CRD_SUPPORT=show", "CRD_MODULE=m",
+                "CRD_ROLE=response", "CRD_STATE=\(state)", "CRD_SUPPORT=show",
+            ])
+        let shell = try await world.crd(["-x", "show", "9"])
+        #expect(shell.code == 9 && shell.output == "CRD_SUPPORT=show\n")
+    }
+}
