@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Goal: the program's end is the end of all that it started, however it ends.
+/// Method: shells, each waited for by a process of its own: who waits ends all that is below it.
+@Suite("A program in the foreground", .timeLimit(.minutes(2)))
+struct ForegroundProgramTests {
+    private let directory: TemporaryDirectory
+
+    init() throws {
+        directory = try TemporaryDirectory()
+    }
+
+    private struct Outcome {
+        var ending: ForegroundProgram.Ending
+        var output: String
+        var lines: [String]
+    }
+
+    private static func shell(
+        _ script: String, in directory: String = "/tmp", timeout: Duration = .seconds(60)
+    ) -> ForegroundProgram {
+        ForegroundProgram(
+            path: "/bin/sh", arguments: ["-c", script],
+            environment: CStringBlock(["PATH=/usr/bin:/bin", "A=1"]), directory: directory,
+            timeout: timeout, grace: .milliseconds(200))
+    }
+
+    private static func run(_ program: ForegroundProgram) throws -> Outcome {
+        let output = CapturedOutput(limit: 1 << 20)
+        let end = OutputEnd()
+        let ending = try program.run(
+            output: output, errors: PassedOutput(to: nil, keeping: end))
+        return Outcome(
+            ending: ending, output: String(decoding: output.bytes, as: UTF8.self), lines: end.lines)
+    }
+
+    private static var hasChildren: Bool {
+        !ProcessTable.currentTree(below: [getpid()]).filter { $0.pid != getpid() }.isEmpty
+    }
+
+    @Test("how it ended, and what it printed")
+    func endings() async throws {
+        await #expect(processExitsWith: .success) {
+            let told = try Self.run(Self.shell("echo out; echo a >&2; echo b >&2; echo $A; exit 3"))
+            #expect(told.ending == .ended(.exited(3)))
+            #expect(told.output == "out\n1\n" && told.lines == ["a", "b"])
+            let killed = try Self.run(Self.shell("kill -9 $$"))
+            #expect(killed.ending == .ended(.signaled(SIGKILL)))
+            let inputs = try Self.run(Self.shell("cat; wc -c </dev/fd/3"))
+            #expect(inputs.output == "0\n")
+            #expect(throws: SpawnError.self) {
+                var program = Self.shell("")
+                program.path = "/nowhere"
+                _ = try Self.run(program)
+            }
+        }
+    }
+
+    @Test("only the end of what it says is kept, without what commands a terminal")
+    func outputEnd() async throws {
+        await #expect(processExitsWith: .success) {
+            let told = try Self.run(
+                Self.shell("seq 1 100000 >&2; printf '\\033[2Jx\\ty\\r50%%\\n' >&2"))
+            #expect(told.lines.count == 20)
+            #expect(told.lines.suffix(3) == ["100000", "[2Jx\ty", "50%"])
+        }
+    }
+
+    @Test("the timeout ends all that it started, also what is deaf to SIGTERM or has left")
+    func timeout() async throws {
+        await #expect(processExitsWith: .success) {
+            let told = try Self.run(
+                Self.shell(
+                    "trap '' TERM; setsid sleep 300 & (sleep 300 & sleep 300) & echo x; sleep 300; sleep 300",
+                    timeout: .milliseconds(200)))
+            #expect(told.ending == .timedOut(after: .milliseconds(200)))
+            #expect(told.output == "x\n")
+            #expect(!Self.hasChildren)
+        }
+    }
+
+    @Test("what it leaves running is ended, or may stay; what stays is not ended by the next")
+    func leftovers() async throws {
+        await #expect(processExitsWith: .success) {
+            let first = try Self.run(Self.shell("setsid sleep 300 &"))
+            #expect(first.ending == .ended(.exited(0)))
+            #expect(!Self.hasChildren)
+            var program = Self.shell("setsid sleep 300 >/dev/null 2>&1 &")
+            program.keepsLeftovers = true
+            let second = try Self.run(program)
+            #expect(second.ending == .ended(.exited(0)))
+            #expect(Self.hasChildren)
+            let third = try Self.run(Self.shell("sleep 300 &"))
+            #expect(third.ending == .ended(.exited(0)))
+            let left = ProcessTable.currentTree(below: [getpid()]).filter { $0.pid != getpid() }
+            #expect(left.count == 1)
+            for process in left { ProcessTable.send(SIGKILL, to: process) }
+        }
+    }
+
+    @Test("no file grows beyond the limit, and the limit is the program's alone")
+    func fileSize() async throws {
+        await #expect(processExitsWith: .success) { [path = directory.path.string as String] in
+            var program = Self.shell("head -c 100000 /dev/zero >large; echo $?", in: path)
+            program.fileSizeMax = 4_096
+            let cut = try Self.run(program)
+            #expect(cut.output == "\(128 + SIGXFSZ)\n")
+            #expect(FileStatus(of: FilePath("\(path)/large"))?.size == 4_096)
+            program.fileSizeMax = nil
+            let whole = try Self.run(program)
+            #expect(whole.output == "0\n")
+        }
+    }
+}
