@@ -160,6 +160,31 @@ struct FailingInstallTests {
         #expect(world.remains == ["support/queue", "support/queue/queue"])
     }
 
+    @Test("no rollback is run where no install was, and nobody's state is taken from its user")
+    func nothingPrepared() async throws {
+        try repository.module(
+            "queue", ["queue": "true", "rollback": "touch \(world.notes)/undone"])
+        try await repository.commit()
+        try world.makeDirectory("state")
+        try world.makeDirectory("state/modules")
+        let state = try world.makeDirectory("state/modules/queue")
+        chown(state, 65_534, 65_534)
+        // The digests of the receipt cannot be made without the program for them.
+        let tools = try world.makeDirectory("tools")
+        symlink("/usr/bin/git", "\(tools)/git")
+        let outcome = try await world.crd(
+            ["--install", "queue", "--yes", "-l", repository.path],
+            environment: ["CRD_CONFIG": world.configuration, "PATH": tools])
+        #expect(
+            outcome.code == 1 && outcome.errors.contains("sha256sum is not there"), "\(outcome)")
+        #expect(world.marks == [] && world.remains == ["state/modules/queue"])
+        try repository.module("queue", ["install": "true"])
+        try await repository.commit()
+        #expect(try await world.install("queue", "-l", repository.path).code == 0)
+        var status = stat()
+        #expect(stat(state, &status) == 0 && status.st_uid == 65_534)
+    }
+
     @Test("a directory of somebody's that would be in the way is left alone")
     func inTheWay() async throws {
         try repository.module("queue", ["queue": "true"])

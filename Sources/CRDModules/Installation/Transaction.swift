@@ -83,13 +83,14 @@ struct Transaction {
     mutating func install(_ manifest: Manifest) throws(InstallationFailure) {
         if console.interruption?.signal != nil { throw InstallationFailure("interrupted") }
         record.madeState = FileStatus(of: state, followingLinks: false) == nil
-        record.runsInstall =
+        record.mayBePrepared =
             FileStatus(of: place.appending("install"), followingLinks: false) != nil
         record.step = .scripting
         try record.store(files.record)
-        guard record.runsInstall else { return }
+        guard record.mayBePrepared else { return }
         do throws(SystemCallError) {
-            try Directory.makePrivate(state, owner: .current())
+            // One that is there may belong to a role's user.
+            if record.madeState { try Directory.makePrivate(state, owner: .current()) }
         } catch {
             throw InstallationFailure("\(error)")
         }
@@ -119,6 +120,9 @@ struct Transaction {
         record.place = try Self.place(beside: target, "removing").string
         record.target = target.string
         record.inode = status.inode
+        record.mayBePrepared = ModuleScript.allCases.contains {
+            FileStatus(of: target.appending($0.rawValue), followingLinks: false) != nil
+        }
         record.step = .scripting
         try record.store(files.record)
     }
@@ -181,12 +185,12 @@ struct Transaction {
 
     /// The old version, where two directories cannot be exchanged.
     private var replaced: FilePath {
-        target.removingLastComponent().appending(".\(record.name).replaced")
+        target.removingLastComponent().appending(".\(record.name).\(record.id)")
     }
 
     private mutating func undo() throws {
         try rollBack()
-        if record.operation == .upgrade && record.runsInstall { restoreOld() }
+        if record.operation == .upgrade && record.mayBePrepared { restoreOld() }
         if record.madeState { try FileTree.remove(state) }
     }
 
@@ -216,15 +220,12 @@ struct Transaction {
 
     /// Runs `rollback`; what it fails on is kept aside.
     private mutating func rollBack() throws {
-        guard record.step != .rolledBack, FileStatus(of: place, followingLinks: false) != nil else {
-            return
-        }
+        guard record.step != .rolledBack, record.mayBePrepared,
+            FileStatus(of: place, followingLinks: false) != nil
+        else { return }
         let outcome = run(.rollback, in: place, Self.manifest(in: place, record.name), quiet)
         if let outcome, !outcome.isGood { try keepAside() }
-        let names = [ModuleScript.install, .rollback].map {
-            FileStatus(of: place.appending($0.rawValue), followingLinks: false) != nil
-        }
-        if outcome == nil && names == [true, false] {
+        if outcome == nil {
             warnings.append(
                 "\(record.name) has no 'rollback': what its 'install' did to the system is not "
                     + "undone")
@@ -234,6 +235,7 @@ struct Transaction {
     }
 
     private mutating func keepAside() throws {
+        guard FileStatus(of: place, followingLinks: false) != nil else { return }
         let kept = files.aside.appending("\(record.name)-\(record.id)")
         try FileTree.remove(kept)
         if try !Rename.moveWithinFileSystem(place, to: kept) {

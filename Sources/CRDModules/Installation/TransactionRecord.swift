@@ -33,8 +33,8 @@ struct TransactionRecord: Codable, Equatable {
     var place = ""
     /// Whether the module's state directory was made for it.
     var madeState = false
-    /// Whether there is an `install` that may have begun.
-    var runsInstall = false
+    /// Whether a script may have prepared the system, so that there is something to undo.
+    var mayBePrepared = false
     /// Of the directory that is put where it is seen, or taken away from there.
     var inode: UInt64?
     /// The new one; nil for a module that nobody has fetched.
