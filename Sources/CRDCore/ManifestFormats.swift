@@ -140,7 +140,9 @@ extension TOMLFormat where Value == RepositoryLocation {
         do throws(RepositoryLocation.Malformed) {
             return try RepositoryLocation(parsing: text, from: nil)
         } catch {
-            complaints.refuse(value, because: error.reason)
+            let shown = RepositoryLocation.withoutSecrets(text)
+            complaints.refuse(
+                TOMLValue(.string(shown), at: value.position), because: error.reason)
             return nil
         }
     }

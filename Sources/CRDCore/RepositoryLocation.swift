@@ -33,7 +33,8 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
                     reason: "begins with '\(scheme)', over which crd does not fetch; it does over "
                         + Self.protocols.joined(separator: ", "))
             }
-            url = text
+            // The protocols are compared as they are written here.
+            url = scheme + text.dropFirst(scheme.count)
         } else if Self.isHostAndPath(text) {
             url = text
         } else if let path = Self.pathAtGitHub(text) {
@@ -50,10 +51,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         if text.utf8.count > lengthMax { return "is longer than \(lengthMax) bytes" }
         // git would take it for an option.
         if text.hasPrefix("-") { return "begins with '-'; a path begins with /, ./ or ../" }
-        let isPlain = text.unicodeScalars.allSatisfy {
-            $0.properties.generalCategory != .control && $0.properties.generalCategory != .format
-        }
-        return isPlain ? nil : "has control characters"
+        return PlainText.isPlain(text) ? nil : "has control characters"
     }
 
     private static let lengthMax = 2_048
@@ -84,14 +82,44 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         return isPlain ? text : nil
     }
 
-    /// For messages: without a password or token that stands in the URL.
-    public var description: String {
-        guard let scheme = Self.scheme(of: url) else { return url }
-        let start = url.index(url.startIndex, offsetBy: scheme.count + "://".count)
-        let host = url[start...].prefix { $0 != "/" }
-        guard let at = host.lastIndex(of: "@"), let colon = host[..<at].firstIndex(of: ":") else {
+    /// For messages: without what may be a password or a token.
+    public var description: String { Self.withoutSecrets(url) }
+
+    /// What stands before the host's `@`, unless it is the name of ssh's user, and behind a question
+    /// mark.
+    public static func withoutSecrets(_ url: String) -> String {
+        guard let scheme = scheme(of: url), url.dropFirst(scheme.count).hasPrefix("://") else {
             return url
         }
-        return url[...colon] + "***" + url[at...]
+        let start = url.index(url.startIndex, offsetBy: scheme.count + "://".count)
+        let host = url[start...].prefix { $0 != "/" }
+        var shown = url
+        if let question = shown[start...].firstIndex(of: "?") {
+            shown.replaceSubrange(question..., with: "?***")
+        }
+        guard let at = host.lastIndex(of: "@"), scheme != "ssh" || host[..<at].contains(":") else {
+            return shown
+        }
+        shown.replaceSubrange(start..<at, with: "***")
+        return shown
+    }
+
+    /// Another program's words about it, without the same.
+    public func withoutSecrets(in text: String) -> String {
+        var shown = Self.replace(url, with: description, in: text)
+        guard
+            let start = Self.scheme(of: url).map({
+                url.index(url.startIndex, offsetBy: $0.count + "://".count)
+            }), start < url.endIndex
+        else { return shown }
+        let host = url[start...].prefix { $0 != "/" }
+        if description != url, let at = host.lastIndex(of: "@") {
+            shown = Self.replace(String(host[...at]), with: "***@", in: shown)
+        }
+        return shown
+    }
+
+    private static func replace(_ word: String, with other: String, in text: String) -> String {
+        text.split(separator: word, omittingEmptySubsequences: false).joined(separator: other)
     }
 }

@@ -209,10 +209,7 @@ public enum FileNameRule {
     public static func objection(to path: String) -> String? {
         if path.utf8.count > pathMax { return "is longer than \(pathMax) bytes" }
         if path.utf8.first == UInt8(ascii: "/") { return "is an absolute path" }
-        let isPlain = path.unicodeScalars.allSatisfy {
-            $0.properties.generalCategory != .control && $0.properties.generalCategory != .format
-        }
-        if !isPlain { return "has control characters in its name" }
+        if !PlainText.isPlain(path) { return "has control characters in its name" }
         for part in path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         {
             switch String(Substring(part)) {

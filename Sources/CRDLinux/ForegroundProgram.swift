@@ -27,6 +27,8 @@ public struct ForegroundProgram {
         case timedOut(after: Duration)
         /// A signal to this process ended it too.
         case interrupted(CInt)
+        /// It had printed enough, and was ended.
+        case cut
     }
 
     public init(
@@ -46,10 +48,13 @@ public struct ForegroundProgram {
 
     /// Runs it with an empty standard input, and an empty file as its descriptor 3.
     ///
-    /// - Parameter interruption: what ends it early; nil where nothing may.
+    /// - Parameters:
+    ///   - interruption: what ends it early; nil where nothing may.
+    ///   - isEnough: asked when something was printed.
     /// - Throws: `SpawnError`, `SystemCallError`.
     public func run(
-        output: any OutputSink, errors: any OutputSink, interruption: Interruption? = nil
+        output: any OutputSink, errors: any OutputSink, interruption: Interruption? = nil,
+        isEnough: () -> Bool = { false }
     ) throws -> Ending {
         if let signal = interruption?.signal { return .interrupted(signal) }
         // So that all it starts can be found below us, whoever else of them has ended.
@@ -74,6 +79,8 @@ public struct ForegroundProgram {
                 ending = .ended(termination)
             } else if let signal = interruption?.signal {
                 ending = .interrupted(signal)
+            } else if isEnough() {
+                ending = .cut
             } else if Clock.now >= deadline {
                 ending = .timedOut(after: timeout)
             }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CRDCore
 import Glibc
 
 /// What a child prints, shown as it comes, and its end kept for a message.
@@ -46,9 +47,10 @@ public final class OutputEnd {
         bytes.suffix(Self.bytesMax).split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
             .suffix(Self.linesMax)
             .map { line in
-                let scalars = String(decoding: line, as: UTF8.self).unicodeScalars
-                    .filter { $0 == "\t" || $0.properties.generalCategory != .control }
-                return String(String.UnicodeScalarView(scalars))
+                let words = line.split(
+                    separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+                return words.map { PlainText.of(String(decoding: $0, as: UTF8.self)) }
+                    .joined(separator: "\t")
             }
     }
 }

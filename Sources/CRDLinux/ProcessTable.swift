@@ -109,6 +109,17 @@ public struct ProcessTable {
         send(SIGCONT, to: seen)
     }
 
+    /// Those that have their working directory there or below (`/proc/PID/cwd`).
+    public static func working(in directory: FilePath) -> [PID] {
+        // Links on the way to it are not in what the kernel says.
+        let real = directory.withPlatformString { realpath($0, nil) }
+        defer { free(real) }
+        let path = real.map { FilePath(platformString: $0) } ?? directory
+        return processIDs().filter {
+            SymbolicLink.target(of: FilePath("/proc/\($0)/cwd"))?.starts(with: path) == true
+        }
+    }
+
     /// How long to wait for SIGKILL to take effect, in steps of 10 ms.
     private static let killStepsMax = 200
 

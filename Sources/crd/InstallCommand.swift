@@ -22,7 +22,7 @@ struct InstallCommand: ConfiguredCommand {
     @Flag(help: "Do not ask before something is installed from a place never used before.")
     var yes = false
 
-    @Argument(help: ModuleArgument.help)
+    @Argument(help: ModuleArgument.help, transform: ModuleArgument.parse)
     var name: ModuleName
 
     func run() throws {

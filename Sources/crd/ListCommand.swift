@@ -63,7 +63,7 @@ struct ListCommand: ConfiguredCommand {
         var rows = [["MODULE", "STATE", "RUNS", "RESPONSES", "LAST RUN"]]
         for module in modules {
             rows.append([
-                module.name, harmless(module.state), "\(module.runs)", "\(module.responses)",
+                module.name, PlainText.of(module.state), "\(module.runs)", "\(module.responses)",
                 last(module.last),
             ])
         }
@@ -86,13 +86,6 @@ struct ListCommand: ConfiguredCommand {
             if index > 0, let reason = modules[index - 1].reason { lines.append("    \(reason)") }
         }
         return lines
-    }
-
-    /// As ls(1) shows it: a path may have anything in it, also what would command the terminal.
-    private static func harmless(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
     }
 
     private static func last(_ run: ReactorInterface.Run?) -> String {

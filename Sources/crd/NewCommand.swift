@@ -34,7 +34,7 @@ struct NewCommand: ConfiguredCommand {
             valueName: "signal"))
     var signal: [String] = []
 
-    @Argument(help: ModuleArgument.help)
+    @Argument(help: ModuleArgument.help, transform: ModuleArgument.parse)
     var name: ModuleName
 
     func validate() throws {

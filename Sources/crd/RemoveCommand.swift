@@ -18,7 +18,9 @@ struct RemoveCommand: ConfiguredCommand {
     @Flag(help: "Also where other modules require it, or crd has not installed it.")
     var force = false
 
-    @Argument(help: ModuleArgument.help, completion: ModuleArgument.completion)
+    @Argument(
+        help: ModuleArgument.help, completion: ModuleArgument.completion,
+        transform: ModuleArgument.parse)
     var name: ModuleName
 
     func run() throws {

@@ -28,7 +28,8 @@ struct RepositoryOption: ParsableArguments {
             return try RepositoryLocation(
                 parsing: location, from: directory.map { String(cString: $0) })
         } catch {
-            throw ValidationError("-l: '\(location)' \(error.reason)")
+            throw ValidationError(
+                "-l: '\(RepositoryLocation.withoutSecrets(location))' \(error.reason)")
         }
     }
 
@@ -44,7 +45,7 @@ struct RepositoryOption: ParsableArguments {
     func reference() throws -> GitReference? {
         guard let ref else { return nil }
         guard let reference = GitReference(ref) else {
-            throw ValidationError("--ref: '\(ref)' is no branch, tag or commit")
+            throw ValidationError("--ref: '\(ref)' is no name of a branch, a tag or a commit")
         }
         return reference
     }

@@ -24,7 +24,9 @@ struct UpgradeCommand: ConfiguredCommand {
     @Flag(help: "Replace files that were changed since they were installed, too.")
     var force = false
 
-    @Argument(help: ModuleArgument.help, completion: ModuleArgument.completion)
+    @Argument(
+        help: ModuleArgument.help, completion: ModuleArgument.completion,
+        transform: ModuleArgument.parse)
     var name: ModuleName
 
     func run() throws {

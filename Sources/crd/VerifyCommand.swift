@@ -24,7 +24,7 @@ struct VerifyCommand: ConfiguredCommand {
 
     @Argument(
         help: ArgumentHelp("One module; else all.", valueName: "name"),
-        completion: ModuleArgument.completion)
+        completion: ModuleArgument.completion, transform: ModuleArgument.parse)
     var name: ModuleName?
 
     func run() throws {
@@ -41,11 +41,15 @@ struct VerifyCommand: ConfiguredCommand {
     }
 
     private static func show(_ module: ModuleVerification) {
-        if module.commit == nil { StandardError.say("\(module.name) was not installed by crd") }
+        if let fault = module.fault {
+            StandardError.say(fault)
+        } else if module.commit == nil {
+            StandardError.say("\(module.name) was not installed by crd")
+        }
         for (word, paths) in [
             ("changed", module.changed), ("missing", module.missing), ("extra", module.extra),
         ] {
-            for path in paths { print("\(module.name) \(word) \(path)") }
+            for path in paths { print("\(module.name) \(word) \(PlainText.of(path))") }
         }
     }
 }

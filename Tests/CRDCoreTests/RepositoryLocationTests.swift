@@ -10,7 +10,7 @@ struct RepositoryLocationTests {
         "is a git URL, a path, or GitHub's owner/name",
         arguments: [
             ("https://example.org/a.git", "https://example.org/a.git"),
-            ("HTTPS://example.org/a.git", "HTTPS://example.org/a.git"),
+            ("HTTPS://example.org/a.git", "https://example.org/a.git"),
             ("ssh://git@example.org:22/~/a", "ssh://git@example.org:22/~/a"),
             ("git://[::1]/a", "git://[::1]/a"),
             ("file:///srv/a", "file:///srv/a"),
@@ -60,13 +60,28 @@ struct RepositoryLocationTests {
     @Test(
         "is shown without a password",
         arguments: [
-            ("https://me:secret@example.org/a", "https://me:***@example.org/a"),
-            ("https://me@example.org/a", "https://me@example.org/a"),
+            ("https://me:secret@example.org/a", "https://***@example.org/a"),
+            ("https://token@example.org/a", "https://***@example.org/a"),
+            ("https://example.org/a?private_token=x", "https://example.org/a?***"),
+            ("ssh://git@example.org/a", "ssh://git@example.org/a"),
+            ("ssh://me:secret@example.org/a", "ssh://***@example.org/a"),
             ("https://example.org/a:b@c", "https://example.org/a:b@c"),
             ("git@example.org:a", "git@example.org:a"),
         ])
     func shown(text: String, shown: String) throws {
         #expect(try "\(RepositoryLocation(parsing: text, from: nil))" == shown)
+    }
+
+    @Test("nor is it in what git says of it")
+    func quoted() throws {
+        let location = try RepositoryLocation(
+            parsing: "git://me:secret@example.org:1/a", from: nil)
+        #expect(
+            location.withoutSecrets(
+                in: "cannot read git://me:secret@example.org:1/a: unable to look up "
+                    + "me:secret@example.org")
+                == "cannot read git://***@example.org:1/a: unable to "
+                + "look up ***@example.org")
     }
 
     @Test(

@@ -19,7 +19,7 @@ struct Git {
     private static let timeout = Duration.seconds(300)
     /// A pack is one file.
     private static let fetchSizeMax: UInt64 = 512 << 20
-    private static let listingMax = 64 << 20
+    private static let listingMax = 32 << 20
 
     /// - Parameter runID: by which a later crd finds the processes of a killed one.
     init(
@@ -36,6 +36,22 @@ struct Git {
 
     private var repository: FilePath { directory.appending("git") }
 
+    /// Whoever owns a repository can have git do much; as git itself does, but through links too.
+    private func refuseForeign(_ location: RepositoryLocation) throws(InstallationFailure) {
+        let scheme = "file://"
+        let path = FilePath(
+            location.url.hasPrefix(scheme)
+                ? String(location.url.dropFirst(scheme.count)) : location.url)
+        guard path.isAbsolute else { return }
+        for place in [path, path.appending(".git")] {
+            guard let owner = FileStatus(of: place)?.owner, owner != geteuid() else { continue }
+            let name = UserAccount.with(uid: owner)?.name ?? "uid \(owner)"
+            throw InstallationFailure(
+                "\(place) belongs to \(name), from whom git does not read for you; make a copy of "
+                    + "your own with git clone, and name that")
+        }
+    }
+
     // MARK: What it does
 
     /// Fetches one commit, without its history, into a repository of its own.
@@ -44,6 +60,7 @@ struct Git {
     func fetch(
         _ location: RepositoryLocation, _ ref: GitReference
     ) throws(InstallationFailure) -> String {
+        try refuseForeign(location)
         do throws(SystemCallError) {
             try Directory.makeNew(directory, mode: 0o700)
         } catch {
@@ -144,14 +161,8 @@ struct Git {
                 "--format=commit %H%nauthor %an <%ae>%ndate   %aI%n%s", commit,
             ],
             location)
-        return String(decoding: shown, as: UTF8.self).split(separator: "\n").map { line in
-            String(
-                String.UnicodeScalarView(
-                    line.unicodeScalars.filter {
-                        $0.properties.generalCategory != .control
-                            && $0.properties.generalCategory != .format
-                    }))
-        }
+        return String(decoding: shown, as: UTF8.self).split(separator: "\n")
+            .map { PlainText.of(String($0)) }
     }
 
     // MARK: Calls
@@ -185,20 +196,26 @@ struct Git {
             fileSizeMax: isFetch ? Self.fetchSizeMax : nil)
         let output = CapturedOutput(limit: limit)
         let end = OutputEnd()
-        let errors = PassedOutput(
+        let errors = ProgressOutput(
             to: isFetch && console.showsProgress ? console.errors : nil, keeping: end)
         let ending: ForegroundProgram.Ending
         do {
             ending = try program.run(
-                output: output, errors: errors, interruption: console.interruption)
+                output: output, errors: errors, interruption: console.interruption,
+                isEnough: { output.dropped > 0 })
         } catch {
             throw InstallationFailure("\(error)")
         }
-        guard output.dropped == 0 else {
-            throw InstallationFailure("\(location) has more in one place than crd reads")
-        }
         switch ending {
+        case .cut,
+            .ended where output.dropped > 0:
+            throw InstallationFailure(
+                "\(location) has more than \(RepositoryTree.entriesMax) files, or a larger one than "
+                    + "crd reads here")
         case .ended(.exited(0)): return output.bytes
+        case .ended where isFetch && reachesLimit:
+            throw InstallationFailure(
+                "\(location) is larger than what crd fetches, \(ByteSize(Int(Self.fetchSizeMax)))")
         case .ended(let termination):
             throw InstallationFailure(
                 GitComplaint.sentence(end.lines, location, ref, ended: termination))
@@ -212,6 +229,12 @@ struct Git {
                 "git has not fetched \(location) in \(TimeSpan(timeout)) and was ended; look at the "
                     + "network, or fetch it to this machine first and name that path with -l")
         }
+    }
+
+    /// Whether a pack became as large as it may.
+    private var reachesLimit: Bool {
+        let files = (try? FileTree.entries(of: repository.appending("objects"))) ?? []
+        return files.contains { $0.status.size >= Int64(Self.fetchSizeMax) }
     }
 
     /// Of ours only what leads to the network and to the user's ssh agent.

@@ -9,8 +9,10 @@ enum GitComplaint {
     private static let meanings:
         [(words: [String], sentence: @Sendable (_ place: String, _ ref: String) -> String)] = [
             (
-                ["couldn't find remote ref HEAD", "Needed a single revision"],
-                { place, _ in "\(place) has no commit yet; commit and push something first" }
+                ["couldn't find remote ref HEAD"],
+                { place, _ in
+                    "\(place) has no commit yet, or none that it shows first; name a branch with --ref"
+                }
             ),
             (
                 [
@@ -19,7 +21,7 @@ enum GitComplaint {
                 ],
                 { place, ref in
                     "\(place) has no branch, tag or commit \(ref); 'git ls-remote' shows those that are "
-                        + "there"
+                        + "there, and a commit is named in full"
                 }
             ),
             (
@@ -95,7 +97,7 @@ enum GitComplaint {
             (
                 ["fsck error", "in strict mode", "invalid path", "Fsck"],
                 { place, _ in
-                    "\(place) has a commit with names or modes in it which git refuses as unsafe"
+                    "\(place) has something in its commit which git refuses as unsafe"
                 }
             ),
         ]
@@ -106,9 +108,9 @@ enum GitComplaint {
     ) -> String {
         let text = lines.joined(separator: "\n")
         let last = lines.last { $0.hasPrefix("fatal: ") } ?? lines.last { $0.hasPrefix("error: ") }
-        let said = (last ?? lines.last ?? "git ended with \(termination)")
-            .split(separator: location.url, omittingEmptySubsequences: false)
-            .joined(separator: "\(location)")
+        let unsafe = lines.first { $0.contains("error: object ") }
+        let said = location.withoutSecrets(
+            in: unsafe ?? last ?? lines.last ?? "git ended with \(termination)")
         if termination == .signaled(SIGXFSZ) {
             return "\(location) is larger than what crd fetches, 512MiB"
         }

@@ -57,6 +57,11 @@ public struct Installer {
                 throw InstallationFailure(
                     "there is no module \(name) to upgrade; 'crd --install \(name)' installs it")
             }
+            guard FileStatus(of: path, followingLinks: false)?.kind == .directory else {
+                throw InstallationFailure(
+                    "\(path) is not a directory of its own, and is left as it is; see where it leads"
+                )
+            }
             guard let receipt = try Receipt.load(files.receipt(of: name)) else {
                 throw InstallationFailure(
                     "\(name) was not installed by crd, so that nobody knows from where it came; move "
@@ -130,13 +135,18 @@ public struct Installer {
             let candidate = try prepare(wish, &transaction)
             if !candidate.isInForce {
                 try transaction.install(candidate.manifest)
+                try verifyUsable(wish.name, candidate.kind, transaction.place)
                 receipt = try self.receipt(wish, candidate, transaction.place)
                 try receipt.map { try transaction.commit($0) }
             }
         } catch {
             failure = error
         }
-        try transaction.finish()
+        do { try transaction.finish() } catch {
+            throw InstallationFailure(
+                ([failure.map { "\($0)" }, "\(error)"].compactMap(\.self) + transaction.account)
+                    .joined(separator: "\n"))
+        }
         if transaction.hasConflict {
             failure = InstallationFailure(
                 "\(transaction.target) has appeared meanwhile, made by somebody else; see what it is"
@@ -164,7 +174,14 @@ public struct Installer {
         _ transaction: Transaction
     ) -> String {
         var lines = ["\(failure)"] + transaction.account
-        if transaction.keptAside == nil {
+        let isGone =
+            operation == .upgrade
+            && FileStatus(of: transaction.target, followingLinks: false) == nil
+        if isGone && !transaction.record.target.isEmpty {
+            lines.append(
+                "\(transaction.target), the version that was in force, has gone, removed by somebody "
+                    + "meanwhile; crd remove or install \(name) anew")
+        } else if transaction.keptAside == nil && !transaction.isLost {
             let wasRolledBack = transaction.outcomes.contains { $0.script == .rollback }
             lines.append(
                 (wasRolledBack ? "'rollback' has undone it: " : "")
@@ -181,6 +198,9 @@ public struct Installer {
         console.say("fetching \(wish.name) from \(wish.location)")
         let git = try Git(in: files.fetched, runID: transaction.record.id, console: console)
         let commit = try git.fetch(wish.location, wish.ref)
+        guard CommonEnvironment.program("sha256sum") != nil else {
+            throw InstallationFailure("sha256sum is not there; install coreutils")
+        }
         let signer = try settings.allowedSigners.map {
             try self.signer(of: commit, git, FilePath($0), wish.location)
         }
@@ -194,6 +214,11 @@ public struct Installer {
         let objections = RepositoryTree.objections(to: tree.entries(in: place))
         if !objections.isEmpty { throw Self.refusal(wish, objections) }
         guard let kind = place.kind else {
+            if ModuleKind.isTaken(wish.name.description) {
+                throw InstallationFailure(
+                    "no support module can be called \(wish.name): an executable of that name means "
+                        + "something else in a module")
+            }
             throw InstallationFailure(
                 "\(wish.name) in \(wish.location) is no module: a user module has 'check' and "
                     + "'response', a support module an executable called '\(wish.name)' and neither "
@@ -256,13 +281,36 @@ public struct Installer {
                 + missing.map { "crd --install \($0)" }.joined(separator: "; "))
     }
 
+    /// `install` may have done anything to the module's own files.
+    private func verifyUsable(
+        _ name: ModuleName, _ kind: ModuleKind, _ place: FilePath
+    ) throws {
+        let module = ModuleInspection(
+            of: place, named: name, as: name.description, examinesFiles: false)
+        guard module.kind == kind, module.complaints.isEmpty else {
+            let reasons = module.complaints.map { "    \($0)" }
+            throw InstallationFailure(
+                (["'install' of \(name) has left something that cannot be used:"] + reasons)
+                    .joined(separator: "\n"))
+        }
+        do throws(Refusal) {
+            try OwnershipRule().verify(place)
+        } catch {
+            throw InstallationFailure(
+                "'install' of \(name) has left something that cannot be used: \(error)")
+        }
+    }
+
     // MARK: Trust
 
     private func signer(
         of commit: String, _ git: Git, _ signers: FilePath, _ location: RepositoryLocation
     ) throws -> String {
         do throws(Refusal) {
-            try OwnershipRule().verify(signers)
+            let status = try OwnershipRule().verify(signers)
+            guard status.kind == .regular else {
+                throw Refusal(signers, "is not a regular file; ssh-keygen(1) says what it must be")
+            }
         } catch {
             throw InstallationFailure(
                 "\(error) ('allowed-signers' in \(configuration.path)); nothing was executed")
@@ -283,12 +331,15 @@ public struct Installer {
         }
         var lines = ["nothing was installed from \(wish.location) before. \(wish.name) is:"]
         lines += try git.description(of: commit, wish.location).map { "    \($0)" }
-        lines += module.files.filter { $0.status.kind != .directory }.prefix(Self.filesShownMax)
-            .map { file in
+        let files = module.files.filter { $0.status.kind != .directory }
+        // What is executed first must not be among those that are left out.
+        let isScript = { (file: FileTree.Entry) in ModuleScript(rawValue: file.path.string) != nil }
+        lines += (files.filter(isScript) + files.filter { !isScript($0) })
+            .prefix(Self.filesShownMax).map { file in
                 let marker = file.status.mode & 0o111 != 0 ? "*" : ""
                 return "    \(file.path)\(marker)  \(file.status.size) bytes"
             }
-        let more = module.files.count - Self.filesShownMax
+        let more = files.count - Self.filesShownMax
         if more > 0 { lines.append("    and \(more) more") }
         if module.files.contains(where: { $0.path == "install" }) {
             lines.append("its 'install' will be run as \(UserAccount.current().name)")

@@ -15,11 +15,16 @@ struct ModuleInspection {
     /// Of its files, for whoever is asked about them.
     let files: [FileTree.Entry]
 
-    /// - Parameter label: what the complaints call the directory.
-    init(of directory: FilePath, named name: ModuleName, as label: String) {
+    /// - Parameters:
+    ///   - label: what the complaints call the directory.
+    ///   - examinesFiles: false where only what makes it a module is looked at.
+    init(
+        of directory: FilePath, named name: ModuleName, as label: String,
+        examinesFiles: Bool = true
+    ) {
         self.name = name
         var examiner = Examiner(directory: directory, label: label)
-        files = examiner.examineFiles()
+        files = examinesFiles ? examiner.examineFiles() : []
         kind = examiner.kind(of: name)
         manifest = examiner.manifest()
         let roles = kind == .user ? Role.allCases.map(\.rawValue) : [name.description]
@@ -64,7 +69,8 @@ private struct Examiner {
     private mutating func complain(_ path: String, _ message: String) {
         complaints.append(
             Diagnostic(
-                file: path.isEmpty ? label : "\(label)/\(path)", position: .start, message: message)
+                file: PlainText.of(path.isEmpty ? label : "\(label)/\(path)"), position: .start,
+                message: message)
         )
     }
 
@@ -85,8 +91,9 @@ private struct Examiner {
                 "has \(bytes) bytes; a module may have \(ByteSize(ModuleLimits.bytesMax)) in "
                     + "all; fetch such things in 'install'")
         }
-        if entries.count > ModuleLimits.filesMax {
-            complain("", "has \(entries.count) files; a module may have \(ModuleLimits.filesMax)")
+        let count = entries.count { $0.status.kind != .directory }
+        if count > ModuleLimits.filesMax {
+            complain("", "has \(count) files; a module may have \(ModuleLimits.filesMax)")
         }
         return entries
     }
@@ -112,7 +119,8 @@ private struct Examiner {
         do throws(SystemCallError) {
             try FileTree.checkThat(FilePath(path), staysIn: directory)
         } catch {
-            let target = SymbolicLink.target(of: directory.appending(path))?.string ?? ""
+            let target = PlainText.of(
+                SymbolicLink.target(of: directory.appending(path))?.string ?? "")
             complain(
                 path,
                 error.errno == .improperLink

@@ -81,11 +81,7 @@ final class ModuleLock {
         var description: String {
             guard let pid else { return "another crd" }
             let words = (TextFile.read("/proc/\(pid)/cmdline") ?? "").split(separator: "\0")
-            let command = String(
-                String.UnicodeScalarView(
-                    words.joined(separator: " ").unicodeScalars.filter {
-                        $0.properties.generalCategory != .control
-                    }.prefix(120)))
+            let command = PlainText.of(String(words.joined(separator: " ").prefix(120)))
             return command.isEmpty ? "process \(pid)" : "process \(pid) (\(command))"
         }
     }

@@ -40,7 +40,7 @@ enum ModuleScript: String, CaseIterable {
             case .timedOut(let timeout):
                 "took longer than \(TimeSpan(timeout)) and was ended; for more, set 'timeout' in "
                     + "[install] of its module.toml, or 'timeout' in crd.conf"
-            case .interrupted: "was interrupted"
+            case .interrupted, .cut: "was interrupted"
             }
         }
     }

@@ -69,6 +69,11 @@ public struct ModuleTemplate {
                     "there is a \(kind.rawValue) module \(name) already, \(path); choose another name"
                 )
             }
+            if kind == .support && ModuleKind.isTaken(name.description) {
+                throw InstallationFailure(
+                    "no support module can be called \(name): an executable of that name means "
+                        + "something else in a module")
+            }
             let shelf = FilePath(kind == .user ? settings.modules : settings.support)
             let target = shelf.appending(name.description)
             var transaction = try Transaction.begin(
@@ -115,7 +120,7 @@ public struct ModuleTemplate {
 
         # Put your condition here. This one: the root file system is more than LIMIT percent full, which module.toml sets.
         used=$(df -P / | awk 'NR == 2 { sub("%", "", $5); print $5 }')
-        [ "$used" -gt "$LIMIT" ] || exit 1
+        [ "$used" -gt "${LIMIT:-90}" ] || exit 1
         echo "/ is $used % full"
 
         """
@@ -128,7 +133,7 @@ public struct ModuleTemplate {
 
         # Put your condition here: look at how things are, since an event is only a hint to look. This one holds whenever
         # something has happened since the last check. The events are lines of JSON; there are none when it is only time.
-        [ "$CRD_EVENT_COUNT" -gt 0 ] || exit 1
+        [ "${CRD_EVENT_COUNT:-0}" -gt 0 ] || exit 1
         cat "$CRD_EVENTS"
 
         """

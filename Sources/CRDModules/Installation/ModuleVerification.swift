@@ -13,12 +13,15 @@ public struct ModuleVerification: Encodable, Sendable {
     /// Nil where there is no receipt to compare with.
     public private(set) var commit: String?
 
-    public var isClean: Bool { changed.isEmpty && missing.isEmpty && extra.isEmpty }
+    /// Why it could not be compared.
+    public private(set) var fault: String?
+
+    public var isClean: Bool { fault == nil && changed.isEmpty && missing.isEmpty && extra.isEmpty }
 
     /// One line.
     public var summary: String {
         let parts = [("changed", changed), ("missing", missing), ("extra", extra)].flatMap {
-            word, files in files.map { "\(word) \($0)" }
+            word, files in files.map { "\(word) \(PlainText.of($0))" }
         }
         let more = parts.count - Self.partsMax
         return parts.prefix(Self.partsMax).joined(separator: ", ")
@@ -44,6 +47,11 @@ public struct ModuleVerification: Encodable, Sendable {
         changed.sort()
         missing.sort()
         extra.sort()
+    }
+
+    private init(faulty name: String, _ fault: String) {
+        self.name = name
+        self.fault = fault
     }
 
     private init(unknown name: ModuleName) {
@@ -79,8 +87,14 @@ public struct ModuleVerification: Encodable, Sendable {
         }
         var found: [ModuleVerification] = []
         for name in names where name.extension == "json" {
-            guard let receipt = try Receipt.load(files.receipts.appending(name)) else { continue }
-            found.append(try verification(of: receipt, configuration))
+            do {
+                guard let receipt = try Receipt.load(files.receipts.appending(name)) else {
+                    continue
+                }
+                found.append(try verification(of: receipt, configuration))
+            } catch {
+                found.append(ModuleVerification(faulty: name.stem, "\(error)"))
+            }
         }
         let known = Set(found.map(\.name))
         found += ModuleShelf(configuration, switchesUsers: true).contents().modules.map(\.name)

@@ -79,7 +79,8 @@ public struct Receipt: Codable, Equatable, Sendable {
                 files[path] = File(link: target?.string ?? "")
             case .regular:
                 files[path] = File(mode: padded)
-                regular.append(path)
+                // What is not UTF-8 has no name in JSON by which it could be found.
+                if FilePath(path) == entry.path { regular.append(path) }
             case .other: files[path] = File(mode: padded)
             }
         }

@@ -32,7 +32,7 @@ public struct Remover {
             if let failure { throw failure }
             let account = transaction.account
             files.note("remove \(name): \(transaction.keptAside.map { "kept in \($0)" } ?? "done")")
-            guard transaction.keptAside == nil else {
+            guard !transaction.hasRollbackFailed else {
                 throw InstallationFailure(
                     (["\(name) is no longer in force, but its 'rollback' failed"] + account)
                         .joined(separator: "\n"))

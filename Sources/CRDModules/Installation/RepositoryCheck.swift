@@ -32,7 +32,8 @@ public struct RepositoryCheck {
     }
 
     private mutating func complain(_ path: String, _ message: String) {
-        complaints.append(Diagnostic(file: path, position: .start, message: message))
+        complaints.append(
+            Diagnostic(file: PlainText.of(path), position: .start, message: message))
     }
 
     private mutating func look(at shelf: String) throws {

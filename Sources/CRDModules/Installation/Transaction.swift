@@ -20,6 +20,8 @@ struct Transaction {
     private(set) var keptAside: FilePath?
     /// Something else has taken the module's place meanwhile.
     private(set) var hasConflict = false
+    /// The module's files had gone, and its `rollback` with them.
+    private(set) var isLost = false
     /// What somebody must look at.
     private(set) var warnings: [String] = []
 
@@ -99,6 +101,12 @@ struct Transaction {
         guard outcome.isGood else {
             throw InstallationFailure("'install' of \(record.name) \(outcome.story)")
         }
+        let status = FileStatus(of: place, followingLinks: false)
+        guard status?.kind == .directory, status?.inode == record.inode else {
+            throw InstallationFailure(
+                "'install' of \(record.name) has moved or replaced the module's own directory, "
+                    + "\(place), which crd does not put in force; see where it is")
+        }
     }
 
     /// From here on it will be finished, whatever happens.
@@ -150,20 +158,36 @@ struct Transaction {
     }
 
     private mutating func show() throws {
-        if FileStatus(of: target, followingLinks: false)?.inode != record.inode {
+        if !isShown {
+            guard Self.isThere(place) else {
+                warnings.append(
+                    "the new files of \(record.name) have gone from \(place), removed by somebody")
+                return
+            }
             switch record.operation {
+            case _ where !Self.isThere(target): try Rename.move(place, to: target)
             case .upgrade: try replaceOld()
-            default:
-                guard FileStatus(of: target, followingLinks: false) == nil else {
-                    return try giveWay()
-                }
-                try Rename.move(place, to: target)
+            default: return try giveWay()
             }
         }
         try Rename.settle(target.removingLastComponent())
         guard let receipt = record.receipt, let name = ModuleName(record.name) else { return }
         try receipt.store(files.receipt(of: name))
         try files.remember(receipt.origin)
+        if record.operation == .upgrade { waitForRuns(in: place) }
+    }
+
+    private static func isThere(_ path: FilePath) -> Bool {
+        FileStatus(of: path, followingLinks: false) != nil
+    }
+
+    /// Whether the new files are where they are seen.
+    private var isShown: Bool {
+        if FileStatus(of: target, followingLinks: false)?.inode == record.inode { return true }
+        if FileStatus(of: place, followingLinks: false)?.inode == record.inode { return false }
+        // All was copied, as from a backup: then what is in the files tells.
+        let differences = record.receipt.flatMap { try? ModuleVerification(of: $0, in: target) }
+        return Self.isThere(target) && differences?.isClean ?? true
     }
 
     /// Whoever made the directory that is there now did not know of us.
@@ -177,9 +201,7 @@ struct Transaction {
     /// In one step where the file system can do that.
     private func replaceOld() throws {
         if try Rename.exchange(place, target) { return }
-        if FileStatus(of: target, followingLinks: false) != nil {
-            try Rename.move(target, to: replaced)
-        }
+        try Rename.move(target, to: replaced)
         try Rename.move(place, to: target)
     }
 
@@ -191,7 +213,7 @@ struct Transaction {
     private mutating func undo() throws {
         try rollBack()
         if record.operation == .upgrade && record.mayBePrepared { restoreOld() }
-        if record.madeState { try FileTree.remove(state) }
+        if record.madeState { discard(state) }
     }
 
     /// What the two versions have in common was undone too. As dpkg does, the old one is installed
@@ -205,6 +227,27 @@ struct Transaction {
                 + "\(outcome.story): see whether the module works")
     }
 
+    /// A run of the old version may end first: what it needs is in the directory that is to be
+    /// removed. It is told by what the daemon gives it.
+    private func waitForRuns(in directory: FilePath) {
+        guard let interruption = console.interruption else { return }
+        let settings = configuration.configuration
+        let end = Clock.now + settings.timeout + settings.grace
+        var hasSaid = false
+        while Clock.now < end, interruption.signal == nil,
+            ProcessTable.working(in: directory).contains(where: isRun)
+        {
+            if !hasSaid { console.say("waiting for a run of \(record.name) to end") }
+            hasSaid = true
+            usleep(50_000)
+        }
+    }
+
+    private func isRun(_ pid: PID) -> Bool {
+        let variables = ProcessTable.environment(of: pid, ["CRD_MODULE", "CRD_RUN"]) ?? [:]
+        return variables["CRD_MODULE"] == record.name && variables["CRD_RUN"] != record.id
+    }
+
     private mutating func finishRemoval() throws {
         if let status = FileStatus(of: target, followingLinks: false), status.inode == record.inode,
             record.step != .rolledBack
@@ -212,6 +255,7 @@ struct Transaction {
             try Rename.move(target, to: place)
             try Rename.settle(target.removingLastComponent())
         }
+        waitForRuns(in: place)
         try rollBack()
         if let name = ModuleName(record.name) { try Rename.forget(files.receipt(of: name)) }
         // Only where it is empty.
@@ -220,9 +264,8 @@ struct Transaction {
 
     /// Runs `rollback`; what it fails on is kept aside.
     private mutating func rollBack() throws {
-        guard record.step != .rolledBack, record.mayBePrepared,
-            FileStatus(of: place, followingLinks: false) != nil
-        else { return }
+        guard record.step != .rolledBack, record.mayBePrepared else { return }
+        guard Self.isThere(place) else { return noteLoss() }
         let outcome = run(.rollback, in: place, Self.manifest(in: place, record.name), quiet)
         if let outcome, !outcome.isGood { try keepAside() }
         if outcome == nil {
@@ -234,9 +277,23 @@ struct Transaction {
         try record.store(files.record)
     }
 
+    /// Whoever began may have kept it aside, and got no further.
+    private mutating func noteLoss() {
+        if Self.isThere(aside) {
+            keptAside = aside
+            return
+        }
+        isLost = true
+        warnings.append(
+            "the files of \(record.name) have gone from \(place), and its 'rollback' with them: what "
+                + "its 'install' did to the system is not undone")
+    }
+
+    private var aside: FilePath { files.aside.appending("\(record.name)-\(record.id)") }
+
     private mutating func keepAside() throws {
-        guard FileStatus(of: place, followingLinks: false) != nil else { return }
-        let kept = files.aside.appending("\(record.name)-\(record.id)")
+        let kept = aside
+        guard Self.isThere(place) else { return }
         try FileTree.remove(kept)
         if try !Rename.moveWithinFileSystem(place, to: kept) {
             try copy(place, to: kept)
@@ -261,13 +318,26 @@ struct Transaction {
     }
 
     /// Nothing of it is left but what is in force.
-    private func clearAway() throws {
+    private mutating func clearAway() throws {
         if !record.place.isEmpty {
-            try FileTree.remove(place)
-            try FileTree.remove(replaced)
+            discard(place)
+            discard(replaced)
         }
-        try FileTree.remove(files.fetched)
+        discard(files.fetched)
         try Rename.forget(files.record)
+    }
+
+    /// What cannot be removed must not keep everybody from changing modules.
+    private mutating func discard(_ path: FilePath) {
+        do throws(SystemCallError) {
+            try FileTree.remove(path)
+        } catch {
+            let kept = FilePath("\(aside)-\(path.lastComponent?.string ?? "rest")")
+            let isAside = (try? Rename.moveWithinFileSystem(path, to: kept)) ?? false
+            warnings.append(
+                "\(isAside ? kept : path) could not be removed (\(error.function): \(error.errno)); "
+                    + "see why, and remove it by hand")
+        }
     }
 
     // MARK: Scripts
@@ -295,6 +365,11 @@ struct Transaction {
         guard let outcome = script.run(setting, console) else { return nil }
         outcomes.append((script, outcome))
         return outcome
+    }
+
+    /// Whether `rollback` was run and did not succeed.
+    var hasRollbackFailed: Bool {
+        outcomes.contains { $0.script == .rollback && !$0.outcome.isGood }
     }
 
     // MARK: For the message

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Glibc
+
+/// What git says, kept for a message, of which only its own progress is shown: what a server has it
+/// say may command the terminal.
+public final class ProgressOutput: OutputSink {
+    private static let shown = ["Receiving objects: ", "Resolving deltas: "]
+    private static let lineMax = 200
+
+    private let descriptor: CInt?
+    private let end: OutputEnd
+    private var line: [UInt8] = []
+
+    /// - Parameter descriptor: where it is shown; nil for nowhere.
+    public init(to descriptor: CInt?, keeping end: OutputEnd) {
+        self.descriptor = descriptor
+        self.end = end
+    }
+
+    public func receive(_ bytes: UnsafeRawBufferPointer) {
+        end.append(bytes)
+        guard let descriptor else { return }
+        for byte in bytes {
+            if line.count < Self.lineMax { line.append(byte) }
+            guard byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\n") else { continue }
+            let text = String(decoding: line, as: UTF8.self)
+            if Self.shown.contains(where: text.hasPrefix) {
+                _ = write(descriptor, line, line.count)
+            }
+            line = []
+        }
+    }
+
+    public func finish() {}
+}
