@@ -118,6 +118,43 @@ struct FailingInstallTests {
     }
 
     @Test(
+        "an install that spoils the module's own files, and what can be said of that",
+        arguments: [
+            ("rm -rf \"$PWD\"; exit 3", ["exit code 3", "its 'rollback' with them", "not undone"]),
+            ("rm -f rollback; exit 3", ["exit code 3", "has no 'rollback'"]),
+            ("rm -f queue", ["cannot be used", "nothing of queue is left"]),
+            ("chmod 777 .", ["cannot be used", "can be written by", "nothing of queue is left"]),
+            ("cp queue check; cp queue response", ["cannot be used", "nothing of queue is left"]),
+            ("mv \"$PWD\" \"$PWD.x\"; ln -s \"$PWD.x\" \"$PWD\"", ["has moved or replaced"]),
+        ])
+    func spoiling(install: String, says: [String]) async throws {
+        try repository.module(
+            "queue", ["queue": "true", "install": install, "rollback": "exit 0"])
+        try await repository.commit()
+        let outcome = try await world.install("queue", "-l", repository.path)
+        #expect(outcome.code == 1)
+        for text in says { #expect(outcome.errors.contains(text), "\(text): \(outcome.errors)") }
+        #expect(!world.remains.contains("support/queue"))
+        #expect(!world.remains.contains("state/daemon/install.json"))
+    }
+
+    @Test("what cannot be removed is named, and keeps nobody from changing modules")
+    func unremovable() async throws {
+        let deep = "for i in $(seq 200); do mkdir d; cd d; done; exit 3"
+        try repository.module("queue", ["queue": "true", "install": deep, "rollback": "exit 0"])
+        try await repository.commit()
+        let outcome = try await world.install("queue", "-l", repository.path)
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains("exit code 3"))
+        #expect(outcome.errors.contains("could not be removed"), "\(outcome.errors)")
+        #expect(!world.remains.contains { $0.hasPrefix("support/") })
+        #expect(try await world.crd(["new", "other"]).code == 0)
+        #expect(try await world.crd(["check-config"]).errors == "")
+        _ = try await Outcome.of(
+            ["/bin/rm", "-rf", "\(world.directory)/state/daemon/aside"], in: world.directory)
+    }
+
+    @Test(
         "Ctrl-C ends install and all it has started, and undoes it",
         arguments: [SIGINT, SIGTERM, SIGHUP])
     func interrupted(signal: CInt) async throws {

@@ -71,6 +71,19 @@ struct UpgradeTests {
             ])
     }
 
+    @Test("an upgrade whose install removes the version in force does not claim that it stays")
+    func lost() async throws {
+        try await publish(version: 2, ending: "rm -rf \"$CRD_DIRECTORY\"; exit 3")
+        let outcome = try await world.crd(["upgrade", "queue"])
+        #expect(outcome.code == 1 && outcome.errors.contains("has gone"), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("stays in force"))
+        try await publish(version: 3)
+        #expect(try await world.install("queue", "-l", repository.path).code == 0)
+        try await publish(version: 4, ending: "rm -rf \"$CRD_DIRECTORY\"")
+        #expect(try await world.crd(["upgrade", "queue"]).code == 0)
+        try await expectInForce(4)
+    }
+
     @Test("while the new version installs, the old one is in force")
     func meanwhile() async throws {
         try await publish(version: 2, ending: "\(Binary.path) -x queue >\(world.notes)/meanwhile")
@@ -196,12 +209,18 @@ struct UpgradeTests {
         unlink("\(world.directory)/support/queue/rollback")
         try world.write("", to: "support/queue/more")
         symlink("queue", "\(world.directory)/support/queue/link")
+        try world.write("", to: "support/queue/forged\nqueue missing queue")
+        let strange = Array("\(world.directory)/support/queue/not-".utf8) + [0xFF, 0]
+        strange.withUnsafeBufferPointer {
+            $0.withMemoryRebound(to: CChar.self) { _ = mkfifo($0.baseAddress!, 0o644) }
+        }
         let outcome = try await world.crd(["verify", "queue"])
         #expect(outcome.code == 1)
         #expect(
             outcome.output.split(separator: "\n") == [
                 "queue changed install", "queue changed queue", "queue missing rollback",
-                "queue extra link", "queue extra more",
+                "queue extra forged?queue missing queue", "queue extra link", "queue extra more",
+                "queue extra not-\u{FFFD}",
             ])
         let json = try await world.crd(["verify", "--json"])
         let found = try JSONDecoder().decode([Verification].self, from: Data(json.output.utf8))
@@ -210,6 +229,10 @@ struct UpgradeTests {
         #expect(try await world.crd(["verify", "own"]).code == 1)
         try FileManager.default.removeItem(atPath: "\(world.directory)/support/queue")
         #expect(try await world.crd(["verify"]).output.contains("queue missing install"))
+        try world.write("{", to: "state/daemon/receipts/broken.json")
+        let damaged = try await world.crd(["verify"])
+        #expect(damaged.code == 1 && damaged.output.contains("queue missing install"))
+        #expect(damaged.errors.contains("broken.json cannot be read"))
     }
 
     private struct Verification: Decodable {
