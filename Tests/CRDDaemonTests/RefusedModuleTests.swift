@@ -139,6 +139,81 @@ struct RefusedModuleTests {
         try await expectRefusal("'large' has 314572800 bytes", "256MiB")
     }
 
+    @Test("a tree that is small and lists without end")
+    func bomb() async throws {
+        try await repository.commit()
+        let blob = try await git(["rev-parse", "HEAD:queue/queue"])
+        let line = { (kind: String, object: String, number: Int) in
+            "\(kind) \(object)\tname\(number)\n"
+        }
+        var tree = (0..<40).map { line("100644 blob", blob, $0) }.joined()
+        for _ in 0..<5 {
+            try world.write(tree, to: "listing")
+            let object = try await Outcome.of(
+                [
+                    "/bin/sh", "-c", "git -C \"$1\" mktree <\"$2\"", "sh", repository.path,
+                    "\(world.directory)/listing",
+                ], in: world.directory
+            ).output(of: "mktree").trimmingCharacters(in: .whitespacesAndNewlines)
+            tree = (0..<40).map { line("040000 tree", object, $0) }.joined()
+        }
+        let object = String(tree.split(separator: "\t")[0].split(separator: " ")[2])
+        let commit = try await git(["commit-tree", "-m", "x", object])
+        _ = try await git(["update-ref", "refs/heads/main", commit])
+        try await expectRefusal("has more than 100000 files")
+    }
+
+    @Test(
+        "a repository of somebody else, whichever way leads there",
+        .enabled(if: Surroundings.isRoot, "\(Surroundings.needsRoot)"), arguments: [false, true])
+    func foreign(isLinked: Bool) async throws {
+        try await repository.commit()
+        _ = try await Outcome.of(
+            ["/bin/chown", "-R", "65534", repository.path], in: world.directory
+        ).output(of: "chown")
+        var location = repository.path
+        if isLinked {
+            location = try world.makeDirectory("linked")
+            symlink("\(repository.path)/.git", "\(location)/.git")
+        }
+        for prefix in ["", "file://"] {
+            let outcome = try await world.install("queue", "-l", prefix + location)
+            #expect(outcome.code == 1 && outcome.errors.contains("belongs to nobody"), "\(outcome)")
+            #expect(world.remains == [] && world.marks == [])
+        }
+    }
+
+    @Test("secrets in a URL are not shown")
+    func secrets() async throws {
+        for location in [
+            "http://me:hidden@127.0.0.1:1/x", "https://hidden@127.0.0.1:1/x",
+            "git://me:hidden@127.0.0.1:1/x", "http://127.0.0.1:1/x?token=hidden",
+            "svn://me:hidden@127.0.0.1/x",
+        ] {
+            let outcome = try await world.install("queue", "-l", location)
+            #expect(
+                outcome.code != 0 && !(outcome.errors + outcome.output).contains("hidden"),
+                "\(outcome)")
+            let log = "\(world.directory)/state/daemon/install.log"
+            let logged = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+            #expect(!logged.contains("hidden"), "\(logged)")
+        }
+    }
+
+    @Test(
+        "a support module that is called as a script of modules is",
+        arguments: ["install", "check", "rollback"])
+    func takenNames(name: String) async throws {
+        try repository.module("support/\(name)", [name: "touch \(world.notes)/executed"])
+        try await repository.commit()
+        let outcome = try await world.install(name, "-l", repository.path)
+        #expect(
+            outcome.code == 1 && outcome.errors.contains("no support module can be called \(name)"))
+        #expect(world.remains == [] && world.marks == [])
+        let own = try await world.crd(["new", "--support", name])
+        #expect(own.code == 1 && own.errors.contains("no support module can be called"))
+    }
+
     @Test("a module of the other kind has the name")
     func otherKind() async throws {
         try await repository.commit()

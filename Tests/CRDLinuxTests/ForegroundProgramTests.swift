@@ -105,6 +105,41 @@ struct ForegroundProgramTests {
         }
     }
 
+    @Test("what has printed enough is ended")
+    func cut() async throws {
+        await #expect(processExitsWith: .success) {
+            let output = CapturedOutput(limit: 1_000)
+            let ending = try Self.shell("yes").run(
+                output: output, errors: PassedOutput(to: nil, keeping: OutputEnd()),
+                isEnough: { output.dropped > 0 })
+            #expect(ending == .cut && output.bytes.count == 1_000)
+            #expect(!Self.hasChildren)
+        }
+    }
+
+    @Test("of git's words only its own progress is shown, whatever a server has it say")
+    func progress() throws {
+        let file = directory["shown"]
+        let end = OutputEnd()
+        do {
+            let descriptor = try Descriptor.open(file, O_WRONLY | O_CREAT, mode: 0o600)
+            let output = ProgressOutput(to: descriptor.rawValue, keeping: end)
+            let said =
+                "remote: \u{1B}[8m\u{1B}]0;x\u{07}\nReceiving objects:  50% (1/2)\rReceiving objects: 100%\n"
+                + "fatal: \u{1B}[2J\nResolving deltas: 100%\n"
+            // In pieces, as a pipe hands them over.
+            for piece in [said.prefix(30), said.dropFirst(30)] {
+                Array(piece.utf8).withUnsafeBytes { output.receive($0) }
+            }
+        }
+        let shown = try Descriptor.open(file, O_RDONLY).readAll()
+        #expect(
+            String(decoding: shown, as: UTF8.self)
+                == "Receiving objects:  50% (1/2)\rReceiving objects: 100%\nResolving deltas: 100%\n"
+        )
+        #expect(end.lines.contains("fatal: ?[2J"))
+    }
+
     @Test("no file grows beyond the limit, and the limit is the program's alone")
     func fileSize() async throws {
         await #expect(processExitsWith: .success) { [path = directory.path.string as String] in
