@@ -165,6 +165,20 @@ struct InstallationTests {
         try await eventually("it is gone") { try world.list().modules.isEmpty }
     }
 
+    @Test("a module that requires another is well as soon as that is installed")
+    func requirementArrives() async throws {
+        _ = try await queue()
+        try world.module(
+            "m", check: "crd -x queue; exit 0", response: "cat >\(world.notes)/answer",
+            manifest: "requires = [\"queue\"]")
+        try await world.start()
+        #expect(try world.listed("m").state == "failed")
+        #expect(try world.listed("m").reason?.contains("crd --install queue") == true)
+        #expect(try await world.install("queue", "-l", repository.path).code == 0)
+        try await eventually("it has answered") { world.note("answer") == "queue \n" }
+        #expect(try world.listed("m").state == "idle")
+    }
+
     // MARK: What a script finds
 
     @Test("install and rollback have the environment of a run, and a few variables more")

@@ -80,7 +80,7 @@ struct InstallationTrustTests {
     func others(name: String?) async throws {
         try await commit(signedBy: name)
         try await expectRefusal(
-            name == nil ? "is not signed" : "has a signature, but none that is good")
+            name == nil ? "is not signed" : "is signed, but not by anybody in")
     }
 
     @Test("a signature that was moved to another commit is none")
@@ -93,7 +93,7 @@ struct InstallationTrustTests {
             "hash-object", "-t", "commit", "-w", "\(world.directory)/commit")
         try await repository.git(
             "update-ref", "refs/heads/main", forged.trimmingCharacters(in: .whitespacesAndNewlines))
-        try await expectRefusal("signature")
+        try await expectRefusal("by anybody in")
     }
 
     @Test(
@@ -102,7 +102,7 @@ struct InstallationTrustTests {
     func restricted(options: String) async throws {
         try allow("ada", options: options)
         try await commit(signedBy: "ada")
-        try await expectRefusal("signature")
+        try await expectRefusal("by anybody in")
     }
 
     @Test("a file of signers that others can write, or that is not there")

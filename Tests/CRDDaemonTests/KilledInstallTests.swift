@@ -10,7 +10,7 @@ import Testing
     "G12: Killed in the middle",
     .enabled(
         if: GitRepository.isPossible && Surroundings.find("strace") != nil, "needs git and strace"),
-    .timeLimit(.minutes(10)), .takesTurns)
+    .serialized, .timeLimit(.minutes(10)), .takesTurns)
 struct KilledInstallTests {
     private let world: World
     private let repository: GitRepository
@@ -36,8 +36,8 @@ struct KilledInstallTests {
 
     /// Between two calls of these, nothing on the disk changes and nothing is started.
     private static let calls = [
-        "mkdir", "rename", "renameat2", "unlink", "unlinkat", "rmdir", "fsync", "syncfs", "write",
-        "clone3", "ftruncate", "fchmod", "waitid",
+        "mkdir", "rename", "renameat2", "unlink", "unlinkat", "rmdir", "fsync", "syncfs", "clone3",
+        "ftruncate", "fchmod",
     ]
 
     /// Whether the version is in force, whole, and nothing else is there.
@@ -57,29 +57,33 @@ struct KilledInstallTests {
     /// Kills the command at each point in turn.
     ///
     /// - Parameters:
-    ///   - prepare: before each.
+    ///   - prepare: before each, but where the last one has left all as it was before.
+    ///   - unchanged: the verdict that says so.
     ///   - judge: how things are after the next command; nil where they are as they must not be.
     /// - Returns: how often which verdict was given.
     private func killEverywhere(
-        _ command: [String], prepare: () async throws -> Void,
+        _ command: [String], unchanged: String, prepare: () async throws -> Void,
         judge: () async throws -> String?
     ) async throws -> [String: Int] {
         var verdicts: [String: Int] = [:]
+        var last: String?
         for call in Self.calls {
             for count in 1... {
-                try await prepare()
+                if last != unchanged { try await prepare() }
                 let killed = try await world.crd(
                     command,
                     prefix: [
                         Surroundings.find("strace") ?? "", "-qq", "-o", "/dev/null", "-e",
                         "trace=\(call)", "-e", "inject=\(call):signal=KILL:when=\(count)",
                     ])
+                last = nil
                 if killed.code == 0 { break }
                 try #require(killed.code == 128 + SIGKILL, "\(call) \(count): \(killed)")
                 let next = try await world.crd(["check-config"])
                 let verdict = try await judge()
                 try #require(
                     verdict != nil, "\(call) \(count): \(next), \(world.remains), \(world.marks)")
+                last = verdict
                 verdicts[verdict ?? "", default: 0] += 1
             }
         }
@@ -90,6 +94,7 @@ struct KilledInstallTests {
     func install() async throws {
         let verdicts = try await killEverywhere(
             ["--install", "queue", "--yes", "-l", repository.path, "--ref", "v1"],
+            unchanged: "none",
             prepare: {
                 guard !isGone else { return }
                 try #require(try await world.crd(["remove", "queue"]).code == 0)
@@ -109,7 +114,7 @@ struct KilledInstallTests {
         try #require(
             try await world.install("queue", "-l", repository.path, "--ref", "v1").code == 0)
         let verdicts = try await killEverywhere(
-            ["upgrade", "queue", "--ref", "v2"],
+            ["upgrade", "queue", "--ref", "v2"], unchanged: "old",
             prepare: {
                 if try await isInForce("1") { return }
                 try #require(try await world.crd(["remove", "queue"]).code == 0)
@@ -127,7 +132,7 @@ struct KilledInstallTests {
     @Test("remove: the module is complete, or there is nothing of it")
     func remove() async throws {
         let verdicts = try await killEverywhere(
-            ["remove", "queue"],
+            ["remove", "queue"], unchanged: "complete",
             prepare: {
                 if try await isInForce("1") { return }
                 try #require(

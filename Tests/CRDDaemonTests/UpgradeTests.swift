@@ -295,7 +295,7 @@ struct UpgradeTests {
             response: "crd -x show 0 >\(world.notes)/response")
         try await world.start()
         try await eventually("the response has run") {
-            (world.note("response") ?? "").contains("SUPPORT")
+            world.notedLines("response").count == 9
         }
         let state = "\(world.directory)/state/modules/m"
         #expect(

@@ -79,7 +79,7 @@ struct ConfigurationTests {
                 "frobnicate = 1",
                 "1:1: unknown key 'frobnicate'; known here: interval, modules, support, state, "
                     + "runtime, slots, timeout, grace, output-max, "
-                    + "journal-wake, catch-up, auto-reload"
+                    + "journal-wake, catch-up, auto-reload, repository, allowed-signers"
             ),
             ("interval = true", "1:12: 'interval' must be \(span), not a boolean"),
             ("interval = 1.5", "1:12: 'interval' must be \(span), not a float"),

@@ -35,8 +35,11 @@ struct ManifestTests {
             environment = { LIMIT = "20971520", _x9 = "" }
             leftovers = "keep"
             enabled = false
+            requires = ["webhook", "queue"]
             [check]
             timeout = 5
+            [install]
+            timeout = "10min"
             [response]
             user = "root"
             """)
@@ -51,6 +54,8 @@ struct ManifestTests {
         expected.environment = ["LIMIT": "20971520", "_x9": ""]
         expected.leftovers = .keep
         expected.enabled = false
+        expected.requires = ["webhook", "queue"].compactMap(ModuleName.init)
+        expected.installTimeout = .seconds(600)
         expected.roles[.check] = .init(timeout: .seconds(5), user: "logs")
         expected.roles[.response] = .init(timeout: .seconds(20), user: "root")
         #expect(manifest == expected)

@@ -87,9 +87,9 @@ struct ModuleExecutionTests {
         #expect(outcome.output == "input\n/usr\n")
         let names = outcome.errors.split(separator: "\n").map { $0.prefix { $0 != "=" } }
         // The shell adds PWD and its like.
-        #expect(outcome.errors.contains("A=1\nB=x y\n"))
+        #expect(outcome.errors.contains("A=1\nB=x y\nCRD_SUPPORT=world\n"))
         #expect(
-            Set(names).subtracting(["A", "B"]).isSubset(of: [
+            Set(names).subtracting(["A", "B", "CRD_SUPPORT"]).isSubset(of: [
                 "PWD", "OLDPWD", "SHLVL", "_",
             ]))
     }

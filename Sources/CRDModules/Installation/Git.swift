@@ -147,7 +147,7 @@ struct Git {
         switch letter {
         case "N": "is not signed"
         case "B": "has a bad signature, so it was not signed"
-        default: "has a signature, but none that is good"
+        default: "is signed, but not"
         }
     }
 

@@ -64,7 +64,9 @@ struct InstallationFiles {
         let time = Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
         guard let file = try? Descriptor.open(log, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         else { return }
-        try? file.writeAll(Array("\(time) \(line)\n".utf8))
+        let whole = line.split(separator: "\n").map { PlainText.of(String($0)) }
+            .joined(separator: "; ")
+        try? file.writeAll(Array("\(time) \(whole)\n".utf8))
     }
 
     func isKnown(_ origin: RepositoryLocation) -> Bool {

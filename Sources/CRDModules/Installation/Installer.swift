@@ -152,6 +152,9 @@ public struct Installer {
                 "\(transaction.target) has appeared meanwhile, made by somebody else; see what it is"
             )
         }
+        if transaction.isLost && failure == nil {
+            failure = InstallationFailure("\(wish.name) was ready to be put in force, and is not")
+        }
         let what = "\(operation.rawValue) \(wish.name) from \(wish.location)"
         if let failure {
             files.note("\(what): \(failure)")
@@ -161,6 +164,7 @@ public struct Installer {
             throw InstallationFailure("\(wish.name) has no receipt")
         }
         files.note("\(what): commit \(receipt.commit)")
+        for warning in transaction.warnings { console.say(warning) }
         let complaints = ModuleShelf(settings, switchesUsers: true).contents(only: [wish.name])
             .modules.filter { $0.name == wish.name }
             .flatMap { $0.complaints + $0.executableComplaints }

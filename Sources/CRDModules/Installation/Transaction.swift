@@ -20,7 +20,7 @@ struct Transaction {
     private(set) var keptAside: FilePath?
     /// Something else has taken the module's place meanwhile.
     private(set) var hasConflict = false
-    /// The module's files had gone, and its `rollback` with them.
+    /// The module's files had gone, by somebody else's doing.
     private(set) var isLost = false
     /// What somebody must look at.
     private(set) var warnings: [String] = []
@@ -160,6 +160,7 @@ struct Transaction {
     private mutating func show() throws {
         if !isShown {
             guard Self.isThere(place) else {
+                isLost = true
                 warnings.append(
                     "the new files of \(record.name) have gone from \(place), removed by somebody")
                 return
