@@ -205,6 +205,32 @@ struct KilledInstallTests {
         #expect(Processes.mentioning(world.notes).isEmpty)
     }
 
+    @Test("a rollback that fails then is told as one that fails at once")
+    func failingRollback() async throws {
+        try repository.module(
+            "slow",
+            [
+                "slow": "true", "install": "touch \(world.notes)/begun; \(world.forever)",
+                "rollback": "exit 7",
+            ])
+        try await repository.commit()
+        let log = "\(world.directory)/out"
+        let program = try Program(
+            [Binary.path, "--install", "slow", "--yes", "-l", repository.path],
+            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
+            output: log, errors: log)
+        try await eventually("install has begun") { world.marks.contains("begun") }
+        program.send(SIGKILL)
+        _ = try await program.end()
+        let errors = try await world.crd(["list"]).errors
+        for text in [
+            "could not be put in order wholly", "'rollback' ended with exit code 7", "are kept in",
+        ] {
+            #expect(errors.contains(text), "\(errors)")
+        }
+        #expect(!errors.contains("nothing of it is left"))
+    }
+
     @Test("while an installation is at work, others leave it alone, and a daemon may start")
     func atWork() async throws {
         try repository.module(

@@ -47,7 +47,8 @@ public enum Recovery {
         ProcessTable.killAll { ProcessTable.environment(of: $0, ["CRD_RUN"])?["CRD_RUN"] == id }
         var transaction = Transaction(resuming: record, files, configuration, console)
         try transaction.finish()
-        let story = story(of: record)
+        let isWhole = transaction.keptAside == nil && !transaction.isLost
+        let story = isWhole ? story(of: record) : "it could not be put in order wholly"
         files.note("\(record.operation.rawValue) \(record.name): \(story)")
         console.say("the \(record.operation.rawValue) of \(record.name) was interrupted; \(story)")
         for line in transaction.account { console.say(line) }
