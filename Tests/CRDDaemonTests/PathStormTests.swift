@@ -38,7 +38,7 @@ struct PathStormTests {
         let data = try world.makeDirectory("data")
         let log = try Witness(
             "Log", in: world,
-            manifest: "cooldown = '5s'\n" + PathTests.trigger(data, "events = ['create']"))
+            manifest: "cooldown = '20s'\n" + PathTests.trigger(data, "events = ['create']"))
         try await world.start()
         try await log.runs(1)
         let names = (0..<20).map { "\(data)/\($0)" }
