@@ -15,7 +15,7 @@ struct InstallationTrustTests {
     private let repository: GitRepository
 
     init() async throws {
-        world = try World()
+        world = try World(inMemory: true)
         repository = try await GitRepository(in: world.directory)
         try repository.module(
             "queue",

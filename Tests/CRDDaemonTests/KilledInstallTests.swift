@@ -16,7 +16,7 @@ struct KilledInstallTests {
     private let repository: GitRepository
 
     init() async throws {
-        world = try World()
+        world = try World(inMemory: true)
         repository = try await GitRepository(in: world.directory)
         for version in ["1", "2"] {
             let notes = world.notes

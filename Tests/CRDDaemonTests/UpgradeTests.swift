@@ -11,7 +11,7 @@ struct UpgradeTests {
     private let repository: GitRepository
 
     init() async throws {
-        world = try World()
+        world = try World(inMemory: true)
         repository = try await GitRepository(in: world.directory)
         try await publish(version: 1)
         try #require(try await world.install("queue", "-l", repository.path).code == 0)

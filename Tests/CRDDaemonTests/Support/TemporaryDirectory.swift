@@ -4,9 +4,12 @@ import Foundation
 
 /// A new directory that others may enter, and in which they may change nothing.
 enum TemporaryDirectory {
+    /// - Parameter inMemory: for what waits for the disk hundreds of times, and would have everybody
+    ///   else wait with it: on a tmpfs, where there is one that programs may be executed from.
     /// - Returns: its path, without links on the way. Whoever made it removes it.
-    static func make() throws -> String {
-        let made = strdup(NSTemporaryDirectory() + "/crd-XXXXXX")
+    static func make(inMemory: Bool = false) throws -> String {
+        let parent = inMemory && isMemoryUsable ? memory : NSTemporaryDirectory()
+        let made = strdup(parent + "/crd-XXXXXX")
         defer { free(made) }
         guard let made, mkdtemp(made) != nil else {
             throw Trouble("no directory can be made in \(NSTemporaryDirectory())")
@@ -15,4 +18,13 @@ enum TemporaryDirectory {
         chmod(path, 0o755)
         return path
     }
+
+    private static let memory = "/dev/shm"
+
+    private static let isMemoryUsable: Bool = {
+        var status = statvfs()
+        let noExecution = UInt(8)  // ST_NOEXEC
+        return statvfs(memory, &status) == 0 && status.f_flag & noExecution == 0
+            && access(memory, W_OK) == 0
+    }()
 }

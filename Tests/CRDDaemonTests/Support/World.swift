@@ -21,9 +21,11 @@ final class World {
     ///   - interval: long where one check, the one at the start, is enough.
     ///   - more: further lines of crd.conf.
     init(
-        interval: String = "1h", timeout: String = "60s", grace: String = "300ms", more: String = ""
+        interval: String = "1h", timeout: String = "60s", grace: String = "300ms",
+        more: String = "",
+        inMemory: Bool = false
     ) throws {
-        directory = try TemporaryDirectory.make()
+        directory = try TemporaryDirectory.make(inMemory: inMemory)
         notes = directory + "/notes"
         configuration = directory + "/crd.conf"
         log = directory + "/log"
