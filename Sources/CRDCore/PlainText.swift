@@ -10,7 +10,8 @@ public enum PlainText {
     /// Whether there is nothing in it that is not printed.
     public static func isPlain(_ text: String) -> Bool { text.unicodeScalars.allSatisfy(isPlain) }
 
-    private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+    /// Whether it is printed, and no end of a line.
+    static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: false
         default: true

@@ -13,10 +13,10 @@ enum QuotedText {
         var result = ""
         for (index, scalar) in text.unicodeScalars.enumerated() {
             if index == lengthMax { return result + "…" }
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator:
+            if PlainText.isPlain(scalar) {
+                result.unicodeScalars.append(scalar)
+            } else {
                 result += "\\u{\(String(scalar.value, radix: 16))}"
-            default: result.unicodeScalars.append(scalar)
             }
         }
         return result

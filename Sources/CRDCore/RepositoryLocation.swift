@@ -85,41 +85,41 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
     /// For messages: without what may be a password or a token.
     public var description: String { Self.withoutSecrets(url) }
 
-    /// What stands before the host's `@`, unless it is the name of ssh's user, and behind a question
-    /// mark.
-    public static func withoutSecrets(_ url: String) -> String {
-        guard let scheme = scheme(of: url), url.dropFirst(scheme.count).hasPrefix("://") else {
-            return url
-        }
-        let start = url.index(url.startIndex, offsetBy: scheme.count + "://".count)
-        let host = url[start...].prefix { $0 != "/" }
-        var shown = url
-        if let question = shown[start...].firstIndex(of: "?") {
-            shown.replaceSubrange(question..., with: "?***")
-        }
-        guard let at = host.lastIndex(of: "@"), scheme != "ssh" || host[..<at].contains(":") else {
-            return shown
-        }
-        shown.replaceSubrange(start..<at, with: "***")
-        return shown
+    /// The same of any text, be it a location or not: without what stands before the host's `@`, and
+    /// behind a question mark.
+    public static func withoutSecrets(_ text: String) -> String {
+        guard let rest = rest(of: text) else { return text }
+        let user = secretUser(of: text)
+        let shown = text[(user?.endIndex ?? rest.startIndex)...]
+        let plain = shown.prefix { $0 != "?" }
+        return text[..<rest.startIndex] + (user == nil ? "" : "***") + plain
+            + (plain.endIndex == shown.endIndex ? "" : "?***")
     }
 
     /// Another program's words about it, without the same.
     public func withoutSecrets(in text: String) -> String {
-        var shown = Self.replace(url, with: description, in: text)
-        guard
-            let start = Self.scheme(of: url).map({
-                url.index(url.startIndex, offsetBy: $0.count + "://".count)
-            }), start < url.endIndex
-        else { return shown }
-        let host = url[start...].prefix { $0 != "/" }
-        if description != url, let at = host.lastIndex(of: "@") {
-            shown = Self.replace(String(host[...at]), with: "***@", in: shown)
-        }
-        return shown
+        let shown = Self.replace(url, with: description, in: text)
+        guard let user = Self.secretUser(of: url) else { return shown }
+        return Self.replace("\(user)@", with: "***@", in: shown)
     }
 
     private static func replace(_ word: String, with other: String, in text: String) -> String {
         text.split(separator: word, omittingEmptySubsequences: false).joined(separator: other)
+    }
+
+    /// What follows `scheme://`.
+    private static func rest(of url: String) -> Substring? {
+        guard let scheme = scheme(of: url) else { return nil }
+        let rest = url.dropFirst(scheme.count)
+        return rest.hasPrefix("://") ? rest.dropFirst("://".count) : nil
+    }
+
+    /// What stands before the host's `@`, unless it is no more than the name of ssh's user.
+    private static func secretUser(of url: String) -> Substring? {
+        guard let host = rest(of: url)?.prefix(while: { $0 != "/" }),
+            let at = host.lastIndex(of: "@")
+        else { return nil }
+        let user = host[..<at]
+        return scheme(of: url) == "ssh" && !user.contains(":") ? nil : user
     }
 }

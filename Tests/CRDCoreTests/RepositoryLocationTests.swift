@@ -63,6 +63,7 @@ struct RepositoryLocationTests {
             ("https://me:secret@example.org/a", "https://***@example.org/a"),
             ("https://token@example.org/a", "https://***@example.org/a"),
             ("https://example.org/a?private_token=x", "https://example.org/a?***"),
+            ("https://a?private_token_that_is_long@b", "https://***@b"),
             ("ssh://git@example.org/a", "ssh://git@example.org/a"),
             ("ssh://me:secret@example.org/a", "ssh://***@example.org/a"),
             ("https://example.org/a:b@c", "https://example.org/a:b@c"),
