@@ -72,13 +72,10 @@ int crd_reap(pid_t pid) {
     return reap(P_PID, (id_t)pid, &info);
 }
 
-int crd_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
-
-bool crd_set_subreaper(bool adopts) {
+int crd_set_subreaper(bool adopts) {
     int former = 0;
-    prctl(PR_GET_CHILD_SUBREAPER, &former, 0, 0, 0);
-    prctl(PR_SET_CHILD_SUBREAPER, adopts, 0, 0, 0);
-    return former != 0;
+    if (prctl(PR_GET_CHILD_SUBREAPER, &former, 0, 0, 0) == -1) return -1;
+    return prctl(PR_SET_CHILD_SUBREAPER, adopts, 0, 0, 0) == -1 ? -1 : former;
 }
 
 static int unix_address(const char *path, struct sockaddr_un *address) {

@@ -2,6 +2,7 @@
 
 import CRDCore
 import CRDLinux
+import CRDModules
 import Logging
 import SystemPackage
 
@@ -27,7 +28,7 @@ enum FormerDaemon {
             variables["CRD_RUN"] != nil, let own = variables["CRD_STATE"],
             FilePath(own).starts(with: state.appending("modules")),
             // Not what a crd runs that is just installing something.
-            !["install", "rollback"].contains(variables["CRD_ROLE"])
+            variables["CRD_ROLE"].flatMap(ModuleScript.init(rawValue:)) == nil
         else { return false }
         let mayStay =
             variables["CRD_ROLE"] == Role.response.rawValue

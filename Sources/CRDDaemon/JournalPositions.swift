@@ -2,6 +2,7 @@
 
 import CRDCore
 import CRDLinux
+import CRDModules
 import FoundationEssentials
 import Glibc
 import SystemPackage
@@ -49,11 +50,7 @@ final class JournalPositions {
     /// - Throws: `Damaged`; the file is moved aside then.
     func load() throws(Damaged) -> Contents? {
         do {
-            let bytes = try Descriptor.open(path, O_RDONLY)
-                .readAll(limit: Self.sizeMax, subject: path.string)
-            return try JSONDecoder().decode(Contents.self, from: Data(bytes))
-        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
-            return nil
+            return try JSONFile.load(Contents.self, from: path, sizeMax: Self.sizeMax)
         } catch {
             let aside = directory.appending("journal.json.damaged")
             _ = rename(path.string, aside.string)

@@ -16,12 +16,10 @@ struct StateDirectory: ~Copyable {
     /// - Throws: `StartFailure` with the remedy.
     static func open(_ configuration: Configuration) throws -> StateDirectory {
         let path = FilePath(configuration.state)
-        let daemon = path.appending("daemon")
+        let layout = StateLayout(path)
         let runtime = FilePath(configuration.runtime)
         do throws(SystemCallError) {
-            try Directory.make(path, mode: 0o755)
-            try Directory.make(path.appending("modules"), mode: 0o755)
-            try Directory.makePrivate(daemon, owner: .daemon)
+            try layout.make()
             try Directory.make(runtime, mode: 0o755)
         } catch {
             throw StartFailure(
@@ -29,15 +27,13 @@ struct StateDirectory: ~Copyable {
                     + "'state' and 'runtime' in crd.conf")
         }
         do throws(Refusal) {
-            // Who can change these can pretend to be the daemon, or make it kill at its start.
-            for directory in [path, path.appending("modules"), daemon, runtime] {
-                try OwnershipRule().verify(directory)
-            }
+            try layout.verify()
+            try OwnershipRule().verify(runtime)
         } catch {
             throw StartFailure("\(error)")
         }
         do {
-            let lock = try FileLock.take(daemon.appending("lock"))
+            let lock = try FileLock.take(layout.daemon.appending("lock"))
             return StateDirectory(path: path, lock: lock)
         } catch let held as FileLock.Held {
             throw StartFailure(

@@ -55,10 +55,13 @@ public struct ChildProcess: ~Copyable {
         return former == 0 ? nil : former
     }
 
-    /// From now on descendants that lose their parent become children of this process (prctl(2),
-    /// `PR_SET_CHILD_SUBREAPER`).
-    public static func adoptOrphans() throws(SystemCallError) {
-        try systemCall("prctl") { crd_become_subreaper() }
+    /// Whether descendants that lose their parent become children of this process from now on
+    /// (prctl(2), `PR_SET_CHILD_SUBREAPER`).
+    ///
+    /// - Returns: whether they did before.
+    @discardableResult
+    public static func adoptOrphans(_ adopts: Bool = true) throws(SystemCallError) -> Bool {
+        try systemCall("prctl") { crd_set_subreaper(adopts) } == 1
     }
 
     /// Starts a process in a session of its own; see `crd_spawn` for all that is set in it.

@@ -58,8 +58,8 @@ public struct ForegroundProgram {
     ) throws -> Ending {
         if let signal = interruption?.signal { return .interrupted(signal) }
         // So that all it starts can be found below us, whoever else of them has ended.
-        let adopted = crd_set_subreaper(true)
-        defer { _ = crd_set_subreaper(adopted) }
+        let adopted = try ChildProcess.adoptOrphans()
+        defer { _ = try? ChildProcess.adoptOrphans(adopted) }
         // What another one was allowed to leave running.
         let kept = Self.descendants
         let reactor = try Reactor()

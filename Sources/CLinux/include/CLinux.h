@@ -103,10 +103,8 @@ int crd_pidfd_reap(int pidfd, int *code, int *status);
 /// Reaps a child by its process id, whatever became of it. \returns as above.
 int crd_reap(pid_t pid);
 
-/// prctl(2), PR_SET_CHILD_SUBREAPER.
-int crd_become_subreaper(void);
-/// The same, or not any more. \returns whether it was one before.
-bool crd_set_subreaper(bool adopts);
+/// prctl(2), PR_SET_CHILD_SUBREAPER. \returns whether it was one before, or -1.
+int crd_set_subreaper(bool adopts);
 
 /// A listening, non-blocking, close-on-exec stream socket at `path`. \returns it, or -1.
 int crd_unix_listen(const char *path, int backlog);

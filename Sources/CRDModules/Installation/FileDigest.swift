@@ -15,9 +15,7 @@ enum FileDigest {
         of paths: [String], in directory: FilePath
     ) throws(InstallationFailure) -> [String: String] {
         guard !paths.isEmpty else { return [:] }
-        guard let program = CommonEnvironment.program("sha256sum") else {
-            throw InstallationFailure("sha256sum is not there; install coreutils")
-        }
+        let program = try program()
         var digests: [String: String] = [:]
         for start in stride(from: 0, to: paths.count, by: batch) {
             let some = paths[start..<min(start + batch, paths.count)]
@@ -33,6 +31,12 @@ enum FileDigest {
                 "the files in \(directory) could not be read; is the disk in order?")
         }
         return digests
+    }
+
+    /// - Throws: `InstallationFailure` where it is not installed.
+    static func program() throws(InstallationFailure) -> String {
+        if let program = CommonEnvironment.program("sha256sum") { return program }
+        throw InstallationFailure("sha256sum is not there; install coreutils")
     }
 
     private static let digits = 64

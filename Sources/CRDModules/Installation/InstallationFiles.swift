@@ -7,13 +7,13 @@ import SystemPackage
 
 /// Where it is written down what was installed, and how far a change has got: root's alone.
 struct InstallationFiles {
-    private let state: FilePath
-    private let directory: FilePath
+    private let layout: StateLayout
 
     init(_ configuration: Configuration) {
-        state = FilePath(configuration.state)
-        directory = state.appending("daemon")
+        layout = StateLayout(FilePath(configuration.state))
     }
+
+    private var directory: FilePath { layout.daemon }
 
     /// Held by whoever changes modules.
     var lock: FilePath { directory.appending("install.lock") }
@@ -35,7 +35,7 @@ struct InstallationFiles {
 
     /// The module's own directory, `CRD_STATE`.
     func state(of name: String) -> FilePath {
-        state.appending("modules").appending(name)
+        layout.modules.appending(name)
     }
 
     /// Makes what is missing, and sees that nobody else could change it.
@@ -43,17 +43,15 @@ struct InstallationFiles {
     /// - Throws: `InstallationFailure`.
     func prepare() throws(InstallationFailure) {
         do throws(SystemCallError) {
-            try Directory.make(state, mode: 0o755)
-            try Directory.make(state.appending("modules"), mode: 0o755)
-            for path in [directory, receipts, aside] {
-                try Directory.makePrivate(path, owner: .current())
-            }
+            try layout.make()
+            try Directory.makePrivate(receipts, owner: .current())
+            try Directory.makePrivate(aside, owner: .current())
         } catch {
             throw InstallationFailure(
                 "\(error); run crd as root, or name another directory with 'state' in crd.conf")
         }
         do throws(Refusal) {
-            for path in [state, directory] { try OwnershipRule().verify(path) }
+            try layout.verify()
         } catch {
             throw InstallationFailure("\(error)")
         }

@@ -32,7 +32,7 @@ public struct Installer {
     public func install(
         _ name: ModuleName, from location: RepositoryLocation, at ref: GitReference
     ) throws -> Outcome {
-        try withLock {
+        try ModuleLock.whileHeld(files, configuration, console) {
             if let (path, kind) = settings.place(ofInstalled: name) {
                 let receipt = try Receipt.load(files.receipt(of: name))
                 throw InstallationFailure(
@@ -52,7 +52,7 @@ public struct Installer {
     public func upgrade(
         _ name: ModuleName, from location: RepositoryLocation?, at ref: GitReference?, force: Bool
     ) throws -> Outcome {
-        try withLock {
+        try ModuleLock.whileHeld(files, configuration, console) {
             guard let (path, kind) = settings.place(ofInstalled: name) else {
                 throw InstallationFailure(
                     "there is no module \(name) to upgrade; 'crd --install \(name)' installs it")
@@ -93,15 +93,6 @@ public struct Installer {
         }
     }
 
-    private func withLock(_ body: () throws -> Outcome) throws -> Outcome {
-        try files.prepare()
-        let lock = try ModuleLock.take(files, console)
-        return try withExtendedLifetime(lock) {
-            try Recovery.finish(files, configuration, console)
-            return try body()
-        }
-    }
-
     // MARK: The change
 
     /// What is to be in force.
@@ -127,41 +118,23 @@ public struct Installer {
     private func change(
         _ operation: TransactionRecord.Operation, _ wish: Wish
     ) throws -> Outcome {
-        var transaction = try Transaction.begin(
-            TransactionRecord(operation, wish.name), files, configuration, console)
-        var receipt: Receipt?
-        var failure: (any Error)?
-        do {
+        let transaction = try Transaction.carryOut(
+            TransactionRecord(operation, wish.name), files, configuration, console
+        ) { transaction in
             let candidate = try prepare(wish, &transaction)
-            if !candidate.isInForce {
-                try transaction.install(candidate.manifest)
-                try verifyUsable(wish.name, candidate.kind, transaction.place)
-                receipt = try self.receipt(wish, candidate, transaction.place)
-                try receipt.map { try transaction.commit($0) }
-            }
-        } catch {
-            failure = error
-        }
-        do { try transaction.finish() } catch {
-            throw InstallationFailure(
-                ([failure.map { "\($0)" }, "\(error)"].compactMap(\.self) + transaction.account)
-                    .joined(separator: "\n"))
-        }
-        if transaction.hasConflict {
-            failure = InstallationFailure(
-                "\(transaction.target) has appeared meanwhile, made by somebody else; see what it is"
-            )
-        }
-        if transaction.isLost && failure == nil {
-            failure = InstallationFailure("\(wish.name) was ready to be put in force, and is not")
+            if candidate.isInForce { return }
+            try transaction.install(candidate.manifest)
+            try verifyUsable(wish.name, candidate.kind, transaction.place)
+            try transaction.commit(receipt(wish, candidate, transaction.place))
         }
         let what = "\(operation.rawValue) \(wish.name) from \(wish.location)"
-        if let failure {
+        if let failure = transaction.failure {
             files.note("\(what): \(failure)")
             throw InstallationFailure(Self.story(failure, operation, wish.name, transaction))
         }
-        guard let receipt = receipt ?? wish.former else {
-            throw InstallationFailure("\(wish.name) has no receipt")
+        // Where nothing was committed, the former version is the newest.
+        guard let receipt = transaction.record.receipt ?? wish.former else {
+            preconditionFailure("neither a new version nor a former one")
         }
         files.note("\(what): commit \(receipt.commit)")
         for warning in transaction.warnings { console.say(warning) }
@@ -200,11 +173,10 @@ public struct Installer {
 
     private func prepare(_ wish: Wish, _ transaction: inout Transaction) throws -> Candidate {
         console.say("fetching \(wish.name) from \(wish.location)")
+        // Better to know now than when 'install' has run.
+        _ = try FileDigest.program()
         let git = try Git(in: files.fetched, runID: transaction.record.id, console: console)
         let commit = try git.fetch(wish.location, wish.ref)
-        guard CommonEnvironment.program("sha256sum") != nil else {
-            throw InstallationFailure("sha256sum is not there; install coreutils")
-        }
         let signer = try settings.allowedSigners.map {
             try self.signer(of: commit, git, FilePath($0), wish.location)
         }
@@ -219,9 +191,7 @@ public struct Installer {
         if !objections.isEmpty { throw Self.refusal(wish, objections) }
         guard let kind = place.kind else {
             if ModuleKind.isTaken(wish.name.description) {
-                throw InstallationFailure(
-                    "no support module can be called \(wish.name): an executable of that name means "
-                        + "something else in a module")
+                throw InstallationFailure(takenName: wish.name)
             }
             throw InstallationFailure(
                 "\(wish.name) in \(wish.location) is no module: a user module has 'check' and "

@@ -22,10 +22,23 @@ final class ModuleLock {
         try attempt(files, tries: 2).lock
     }
 
+    /// Does something to modules that nobody else changes meanwhile, after what was left half done is
+    /// in order.
+    static func whileHeld<Value>(
+        _ files: InstallationFiles, _ configuration: ConfigurationFile,
+        _ console: InstallationConsole, _ body: () throws -> Value
+    ) throws -> Value {
+        try files.prepare()
+        return try withExtendedLifetime(take(files, console)) {
+            try Recovery.finish(files, configuration, console)
+            return try body()
+        }
+    }
+
     /// Waits for whoever has it, and says so once.
     ///
     /// - Throws: `InstallationFailure` where it could not be had.
-    static func take(
+    private static func take(
         _ files: InstallationFiles, _ console: InstallationConsole
     ) throws(InstallationFailure) -> ModuleLock {
         let end = Clock.now + patience

@@ -6,7 +6,7 @@ import Glibc
 import SystemPackage
 
 /// What prepares the system for a module, and what undoes that. The raw value is the file's name.
-enum ModuleScript: String, CaseIterable {
+public enum ModuleScript: String, CaseIterable {
     case install, rollback
 
     /// Where, for which module, and in the course of what it runs.

@@ -60,39 +60,26 @@ public struct ModuleTemplate {
     ) throws -> FilePath {
         let settings = configuration.configuration
         let places = InstallationFiles(settings)
-        try places.prepare()
-        let lock = try ModuleLock.take(places, console)
-        return try withExtendedLifetime(lock) {
-            try Recovery.finish(places, configuration, console)
+        return try ModuleLock.whileHeld(places, configuration, console) {
             if let (path, kind) = settings.place(ofInstalled: name) {
                 throw InstallationFailure(
                     "there is a \(kind.rawValue) module \(name) already, \(path); choose another name"
                 )
             }
             if kind == .support && ModuleKind.isTaken(name.description) {
-                throw InstallationFailure(
-                    "no support module can be called \(name): an executable of that name means "
-                        + "something else in a module")
+                throw InstallationFailure(takenName: name)
             }
             let shelf = FilePath(kind == .user ? settings.modules : settings.support)
-            let target = shelf.appending(name.description)
-            var transaction = try Transaction.begin(
-                TransactionRecord(.install, name), places, configuration, console)
-            var failure: (any Error)?
-            do {
+            let transaction = try Transaction.carryOut(
+                TransactionRecord(.install, name), places, configuration, console
+            ) { transaction in
                 try Directory.make(shelf, mode: 0o755)
-                try transaction.makePlace(for: target)
+                try transaction.makePlace(for: shelf.appending(name.description))
                 try fill(transaction.place)
                 try transaction.commit()
-            } catch {
-                failure = error
             }
-            try transaction.finish()
-            if transaction.hasConflict {
-                failure = InstallationFailure("\(target) has appeared meanwhile; see what it is")
-            }
-            if let failure { throw InstallationFailure("\(failure)") }
-            return target
+            if let failure = transaction.failure { throw InstallationFailure("\(failure)") }
+            return transaction.target
         }
     }
 

@@ -35,10 +35,7 @@ public struct Receipt: Codable, Equatable, Sendable {
     /// - Throws: `InstallationFailure` for one that cannot be read.
     static func load(_ path: FilePath) throws(InstallationFailure) -> Receipt? {
         do {
-            let bytes = try Descriptor.open(path, O_RDONLY).readAll(limit: sizeMax)
-            return try JSONDecoder().decode(Receipt.self, from: Data(bytes))
-        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
-            return nil
+            return try JSONFile.load(Receipt.self, from: path, sizeMax: sizeMax)
         } catch let error as SystemCallError {
             throw InstallationFailure("\(error)")
         } catch {

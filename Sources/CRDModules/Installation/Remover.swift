@@ -19,17 +19,12 @@ public struct Remover {
     /// - Parameter force: also where other modules require it, or crd has not installed it.
     /// - Throws: `InstallationFailure`.
     public func remove(_ name: ModuleName, force: Bool) throws {
-        try files.prepare()
-        let lock = try ModuleLock.take(files, console)
-        try withExtendedLifetime(lock) {
-            try Recovery.finish(files, configuration, console)
+        try ModuleLock.whileHeld(files, configuration, console) {
             let (target, status) = try find(name, force: force)
-            var transaction = try Transaction.begin(
-                TransactionRecord(.remove, name), files, configuration, console)
-            var failure: (any Error)?
-            do { try transaction.beginRemoval(of: target, status) } catch { failure = error }
-            try transaction.finish()
-            if let failure { throw failure }
+            let transaction = try Transaction.carryOut(
+                TransactionRecord(.remove, name), files, configuration, console
+            ) { try $0.beginRemoval(of: target, status) }
+            if let failure = transaction.failure { throw failure }
             let account = transaction.account
             files.note("remove \(name): \(transaction.keptAside.map { "kept in \($0)" } ?? "done")")
             guard !transaction.hasRollbackFailed else {

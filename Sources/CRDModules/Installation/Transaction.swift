@@ -18,20 +18,30 @@ struct Transaction {
     private(set) var outcomes: [(script: ModuleScript, outcome: ModuleScript.Outcome)] = []
     /// Where the directory of a rollback that failed is kept.
     private(set) var keptAside: FilePath?
-    /// Something else has taken the module's place meanwhile.
-    private(set) var hasConflict = false
+    /// Why it was not committed, or is not in force all the same.
+    private(set) var failure: (any Error)?
     /// The module's files had gone, by somebody else's doing.
     private(set) var isLost = false
     /// What somebody must look at.
     private(set) var warnings: [String] = []
 
-    /// The change is written down before anything is done.
-    static func begin(
+    /// Does what `body` says, and finishes that; or undoes it, where it throws or does not commit. Before
+    /// anything is done it is written down.
+    ///
+    /// - Throws: `InstallationFailure` where it could not be finished.
+    static func carryOut(
         _ record: TransactionRecord, _ files: InstallationFiles,
-        _ configuration: ConfigurationFile, _ console: InstallationConsole
-    ) throws(InstallationFailure) -> Transaction {
+        _ configuration: ConfigurationFile, _ console: InstallationConsole,
+        _ body: (inout Transaction) throws -> Void
+    ) throws -> Transaction {
         try record.store(files.record)
-        return Transaction(resuming: record, files, configuration, console)
+        var transaction = Transaction(resuming: record, files, configuration, console)
+        do { try body(&transaction) } catch { transaction.failure = error }
+        do { try transaction.finish() } catch {
+            let reasons = [transaction.failure.map { "\($0)" }, "\(error)"].compactMap(\.self)
+            throw InstallationFailure((reasons + transaction.account).joined(separator: "\n"))
+        }
+        return transaction
     }
 
     /// One that somebody else began.
@@ -66,12 +76,12 @@ struct Transaction {
     }
 
     /// Where nobody sees a module.
-    static func place(
+    private static func place(
         beside target: FilePath, _ what: String
     ) throws(InstallationFailure) -> FilePath {
         let name = target.lastComponent?.string ?? ""
         let place = target.removingLastComponent().appending(".\(name).\(what)")
-        guard FileStatus(of: place, followingLinks: false) == nil else {
+        guard !isThere(place) else {
             throw InstallationFailure(
                 "\(place) is in the way, and no change that crd knows of has left it; look at it, "
                     + "and remove it")
@@ -84,9 +94,8 @@ struct Transaction {
     /// - Throws: `InstallationFailure` where it did not succeed.
     mutating func install(_ manifest: Manifest) throws(InstallationFailure) {
         if console.interruption?.signal != nil { throw InstallationFailure("interrupted") }
-        record.madeState = FileStatus(of: state, followingLinks: false) == nil
-        record.mayBePrepared =
-            FileStatus(of: place.appending("install"), followingLinks: false) != nil
+        record.madeState = !Self.isThere(state)
+        record.mayBePrepared = Self.isThere(place.appending(ModuleScript.install.rawValue))
         record.step = .scripting
         try record.store(files.record)
         guard record.mayBePrepared else { return }
@@ -129,7 +138,7 @@ struct Transaction {
         record.target = target.string
         record.inode = status.inode
         record.mayBePrepared = ModuleScript.allCases.contains {
-            FileStatus(of: target.appending($0.rawValue), followingLinks: false) != nil
+            Self.isThere(target.appending($0.rawValue))
         }
         record.step = .scripting
         try record.store(files.record)
@@ -161,6 +170,8 @@ struct Transaction {
         if !isShown {
             guard Self.isThere(place) else {
                 isLost = true
+                failure = InstallationFailure(
+                    "\(record.name) was ready to be put in force, and is not")
                 warnings.append(
                     "the new files of \(record.name) have gone from \(place), removed by somebody")
                 return
@@ -193,7 +204,8 @@ struct Transaction {
 
     /// Whoever made the directory that is there now did not know of us.
     private mutating func giveWay() throws {
-        hasConflict = true
+        failure = InstallationFailure(
+            "\(target) has appeared meanwhile, made by somebody else; see what it is")
         record.step = .scripting
         try record.store(files.record)
         try undo()

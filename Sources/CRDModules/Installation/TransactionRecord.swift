@@ -60,10 +60,7 @@ struct TransactionRecord: Codable, Equatable {
     /// - Throws: `InstallationFailure` for one that says nothing; it is moved aside.
     static func load(_ path: FilePath) throws(InstallationFailure) -> TransactionRecord? {
         do {
-            let bytes = try Descriptor.open(path, O_RDONLY).readAll(limit: sizeMax)
-            return try JSONDecoder().decode(TransactionRecord.self, from: Data(bytes))
-        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
-            return nil
+            return try JSONFile.load(TransactionRecord.self, from: path, sizeMax: sizeMax)
         } catch let error as SystemCallError {
             throw InstallationFailure("\(error)")
         } catch {

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDLinux
+public import SystemPackage
+
+/// The directories below `state` of crd.conf, which the daemon shares with whoever changes modules.
+public struct StateLayout: Sendable {
+    public let state: FilePath
+
+    public init(_ state: FilePath) {
+        self.state = state
+    }
+
+    /// The modules' own.
+    public var modules: FilePath { state.appending("modules") }
+    /// Records of crd's: root's alone.
+    public var daemon: FilePath { state.appending("daemon") }
+
+    /// Makes what is missing.
+    public func make() throws(SystemCallError) {
+        try Directory.make(state, mode: 0o755)
+        try Directory.make(modules, mode: 0o755)
+        try Directory.makePrivate(daemon, owner: .current())
+    }
+
+    /// Sees that nobody else could change them: who can do that can pretend to be the daemon, or make
+    /// it kill at its start.
+    public func verify() throws(Refusal) {
+        for directory in [state, modules, daemon] { try OwnershipRule().verify(directory) }
+    }
+}
