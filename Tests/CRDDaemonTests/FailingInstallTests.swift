@@ -165,19 +165,14 @@ struct FailingInstallTests {
                 "install": "touch \(world.notes)/begun; \(world.forever) & \(world.forever)",
             ])
         try await repository.commit()
-        let log = "\(world.directory)/out"
-        let program = try Program(
-            [Binary.path, "--install", "queue", "--yes", "-l", repository.path],
-            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
-            output: log, errors: log)
+        let program = try world.begin(["--install", "queue", "--yes", "-l", repository.path])
         try await eventually("install has begun") {
             world.marks == ["begun"] && world.sleepers().count == 2
         }
         program.send(signal)
         #expect(try await program.end() == 1)
         #expect(world.marks == [] && world.remains == [] && world.sleepers().isEmpty)
-        let said = try String(contentsOfFile: log, encoding: .utf8)
-        #expect(said.contains("'install' of queue was interrupted"))
+        #expect(world.said().contains("'install' of queue was interrupted"))
     }
 
     @Test("a module that appears in the place meanwhile is not touched")
@@ -257,7 +252,7 @@ struct FailingInstallTests {
             """
         let outcome = try await Outcome.of(
             ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", script],
-            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
+            environment: world.environment,
             in: world.directory)
         #expect(outcome.code == 1, "\(outcome)")
         #expect(outcome.output == "")

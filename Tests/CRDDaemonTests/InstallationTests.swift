@@ -60,7 +60,7 @@ struct InstallationTests {
                     "/bin/sh", "-c", "cd \"$1\" && exec \"$2\" -l \"$3\" queue --yes", "sh",
                     world.directory, Binary.path, location,
                 ],
-                environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
+                environment: world.environment,
                 in: world.directory)
             #expect(outcome.code == 0, "\(location): \(outcome)")
             #expect(try await world.crd(["remove", "queue"]).code == 0)

@@ -165,7 +165,7 @@ struct InstallationTrustTests {
                 answer,
                 Binary.path, repository.path,
             ],
-            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
+            environment: world.environment,
             in: world.directory)
         #expect(outcome.code == code, "\(outcome)")
         for text in [head, "install*  ", "its 'install' will be run as root", "install it? [y/N]"] {

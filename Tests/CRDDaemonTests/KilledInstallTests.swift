@@ -162,11 +162,7 @@ struct KilledInstallTests {
                 "rollback": "rm -f \(world.notes)/*; touch \(world.notes)/undone",
             ])
         try await repository.commit()
-        let log = "\(world.directory)/out"
-        let program = try Program(
-            [Binary.path, "--install", "slow", "--yes", "-l", repository.path],
-            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
-            output: log, errors: log)
+        let program = try world.begin(["--install", "slow", "--yes", "-l", repository.path])
         try await eventually("install has begun") { world.marks.contains("begun") }
         program.send(SIGKILL)
         _ = try await program.end()
@@ -216,11 +212,7 @@ struct KilledInstallTests {
                 "rollback": "exit 7",
             ])
         try await repository.commit()
-        let log = "\(world.directory)/out"
-        let program = try Program(
-            [Binary.path, "--install", "slow", "--yes", "-l", repository.path],
-            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
-            output: log, errors: log)
+        let program = try world.begin(["--install", "slow", "--yes", "-l", repository.path])
         try await eventually("install has begun") { world.marks.contains("begun") }
         program.send(SIGKILL)
         _ = try await program.end()
@@ -243,11 +235,7 @@ struct KilledInstallTests {
                     "touch \(world.notes)/begun; while [ ! -e \(world.notes)/go ]; do sleep 0.05; done",
             ])
         try await repository.commit()
-        let log = "\(world.directory)/out"
-        let program = try Program(
-            [Binary.path, "--install", "slow", "--yes", "-l", repository.path],
-            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
-            output: log, errors: log)
+        let program = try world.begin(["--install", "slow", "--yes", "-l", repository.path])
         try await eventually("install has begun") { world.marks == ["begun"] }
         #expect(try await world.crd(["check-config"]).errors == "")
         let early = try await world.crd(["-x", "slow"])

@@ -83,7 +83,7 @@ struct NewModuleTests {
                 "/bin/sh", "-c", "cd \"$1\" && \"$2\" new m --path 'a \\ \"b\"'", "sh",
                 world.directory, Binary.path,
             ],
-            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
+            environment: world.environment,
             in: world.directory)
         #expect(outcome.code == 0, "\(outcome)")
         #expect(try await world.crd(["check-config"]).output == "")

@@ -179,13 +179,9 @@ struct UpgradeTests {
         try repository.write("new", to: "m/text")
         try repository.module("m", ["response": "true", "check": "exit 1"])
         try await repository.commit()
-        let log = "\(world.directory)/out"
-        let upgrade = try Program(
-            [Binary.path, "upgrade", "m"],
-            environment: World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 },
-            output: log, errors: log)
+        let upgrade = try world.begin(["upgrade", "m"])
         try await eventually("crd waits for it") {
-            try String(contentsOfFile: log, encoding: .utf8).contains(
+            world.said().contains(
                 "waiting for a run of m to end")
         }
         try world.write("", to: "notes/go")
@@ -251,17 +247,12 @@ struct UpgradeTests {
             version: 2,
             ending:
                 "touch \(world.notes)/begun; while [ ! -e \(world.notes)/go ]; do sleep 0.05; done")
-        let log = "\(world.directory)/out"
-        let environment = World.environment.merging(["CRD_CONFIG": world.configuration]) { $1 }
-        let first = try Program(
-            [Binary.path, "upgrade", "queue"], environment: environment, output: log, errors: log)
+        let first = try world.begin(["upgrade", "queue"])
         try await eventually("install has begun") { world.marks.contains("begun") }
-        let second = try Program(
-            [Binary.path, "remove", "queue"], environment: environment, output: "\(log)2",
-            errors: "\(log)2")
+        let second = try world.begin(["remove", "queue"], saying: "said2")
         try await eventually("the second says that it waits") {
-            try String(contentsOfFile: "\(log)2", encoding: .utf8)
-                .contains("waiting for process \(first.pid) (\(Binary.path) upgrade queue)")
+            world.said("said2").contains(
+                "waiting for process \(first.pid) (\(Binary.path) upgrade queue)")
         }
         try world.write("", to: "notes/go")
         #expect(try await first.end() == 0)

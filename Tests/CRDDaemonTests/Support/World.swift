@@ -159,14 +159,32 @@ final class World {
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
+    /// What crd finds in its environment, where it is to read this world's crd.conf.
+    var environment: [String: String] {
+        World.environment.merging(["CRD_CONFIG": configuration]) { $1 }
+    }
+
+    /// Starts another crd command, and waits for nothing. What it says goes to a file.
+    func begin(_ arguments: [String], saying file: String = "said") throws -> Program {
+        let said = "\(directory)/\(file)"
+        return try Program(
+            [Binary.path] + arguments, environment: environment, output: said, errors: said)
+    }
+
+    /// What it has said.
+    func said(_ file: String = "said") -> String {
+        String(
+            decoding: FileManager.default.contents(atPath: "\(directory)/\(file)") ?? Data(),
+            as: UTF8.self)
+    }
+
     /// Runs another crd command to its end.
     func crd(
         _ arguments: [String], prefix: [String] = [], environment: [String: String]? = nil
     ) async throws -> Outcome {
         try await .of(
             prefix + [Binary.path] + arguments,
-            environment: environment
-                ?? World.environment.merging(["CRD_CONFIG": configuration]) { $1 },
+            environment: environment ?? self.environment,
             in: directory)
     }
 
