@@ -117,6 +117,8 @@ struct ChildProcessTests {
             "script", "#!/bin/sh\nreadlink /proc/$$/fd/[0-3]\n", mode: 0o755)
         await #expect(processExitsWith: .success) { [path = script.string as String] in
             let names = ["a", "b", "c", "d"]
+            // One that was free below four would be a file's, and be overwritten below.
+            while open("/dev/null", O_RDONLY | O_CLOEXEC) < 4 {}
             let files = try names.map { try MemoryOutput($0) }
             for order in Self.orders {
                 // Ours become 0 to 3 for the time of the spawn.
