@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// Modules that do what modules should not, under both ways to find a run's processes.
-@Suite("G7: whatever a module does,", .takesTurnsAlone)
+@Suite("G7: whatever a module does,", .takesTurns)
 struct BadCitizenTests {
     /// A world whose daemon runs under the given containment.
     private final class Arena {

@@ -7,7 +7,7 @@ import Testing
 /// Method: modules whose scripts fail in every way that scripts can.
 @Suite(
     "G12: All or nothing", .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
-    .timeLimit(.minutes(5)), .takesTurns)
+    .takesTurns)
 struct FailingInstallTests {
     private let world: World
     private let repository: GitRepository

@@ -7,7 +7,7 @@ import Testing
 /// Method: real git over paths, git's own daemon and smart HTTP; the crd that the build made.
 @Suite(
     "crd --install", .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
-    .timeLimit(.minutes(5)), .takesTurns)
+    .takesTurns)
 struct InstallationTests {
     private let world: World
     private let repository: GitRepository

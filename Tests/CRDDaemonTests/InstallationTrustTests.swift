@@ -9,7 +9,7 @@ import Testing
     "Trust",
     .enabled(
         if: GitRepository.isPossible && Surroundings.find("ssh-keygen") != nil,
-        "needs git and ssh-keygen"), .timeLimit(.minutes(5)), .takesTurns)
+        "needs git and ssh-keygen"), .takesTurns)
 struct InstallationTrustTests {
     private let world: World
     private let repository: GitRepository

@@ -10,7 +10,7 @@ import Testing
     "G12: Killed in the middle",
     .enabled(
         if: GitRepository.isPossible && Surroundings.find("strace") != nil, "needs git and strace"),
-    .serialized, .timeLimit(.minutes(10)), .takesTurns)
+    .serialized, .takesTurns)
 struct KilledInstallTests {
     private let world: World
     private let repository: GitRepository

@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-@Suite("Modules of one's own", .timeLimit(.minutes(5)), .takesTurns)
+@Suite("Modules of one's own", .takesTurns)
 struct NewModuleTests {
     private let world: World
 

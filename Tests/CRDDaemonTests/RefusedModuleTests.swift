@@ -7,7 +7,7 @@ import Testing
 /// Method: repositories with what honest tools would not put there, by git's own plumbing.
 @Suite(
     "Hostile repositories", .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
-    .timeLimit(.minutes(5)), .takesTurns)
+    .takesTurns)
 struct RefusedModuleTests {
     private let world: World
     private let repository: GitRepository

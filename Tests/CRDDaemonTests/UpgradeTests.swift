@@ -5,7 +5,7 @@ import Testing
 
 @Suite(
     "What is installed", .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
-    .timeLimit(.minutes(5)), .takesTurns)
+    .takesTurns)
 struct UpgradeTests {
     private let world: World
     private let repository: GitRepository
