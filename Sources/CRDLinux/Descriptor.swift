@@ -43,18 +43,18 @@ public struct Descriptor: ~Copyable {
         limit: Int = .max, subject: @autoclosure () -> String = ""
     ) throws(SystemCallError) -> [UInt8] {
         var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: min(limit, Self.bufferSize))
         while bytes.count < limit {
-            let room = min(limit - bytes.count, max(4_096, bytes.count))
-            let start = bytes.count
-            bytes.append(contentsOf: repeatElement(0, count: room))
             let count = try systemCall("read", on: subject()) {
-                bytes.withUnsafeMutableBytes { read(rawValue, $0.baseAddress! + start, room) }
+                read(rawValue, &buffer, min(buffer.count, limit - bytes.count))
             }
-            bytes.removeLast(room - count)
             if count == 0 { break }
+            bytes += buffer[..<count]
         }
         return bytes
     }
+
+    private static let bufferSize = 4_096
 
     /// Writes all of `bytes` (write(2)); the descriptor must be blocking.
     public func writeAll(
