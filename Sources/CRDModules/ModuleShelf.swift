@@ -88,9 +88,9 @@ public struct ModuleShelf: Sendable {
     private func names(
         in shelf: FilePath, kind: ModuleKind, _ contents: inout Contents
     ) -> [ModuleName] {
-        let entries: [FilePath.Component]
+        let entries: [(path: FilePath, name: String)]
         do throws(SystemCallError) {
-            entries = try Directory.list(shelf)
+            entries = try Directory.list(shelf).map { (shelf.appending($0), $0.string) }
         } catch {
             if kind == .user { contents.isReadable = false }
             // Support modules are an extra; without a place for modules nothing is done at all.
@@ -105,10 +105,9 @@ public struct ModuleShelf: Sendable {
             return []
         }
         var names: [ModuleName] = []
-        for entry in entries.sorted(by: { $0.string < $1.string }) {
-            let path = shelf.appending(entry)
-            guard !ModuleName.isSkipped(entry.string), isThere(path) else { continue }
-            if let name = ModuleName(entry.string) {
+        for (path, entry) in entries.sorted(by: { $0.name < $1.name })
+        where !ModuleName.isSkipped(entry) && isThere(path) {
+            if let name = ModuleName(entry) {
                 names.append(name)
             } else {
                 contents.complaints.append(

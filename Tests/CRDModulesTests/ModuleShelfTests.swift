@@ -91,6 +91,16 @@ struct ModuleShelfTests {
         #expect(complaints() == (isGood ? [] : [complaint]))
     }
 
+    @Test("tells a name that is not UTF-8, too") func notText() throws {
+        let name: [CChar] = [CChar(bitPattern: 0xff), 0x61, 0]
+        let entry = try #require(FilePath.Component(platformString: name))
+        try directory["modules"].appending(entry).withPlatformString {
+            try #require(mkdir($0, 0o755) == 0)
+        }
+        #expect(complaints().count == 1)
+        #expect(complaints().first?.contains("\u{fffd}a:1:1: is not a module's name") == true)
+    }
+
     @Test("follows a link to a module, and complains of one that leads nowhere") func links() throws
     {
         try module("real")
