@@ -8,7 +8,7 @@ import Glibc
 /// Which repository, and which of its versions.
 struct RepositoryOption: ParsableArguments {
     @Option(
-        name: [.customShort("l"), .long],
+        name: [.customShort("l", allowingJoined: true), .long],
         help: ArgumentHelp(
             "A git URL, a path (it begins with /, ./ or ../), or GitHub's owner/name; "
                 + "else what 'repository' of crd.conf says.",

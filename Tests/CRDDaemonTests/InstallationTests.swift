@@ -54,10 +54,14 @@ struct InstallationTests {
     @Test("by a path, whole or beginning with a dot, and by a file URL")
     func paths() async throws {
         _ = try await queue()
-        for location in [repository.path, "./repository", repository.url] {
+        let spellings = [
+            ("-l \"$3\"", repository.path), ("-l\"$3\"", "./repository"),
+            ("--location=\"$3\"", repository.url),
+        ]
+        for (option, location) in spellings {
             let outcome = try await Outcome.of(
                 [
-                    "/bin/sh", "-c", "cd \"$1\" && exec \"$2\" -l \"$3\" queue --yes", "sh",
+                    "/bin/sh", "-c", "cd \"$1\" && exec \"$2\" \(option) queue --yes", "sh",
                     world.directory, Binary.path, location,
                 ],
                 environment: world.environment,
