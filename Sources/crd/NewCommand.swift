@@ -25,8 +25,9 @@ struct NewCommand: ConfiguredCommand {
     var path: [String] = []
 
     @Option(
-        help: ArgumentHelp("Look when this unit of systemd logs something.", valueName: "unit"))
-    var journal: [String] = []
+        help: ArgumentHelp("Look when this unit of systemd logs something.", valueName: "unit"),
+        transform: unitName)
+    var journal: [UnitName] = []
 
     @Option(
         help: ArgumentHelp(
@@ -59,6 +60,13 @@ struct NewCommand: ConfiguredCommand {
         if !support && !file.configuration.autoReload {
             StandardError.say("'auto-reload' is off: crd reload puts it in force")
         }
+    }
+
+    private static func unitName(_ text: String) throws -> UnitName {
+        if let name = UnitName(text) { return name }
+        throw ValidationError(
+            "'\(PlainText.of(text))' cannot be a unit's name; systemctl list-units shows those there "
+                + "are")
     }
 
     private static func absolute(_ path: String) -> String {

@@ -35,8 +35,10 @@ public struct ModuleTemplate {
     ///
     /// - Parameters:
     ///   - paths: absolute.
-    ///   - units: of systemd, whose journal entries it waits for.
-    public init(userModule name: ModuleName, paths: [String], units: [String], signals: [String]) {
+    ///   - units: whose journal entries it waits for.
+    public init(
+        userModule name: ModuleName, paths: [String], units: [UnitName], signals: [String]
+    ) {
         self.name = name
         kind = .user
         let hasTriggers = !(paths.isEmpty && units.isEmpty && signals.isEmpty)
@@ -152,7 +154,9 @@ public struct ModuleTemplate {
         """ + (hasTriggers ? "" : "environment = { LIMIT = \"90\" }\n")
     }
 
-    private static func triggers(paths: [String], units: [String], signals: [String]) -> String {
+    private static func triggers(
+        paths: [String], units: [UnitName], signals: [String]
+    ) -> String {
         let paths = paths.map { path in
             """
 
@@ -167,7 +171,7 @@ public struct ModuleTemplate {
             """
 
             [[trigger.journal]]
-            match = { _SYSTEMD_UNIT = \(quoted(unit.contains(".") ? unit : "\(unit).service")) }
+            match = { _SYSTEMD_UNIT = \(quoted(unit.description)) }
             #pattern = 'worker (?<worker>\\d+) died'
 
             """

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A unit of systemd (systemd.unit(5)), as the journal has it in `_SYSTEMD_UNIT`.
+public struct UnitName: Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    /// As for systemctl(1), what has no unit's suffix is a service, whatever dots are in its name.
+    /// Nil for what no unit can be called.
+    public init?(_ text: String) {
+        let hasSuffix = Self.suffixes.contains(where: text.hasSuffix)
+        let name = hasSuffix ? text : text + Self.suffixes[0]
+        let isWellFormed = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: ":-_.\\@".utf8.contains(byte)
+            }
+        }
+        guard isWellFormed, let first = text.first, !"@.".contains(first), name.utf8.count <= 255
+        else {
+            return nil
+        }
+        description = name
+    }
+
+    private static let suffixes = [
+        ".service", ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path",
+        ".timer", ".slice", ".scope",
+    ]
+}
