@@ -193,6 +193,19 @@ int crd_stays_beneath(int directory, const char *path) {
     return 0;
 }
 
+int crd_is_ignored(int number) {
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+int crd_open_directory(int directory, const char *name) {
+    struct open_how how = {
+        .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+        .resolve = RESOLVE_NO_XDEV,
+    };
+    return (int)syscall(SYS_openat2, directory, name, &how, sizeof how);
+}
+
 int crd_syncfs(int fd) { return syncfs(fd); }
 
 uint64_t crd_limit_file_size(uint64_t soft) {

@@ -51,7 +51,7 @@ public enum FileTree {
     /// there is as good.
     ///
     /// Each directory is opened from the one above it: whoever owns one of them cannot make us
-    /// remove something elsewhere.
+    /// remove something elsewhere. Nor is anything removed from what is mounted there (`EXDEV`).
     public static func remove(_ path: FilePath) throws(SystemCallError) {
         guard let name = path.lastComponent else { return }
         let parent: Descriptor
@@ -67,13 +67,12 @@ public enum FileTree {
     private static func remove(
         _ name: FilePath.Component, in parent: CInt, _ path: FilePath, _ depth: Int
     ) throws(SystemCallError) {
-        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
-        let descriptor = name.withPlatformString { openat(parent, $0, flags) }
+        let descriptor = name.withPlatformString { crd_open_directory(parent, $0) }
         if descriptor == -1 {
             let code = Errno(rawValue: errno)
             if code == .noSuchFileOrDirectory { return }
             guard code == .notDirectory || code == .tooManySymbolicLinkLevels else {
-                throw SystemCallError(function: "openat", errno: code, subject: path.string)
+                throw SystemCallError(function: "openat2", errno: code, subject: path.string)
             }
             try systemCall("unlinkat", on: path.string) {
                 name.withPlatformString { unlinkat(parent, $0, 0) }
@@ -84,7 +83,7 @@ public enum FileTree {
         for inner in try names(in: directory, path) {
             guard depth < depthMax else {
                 throw SystemCallError(
-                    function: "openat", errno: .tooManySymbolicLinkLevels, subject: path.string)
+                    function: "openat2", errno: .tooManySymbolicLinkLevels, subject: path.string)
             }
             try remove(inner, in: directory.rawValue, path.appending(inner), depth + 1)
         }

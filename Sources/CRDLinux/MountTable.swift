@@ -49,6 +49,22 @@ public final class MountTable: EventSource {
         changes.sorted { $0.path.lexicographicallyPrecedes($1.path) }
     }
 
+    /// Where something is mounted: on the directory, or below it.
+    ///
+    /// - Throws: `SystemCallError` where the table cannot be read.
+    public static func mountPoints(
+        atOrBelow directory: FilePath
+    ) throws(SystemCallError) -> [FilePath] {
+        let real = directory.withPlatformString { realpath($0, nil) }
+        defer { free(real) }
+        guard let real else { return [] }
+        let root = FilePath(platformString: real)
+        return try MountTable { _, _ in }.mounts
+            .compactMap { FilePath(String(decoding: $0.path, as: UTF8.self)) }
+            .filter { $0.starts(with: root) }
+            .sorted { $0.string < $1.string }
+    }
+
     private func read() throws(SystemCallError) -> Set<Mount> {
         try systemCall("lseek", on: "mountinfo") { lseek(file.rawValue, 0, SEEK_SET) }
         let text = try file.readAll(subject: "mountinfo")

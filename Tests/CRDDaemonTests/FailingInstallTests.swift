@@ -123,7 +123,7 @@ struct FailingInstallTests {
             ("rm -rf \"$PWD\"; exit 3", ["exit code 3", "its 'rollback' with them", "not undone"]),
             ("rm -f rollback; exit 3", ["exit code 3", "has no 'rollback'"]),
             ("rm -f queue", ["cannot be used", "nothing of queue is left"]),
-            ("chmod 777 .", ["cannot be used", "can be written by", "nothing of queue is left"]),
+            ("chmod 777 .", ["cannot be used", "can be written by", "are kept in"]),
             ("cp queue check; cp queue response", ["cannot be used", "nothing of queue is left"]),
             ("mv \"$PWD\" \"$PWD.x\"; ln -s \"$PWD.x\" \"$PWD\"", ["has moved or replaced"]),
         ])

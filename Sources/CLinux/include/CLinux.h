@@ -128,6 +128,11 @@ int crd_rename_exchange(const char *one, const char *other);
 /// Follows `path` from a directory as openat2(2) does with RESOLVE_BENEATH: nothing that leads out of
 /// it, absolute links included. \returns 0, or -1, with EXDEV where it leads out.
 int crd_stays_beneath(int directory, const char *path);
+/// Whether a signal is ignored (sigaction(2)), as who executed this program may have decided.
+int crd_is_ignored(int number);
+/// Opens a directory in another for reading, no link, as openat2(2) does with RESOLVE_NO_XDEV: nothing
+/// is mounted on it. \returns a descriptor, or -1, with EXDEV where something is.
+int crd_open_directory(int directory, const char *name);
 /// syncfs(2).
 int crd_syncfs(int fd);
 /// Sets the soft limit of a file's size (RLIMIT_FSIZE). \returns the former one.

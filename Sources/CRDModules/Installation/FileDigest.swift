@@ -12,18 +12,19 @@ enum FileDigest {
 
     /// - Returns: hexadecimal digits, by path.
     static func sha256(
-        of paths: [String], in directory: FilePath
-    ) throws(InstallationFailure) -> [String: String] {
+        of paths: [FilePath], in directory: FilePath
+    ) throws(InstallationFailure) -> [FilePath: String] {
         guard !paths.isEmpty else { return [:] }
         let program = try program()
-        var digests: [String: String] = [:]
+        var digests: [FilePath: String] = [:]
         for start in stride(from: 0, to: paths.count, by: batch) {
             let some = paths[start..<min(start + batch, paths.count)]
             // A zero byte ends each line, so that nothing in a name is escaped.
             let printed = try ask(program, ["-z", "--"] + some.map { "./\($0)" }, in: directory)
             for line in printed.split(separator: 0) {
                 let text = String(decoding: line, as: UTF8.self)
-                digests[String(text.dropFirst(digits + "  ./".count))] = String(text.prefix(digits))
+                digests[FilePath(String(text.dropFirst(digits + "  ./".count)))] = String(
+                    text.prefix(digits))
             }
         }
         guard digests.count == paths.count else {

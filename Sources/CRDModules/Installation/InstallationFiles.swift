@@ -67,18 +67,36 @@ struct InstallationFiles {
         try? file.writeAll(Array("\(time) \(whole)\n".utf8))
     }
 
-    func isKnown(_ origin: RepositoryLocation) -> Bool {
-        knownOrigins.contains(origin.url)
+    func isKnown(_ origin: RepositoryLocation) -> Bool { isKnown(origin.url) }
+
+    /// By its bytes: two addresses that Unicode has for the same are two places.
+    private func isKnown(_ origin: String) -> Bool {
+        knownOrigins.contains { $0.utf8.elementsEqual(origin.utf8) }
     }
 
-    private var knownOrigins: Set<String> {
-        Set((TextFile.read(origins.string) ?? "").split(separator: "\n").map(String.init))
+    private var knownOrigins: [Substring] {
+        (TextFile.read(origins.string) ?? "").split(separator: "\n")
     }
 
     func remember(_ origin: String) throws(SystemCallError) {
-        let known = knownOrigins
-        guard !known.contains(origin) else { return }
-        let lines = known.union([origin]).sorted().map { "\($0)\n" }.joined()
+        guard !isKnown(origin) else { return }
+        let lines = (knownOrigins + [Substring(origin)]).sorted().map { "\($0)\n" }.joined()
         try Rename.replace(origins, with: Array(lines.utf8))
+    }
+
+    /// What is mounted on a module or in it keeps it from being moved, and would be lost with it.
+    ///
+    /// - Throws: `InstallationFailure`.
+    func demandMovable(_ module: FilePath) throws(InstallationFailure) {
+        let mounts: [FilePath]
+        do throws(SystemCallError) {
+            mounts = try MountTable.mountPoints(atOrBelow: module)
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+        guard let mount = mounts.first else { return }
+        throw InstallationFailure(
+            "something is mounted on \(mount), and would be lost with the module; first run: umount "
+                + "'\(mount)'")
     }
 }

@@ -62,6 +62,7 @@ public struct Installer {
                     "\(path) is not a directory of its own, and is left as it is; see where it leads"
                 )
             }
+            try files.demandMovable(path)
             guard let receipt = try Receipt.load(files.receipt(of: name)) else {
                 throw InstallationFailure(
                     "\(name) was not installed by crd, so that nobody knows from where it came; move "
@@ -133,16 +134,27 @@ public struct Installer {
             throw InstallationFailure(Self.story(failure, operation, wish.name, transaction))
         }
         // Where nothing was committed, the former version is the newest.
-        guard let receipt = transaction.record.receipt ?? wish.former else {
-            preconditionFailure("neither a new version nor a former one")
-        }
+        guard
+            let receipt = try transaction.record.receipt
+                ?? wish.former.map({ try follow(wish, $0) })
+        else { preconditionFailure("neither a new version nor a former one") }
         files.note("\(what): commit \(receipt.commit)")
         for warning in transaction.warnings { console.say(warning) }
         let complaints = ModuleShelf(settings, switchesUsers: true).contents(only: [wish.name])
             .modules.filter { $0.name == wish.name }
             .flatMap { $0.complaints + $0.executableComplaints }
         return Outcome(
-            receipt: receipt, isUnchanged: receipt == wish.former, complaints: complaints)
+            receipt: receipt, isUnchanged: transaction.record.receipt == nil,
+            complaints: complaints)
+    }
+
+    /// The next upgrade is from where this one was to be from, also if there was nothing newer.
+    private func follow(_ wish: Wish, _ former: Receipt) throws -> Receipt {
+        var receipt = former
+        receipt.origin = wish.location.url
+        receipt.ref = wish.ref.description
+        if receipt != former { try receipt.store(files.receipt(of: wish.name)) }
+        return receipt
     }
 
     /// The failure, what the scripts said, and how things are now.
@@ -330,7 +342,7 @@ public struct Installer {
             name: wish.name.description, kind: candidate.kind, origin: wish.location.url,
             ref: wish.ref.description, commit: candidate.commit, signer: candidate.signer,
             time: Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds),
-            files: try Receipt.files(in: place))
+            files: try Receipt.filesByName(in: place))
     }
 }
 

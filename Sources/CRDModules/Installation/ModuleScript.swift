@@ -47,10 +47,16 @@ public enum ModuleScript: String, CaseIterable {
 
     /// Runs it to its end, its output shown as it comes; nil where the module has none.
     ///
-    /// One that cannot be started at all counts as ended with 126, as in a shell.
+    /// One that cannot be started at all, or could be changed by others, counts as ended with 126, as
+    /// in a shell.
     func run(_ setting: Setting, _ console: InstallationConsole) -> Outcome? {
         let path = setting.directory.appending(rawValue)
         guard FileStatus(of: path, followingLinks: false) != nil else { return nil }
+        do throws(Refusal) {
+            try verify(in: setting.directory)
+        } catch {
+            return Outcome(ending: .ended(.exited(126)), lines: ["\(error)"])
+        }
         let settings = setting.configuration.configuration
         let program = ForegroundProgram(
             path: path.string, environment: environment(setting),
@@ -67,6 +73,15 @@ public enum ModuleScript: String, CaseIterable {
         } catch {
             return Outcome(ending: .ended(.exited(126)), lines: ["\(error)"])
         }
+    }
+
+    /// Looks at who could change it (G13).
+    ///
+    /// - Throws: `Refusal`, with the remedy.
+    func verify(in directory: FilePath) throws(Refusal) {
+        let rule = OwnershipRule()
+        try rule.verify(directory)
+        try rule.verify(lastOf: directory.appending(rawValue))
     }
 
     private func environment(_ setting: Setting) -> CStringBlock {

@@ -78,6 +78,8 @@ public struct ModuleTemplate {
                 try Directory.make(shelf, mode: 0o755)
                 try transaction.makePlace(for: shelf.appending(name.description))
                 try fill(transaction.place)
+                // Of a module that somebody has removed by hand.
+                try Rename.forget(places.receipt(of: name))
                 try transaction.commit()
             }
             if let failure = transaction.failure { throw InstallationFailure("\(failure)") }

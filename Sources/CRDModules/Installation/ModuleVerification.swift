@@ -36,17 +36,26 @@ public struct ModuleVerification: Encodable, Sendable {
         let found =
             FileStatus(of: directory)?.kind == .directory
             ? try Receipt.files(in: directory) : [:]
-        for (path, file) in receipt.files {
+        // By their bytes: two names that Unicode has for the same are two files.
+        let installed = Dictionary(
+            receipt.files.map { (FilePath($0.key), $0.value) }
+        ) { first, _ in first }
+        for (path, file) in installed {
             switch found[path] {
-            case nil: missing.append(path)
+            case nil: missing.append(path.string)
             case file?: break
-            case _?: changed.append(path)
+            case _?: changed.append(path.string)
             }
         }
-        extra = found.keys.filter { receipt.files[$0] == nil }
+        extra = found.keys.filter { installed[$0] == nil }.map(\.string)
         changed.sort()
         missing.sort()
         extra.sort()
+    }
+
+    /// Whether any file is still as it was installed.
+    func isRecognisable(_ receipt: Receipt) -> Bool {
+        changed.count + missing.count < receipt.files.count
     }
 
     private init(faulty name: String, _ fault: String) {

@@ -40,8 +40,8 @@ public struct Receipt: Codable, Equatable, Sendable {
             throw InstallationFailure("\(error)")
         } catch {
             throw InstallationFailure(
-                "the receipt \(path) cannot be read (\(error)); remove it, and install the module "
-                    + "again")
+                "the receipt \(path) cannot be read; run: crd remove \(path.stem ?? "") --force, and "
+                    + "install the module again (\(error))")
         }
     }
 
@@ -53,20 +53,38 @@ public struct Receipt: Codable, Equatable, Sendable {
         try Rename.replace(path, with: Array(encoder.encode(self)) + [UInt8(ascii: "\n")])
     }
 
+    /// What is in a directory now, as it is written down.
+    ///
+    /// - Throws: `InstallationFailure` where it cannot be read, or has two names that are one to
+    ///   whoever reads JSON.
+    static func filesByName(
+        in directory: FilePath
+    ) throws(InstallationFailure) -> [String: File] {
+        var files: [String: File] = [:]
+        for (path, file) in try self.files(in: directory) {
+            guard files.updateValue(file, forKey: path.string) == nil else {
+                throw InstallationFailure(
+                    "there are two files in \(directory) whose names look the same, "
+                        + "\(PlainText.of(path.string)); give one of them another name")
+            }
+        }
+        return files
+    }
+
     /// What is in a directory now.
     ///
     /// - Throws: `InstallationFailure` where it cannot be read.
-    static func files(in directory: FilePath) throws(InstallationFailure) -> [String: File] {
+    static func files(in directory: FilePath) throws(InstallationFailure) -> [FilePath: File] {
         let entries: [FileTree.Entry]
         do throws(SystemCallError) {
             entries = try FileTree.entries(of: directory)
         } catch {
             throw InstallationFailure("\(error)")
         }
-        var files: [String: File] = [:]
-        var regular: [String] = []
+        var files: [FilePath: File] = [:]
+        var regular: [FilePath] = []
         for entry in entries {
-            let path = entry.path.string
+            let path = entry.path
             let mode = String(entry.status.mode, radix: 8)
             let padded = String(repeating: "0", count: max(0, 4 - mode.count)) + mode
             switch entry.status.kind {
@@ -77,7 +95,7 @@ public struct Receipt: Codable, Equatable, Sendable {
             case .regular:
                 files[path] = File(mode: padded)
                 // What is not UTF-8 has no name in JSON by which it could be found.
-                if FilePath(path) == entry.path { regular.append(path) }
+                if FilePath(path.string) == path { regular.append(path) }
             case .other: files[path] = File(mode: padded)
             }
         }

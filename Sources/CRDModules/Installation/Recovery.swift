@@ -48,9 +48,11 @@ public enum Recovery {
         var transaction = Transaction(resuming: record, files, configuration, console)
         try transaction.finish()
         let isWhole = transaction.keptAside == nil && !transaction.isLost
-        let story = isWhole ? story(of: record) : "it could not be put in order wholly"
+        let story =
+            isWhole ? story(of: transaction.record) : "it could not be put in order wholly"
         files.note("\(record.operation.rawValue) \(record.name): \(story)")
         console.say("the \(record.operation.rawValue) of \(record.name) was interrupted; \(story)")
+        if let failure = transaction.failure { console.say("\(failure)") }
         for line in transaction.account { console.say(line) }
     }
 

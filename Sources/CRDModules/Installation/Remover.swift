@@ -45,7 +45,7 @@ public struct Remover {
         _ name: ModuleName, force: Bool
     ) throws -> (FilePath, FileStatus) {
         let settings = configuration.configuration
-        guard let (target, _) = settings.place(ofInstalled: name),
+        guard let (target, kind) = settings.place(ofInstalled: name),
             let status = FileStatus(of: target, followingLinks: false)
         else {
             throw InstallationFailure(
@@ -54,6 +54,16 @@ public struct Remover {
         guard status.kind == .directory else {
             throw InstallationFailure(
                 "\(target) is not a directory of its own; remove it by hand: rm '\(target)'")
+        }
+        try files.demandMovable(target)
+        if FileStatus(of: target.appending(ModuleScript.rollback.rawValue)) != nil {
+            do throws(Refusal) {
+                try ModuleScript.rollback.verify(in: target)
+            } catch {
+                throw InstallationFailure(
+                    "'rollback' of \(name) is not executed, since \(error); look first whether it is "
+                        + "still what it should be")
+            }
         }
         guard !force else { return (target, status) }
         let dependents = ModuleShelf(settings, switchesUsers: true).contents().modules
@@ -64,7 +74,10 @@ public struct Remover {
                 "\(names) \(dependents.count == 1 ? "requires" : "require") \(name); remove "
                     + "\(dependents.count == 1 ? "that" : "those") first, or give --force")
         }
-        guard try Receipt.load(files.receipt(of: name)) != nil else {
+        // The module that the receipt is of may have gone, and this one may be somebody's own.
+        guard let receipt = try Receipt.load(files.receipt(of: name)), receipt.kind == kind,
+            try ModuleVerification(of: receipt, in: target).isRecognisable(receipt)
+        else {
             throw InstallationFailure(
                 "\(name) was not installed by crd, so that nobody could bring it back; to remove "
                     + "\(target) all the same, give --force")

@@ -176,10 +176,20 @@ struct Transaction {
                     "the new files of \(record.name) have gone from \(place), removed by somebody")
                 return
             }
-            switch record.operation {
-            case _ where !Self.isThere(target): try Rename.move(place, to: target)
-            case .upgrade: try replaceOld()
-            default: return try giveWay()
+            if Self.isThere(target) && record.operation != .upgrade {
+                // Whoever made the directory that is there now did not know of us.
+                return try giveUp(
+                    "\(target) has appeared meanwhile, made by somebody else; see what it is")
+            }
+            waitForRuns(in: target)
+            do throws(SystemCallError) {
+                if Self.isThere(target) {
+                    try replaceOld()
+                } else {
+                    try Rename.move(place, to: target)
+                }
+            } catch {
+                return try giveUp(Self.stuck(error))
             }
         }
         try Rename.settle(target.removingLastComponent())
@@ -202,20 +212,28 @@ struct Transaction {
         return Self.isThere(target) && differences?.isClean ?? true
     }
 
-    /// Whoever made the directory that is there now did not know of us.
-    private mutating func giveWay() throws {
-        failure = InstallationFailure(
-            "\(target) has appeared meanwhile, made by somebody else; see what it is")
+    /// What was committed cannot be shown.
+    private mutating func giveUp(_ reason: String) throws {
+        failure = InstallationFailure(reason)
         record.step = .scripting
         try record.store(files.record)
         try undo()
     }
 
+    private static func stuck(_ error: SystemCallError) -> String {
+        "\(error); see what holds it where it is (lsattr -d, findmnt)"
+    }
+
     /// In one step where the file system can do that.
-    private func replaceOld() throws {
+    private func replaceOld() throws(SystemCallError) {
         if try Rename.exchange(place, target) { return }
         try Rename.move(target, to: replaced)
-        try Rename.move(place, to: target)
+        do throws(SystemCallError) {
+            try Rename.move(place, to: target)
+        } catch {
+            try Rename.move(replaced, to: target)
+            throw error
+        }
     }
 
     /// The old version, where two directories cannot be exchanged.
@@ -240,32 +258,53 @@ struct Transaction {
                 + "\(outcome.story): see whether the module works")
     }
 
-    /// A run of the old version may end first: what it needs is in the directory that is to be
-    /// removed. It is told by what the daemon gives it.
+    /// A run of the version that goes may end first, its response too: what it needs is in the
+    /// directory. Those that begin meanwhile are not waited for.
     private func waitForRuns(in directory: FilePath) {
         guard let interruption = console.interruption else { return }
         let settings = configuration.configuration
         let end = Clock.now + settings.timeout + settings.grace
-        var hasSaid = false
-        while Clock.now < end, interruption.signal == nil,
-            ProcessTable.working(in: directory).contains(where: isRun)
-        {
-            if !hasSaid { console.say("waiting for a run of \(record.name) to end") }
-            hasSaid = true
+        let awaited = runs(in: directory)
+        guard !awaited.isEmpty else { return }
+        console.say("waiting for a run of \(record.name) to end")
+        // Between a check and its response there is no process for a moment.
+        var looksWithout = 0
+        while Clock.now < end, interruption.signal == nil, looksWithout < 2 {
             usleep(50_000)
+            let isOver = awaited.isDisjoint(with: runs(in: directory))
+            looksWithout = isOver ? looksWithout + 1 : 0
         }
     }
 
-    private func isRun(_ pid: PID) -> Bool {
-        let variables = ProcessTable.environment(of: pid, ["CRD_MODULE", "CRD_RUN"]) ?? [:]
-        return variables["CRD_MODULE"] == record.name && variables["CRD_RUN"] != record.id
+    /// `CRD_RUN` of what the daemon has started there: neither what the scripts have left, nor the run
+    /// that this crd is a part of, nor what a response had leave to leave behind.
+    private func runs(in directory: FilePath) -> Set<String> {
+        let keeps = Self.manifest(in: directory, record.name).leftovers == .keep
+        let roles = Role.allCases.filter { !($0 == .response && keeps) }.map(\.rawValue)
+        let own = getenv("CRD_RUN").map { String(cString: $0) }
+        let names = ["CRD_MODULE", "CRD_RUN", "CRD_ROLE"]
+        let runs = ProcessTable.working(in: directory).compactMap { pid -> String? in
+            let variables = ProcessTable.environment(of: pid, names) ?? [:]
+            guard variables["CRD_MODULE"] == record.name,
+                roles.contains(variables["CRD_ROLE"] ?? "")
+            else { return nil }
+            return variables["CRD_RUN"]
+        }
+        return Set(runs).subtracting([own].compactMap(\.self))
     }
 
     private mutating func finishRemoval() throws {
         if let status = FileStatus(of: target, followingLinks: false), status.inode == record.inode,
             record.step != .rolledBack
         {
-            try Rename.move(target, to: place)
+            waitForRuns(in: target)
+            do throws(SystemCallError) {
+                try Rename.move(target, to: place)
+            } catch {
+                failure = InstallationFailure("\(Self.stuck(error)); nothing was changed")
+                record.step = .preparing
+                return try record.store(files.record)
+            }
             try Rename.settle(target.removingLastComponent())
         }
         waitForRuns(in: place)

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+/// Modules that somebody has laid hands on since they were installed.
+@Suite(
+    "G12, G13: What was changed by hand",
+    .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
+    .takesTurns)
+struct HandledModuleTests {
+    private let world: World
+    private let repository: GitRepository
+    private let module: String
+
+    init() async throws {
+        world = try World(inMemory: true)
+        repository = try await GitRepository(in: world.directory)
+        module = "\(world.directory)/support/queue"
+        try await publish(version: 1)
+        try #require(try await world.install("queue", "-l", repository.path).code == 0)
+    }
+
+    private func publish(version: Int, ending: String = "true") async throws {
+        let log = "\(world.notes)/log"
+        try repository.module(
+            "queue",
+            [
+                "queue": "echo version \(version)",
+                "install": "echo install \(version) >>\(log); \(ending)",
+                "rollback": "echo rollback \(version) >>\(log)",
+            ])
+        try await repository.commit()
+    }
+
+    /// A mount of its own, which is gone when the command has ended.
+    private func inMountNamespace(_ script: String = "true") -> [String] {
+        [
+            Surroundings.find("unshare") ?? "unshare", "--mount", "/bin/sh", "-c",
+            "\(script) && exec \"$@\"", "sh",
+        ]
+    }
+
+    @Test("a rollback that others could write is not executed", arguments: ["rollback", "."])
+    func writableRollback(file: String) async throws {
+        chmod("\(module)/\(file)", 0o777)
+        for options in [[], ["--force"]] {
+            let outcome = try await world.crd(["remove", "queue"] + options)
+            #expect(outcome.code == 1)
+            #expect(
+                outcome.errors.contains("'rollback' of queue is not executed")
+                    && outcome.errors.contains("run: chmod go-w"), "\(outcome)")
+        }
+        #expect(world.notedLines("log") == ["install 1"])
+        chmod("\(module)/\(file)", 0o755)
+        #expect(try await world.crd(["remove", "queue"]).code == 0)
+        #expect(world.notedLines("log") == ["install 1", "rollback 1"])
+    }
+
+    @Test("nor is the install of the version that stays in force")
+    func writableInstall() async throws {
+        chmod("\(module)/install", 0o777)
+        try await publish(version: 2, ending: "exit 3")
+        let outcome = try await world.crd(["upgrade", "queue", "--force"])
+        #expect(outcome.code == 1 && outcome.errors.contains("can be written by"), "\(outcome)")
+        #expect(world.notedLines("log") == ["install 1", "install 2", "rollback 2"])
+        #expect(try await world.crd(["-x", "queue"]).output == "version 1\n")
+    }
+
+    @Test("the receipt of a module that was removed by hand is not taken for another's")
+    func staleReceipt() async throws {
+        try FileManager.default.removeItem(atPath: module)
+        try world.module("queue", check: "exit 1")
+        var outcome = try await world.crd(["remove", "queue"])
+        #expect(outcome.code == 1 && outcome.errors.contains("was not installed by crd"))
+        #expect(world.remains.contains("modules/queue/check"))
+
+        try FileManager.default.removeItem(atPath: "\(world.directory)/modules/queue")
+        #expect(try await world.crd(["new", "queue", "--support"]).code == 0)
+        outcome = try await world.crd(["remove", "queue"])
+        #expect(outcome.code == 1 && outcome.errors.contains("give --force"))
+        #expect(!world.remains.contains("state/daemon/receipts/queue.json"))
+        #expect(try await world.crd(["remove", "queue", "--force"]).code == 0)
+    }
+
+    @Test("a damaged receipt: the message's remedy works")
+    func damagedReceipt() async throws {
+        try world.write("{", to: "state/daemon/receipts/queue.json")
+        let outcome = try await world.crd(["upgrade", "queue"])
+        #expect(
+            outcome.code == 1
+                && outcome.errors.contains("run: crd remove queue --force, and install"))
+        #expect(try await world.crd(["remove", "queue", "--force"]).code == 0)
+        #expect(try await world.install("queue", "-l", repository.path).code == 0)
+    }
+
+    @Test("what is mounted in a module is neither moved nor emptied")
+    func mounted() async throws {
+        let precious = try world.makeDirectory("precious")
+        try world.write("kept", to: "precious/file")
+        let data = "\(module)/data"
+        try FileManager.default.createDirectory(
+            atPath: data, withIntermediateDirectories: false)
+        let mount = inMountNamespace("mount --bind '\(precious)' '\(data)'")
+        for command in [["remove", "queue"], ["upgrade", "queue", "--force"]] {
+            let outcome = try await world.crd(command, prefix: mount)
+            #expect(outcome.code == 1)
+            #expect(outcome.errors.contains("run: umount '\(data)'"), "\(outcome)")
+        }
+        // One that nobody could see beforehand.
+        try await publish(
+            version: 2, ending: "mkdir data; mount --bind '\(precious)' data; exit 3")
+        let outcome = try await world.crd(
+            ["upgrade", "queue", "--force"], prefix: inMountNamespace())
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains("could not be removed"), "\(outcome)")
+        #expect(try String(contentsOfFile: "\(precious)/file", encoding: .utf8) == "kept")
+    }
+
+    @Test("one that cannot be moved stays in force, and keeps nobody from changing others")
+    func immovable() async throws {
+        try await publish(
+            version: 2, ending: "[ -e ver ] || mount --bind \"$CRD_DIRECTORY\" \"$CRD_DIRECTORY\"")
+        let outcome = try await world.crd(["upgrade", "queue"], prefix: inMountNamespace())
+        #expect(outcome.code == 1)
+        #expect(
+            outcome.errors.contains("findmnt") && outcome.errors.contains("stays in force"),
+            "\(outcome)")
+        #expect(world.notedLines("log") == ["install 1", "install 2", "rollback 2", "install 1"])
+        #expect(try await world.crd(["-x", "queue"]).output == "version 1\n")
+        let other = try await world.crd(["new", "other"])
+        #expect(other.code == 0 && other.errors == "", "\(other)")
+        #expect(try await world.crd(["verify", "queue"]).code == 0)
+    }
+
+    // MARK: Runs
+
+    /// A user module that answers once, and is in force.
+    private func run(_ response: String, manifest: String = "") async throws {
+        try repository.module(
+            "m", ["check": "mkdir '\(world.notes)/once'", "response": response],
+            manifest: "interval = \"1h\"\n" + manifest)
+        try await repository.commit()
+        try await world.start()
+        try #require(try await world.install("m", "-l", repository.path).code == 0)
+    }
+
+    @Test(
+        "a response may change its own module",
+        arguments: [["upgrade", "m", "--force"], ["remove", "m"]])
+    func itself(command: [String]) async throws {
+        let words = command.joined(separator: " ")
+        try await run(
+            "'\(Binary.path)' \(words) >'\(world.notes)/said' 2>&1; echo $? >'\(world.notes)/code'")
+        try await eventually("it has") { world.note("code") != nil }
+        #expect(world.note("code") == "0\n", "\(world.note("said") ?? "")")
+        #expect(world.note("said")?.contains("waiting") == false)
+    }
+
+    @Test("a response is of the version that its check was of")
+    func sameVersion() async throws {
+        let check =
+            "touch '\(world.notes)/begun'; until [ -e '\(world.notes)/go' ]; do sleep 0.05; done"
+        try repository.write("old", to: "m/text")
+        try repository.module(
+            "m", ["check": check, "response": "cat text >'\(world.notes)/answer'"],
+            manifest: "interval = \"1h\"")
+        try await repository.commit()
+        try await world.start()
+        try #require(try await world.install("m", "-l", repository.path).code == 0)
+        try await eventually("the check runs") { world.marks.contains("begun") }
+        try repository.write("new", to: "m/text")
+        try repository.module("m", ["check": "exit 1"])
+        try await repository.commit()
+        let upgrade = try world.begin(["upgrade", "m"])
+        try await eventually("crd waits for it") {
+            world.said().contains("waiting for a run of m to end")
+        }
+        try world.write("", to: "notes/go")
+        #expect(try await upgrade.end() == 0)
+        #expect(world.note("answer") == "old")
+    }
+
+    @Test("what a response had leave to leave behind is not waited for")
+    func keptLeftovers() async throws {
+        try await run("setsid \(world.forever) &", manifest: "leftovers = \"keep\"")
+        try await eventually("it has answered") { (try? world.listed("m"))?.responses == 1 }
+        #expect(world.sleepers().count == 1)
+        let outcome = try await world.crd(["remove", "m"])
+        #expect(outcome.code == 0 && !outcome.errors.contains("waiting"), "\(outcome)")
+    }
+
+    // MARK: Where from
+
+    @Test(
+        "another place, or another branch, is followed from then on, also if it has nothing newer")
+    func follows() async throws {
+        let copy = "\(world.directory)/copy"
+        try FileManager.default.copyItem(atPath: repository.path, toPath: copy)
+        let outcome = try await world.crd(["upgrade", "queue", "-l", copy, "--ref", "HEAD"])
+        #expect(outcome.code == 0 && outcome.output.hasPrefix("nothing newer"), "\(outcome)")
+        try FileManager.default.removeItem(atPath: repository.path)
+        let next = try await world.crd(["upgrade", "queue"])
+        #expect(next.code == 0 && next.output.hasPrefix("nothing newer"), "\(next)")
+    }
+
+    @Test("a file's name is its bytes")
+    func names() async throws {
+        try repository.write("a", to: "queue/\u{e9}")
+        try await repository.commit()
+        #expect(try await world.crd(["upgrade", "queue"]).code == 0)
+        try FileManager.default.moveItem(
+            atPath: "\(module)/\u{e9}", toPath: "\(module)/other")
+        #expect(rename("\(module)/other", "\(module)/e\u{301}") == 0)
+        let outcome = try await world.crd(["verify", "queue"])
+        #expect(outcome.code == 1)
+        #expect(
+            outcome.output.contains("missing") && outcome.output.contains("extra"), "\(outcome)")
+    }
+}
