@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CLinux
 import CRDCore
 import Glibc
 
@@ -19,12 +20,14 @@ public final class Interruption {
         return inbox.signal
     }
 
-    /// Takes over SIGINT, SIGTERM, SIGHUP and SIGQUIT for this process, and ignores SIGPIPE.
+    /// Takes over SIGINT, SIGTERM, SIGHUP and SIGQUIT for this process, those that it was not told to
+    /// ignore (nohup(1)), and ignores SIGPIPE.
     ///
     /// - Throws: `SystemCallError`.
     public init() throws(SystemCallError) {
         Glibc.signal(SIGPIPE, SIG_IGN)
-        source = try SignalSource([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) { [inbox] received in
+        let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].filter { crd_is_ignored($0) == 0 }
+        source = try SignalSource(signals) { [inbox] received in
             inbox.signal = inbox.signal ?? received.number
         }
     }

@@ -24,6 +24,14 @@ public struct ConfigurationFile: Sendable {
         let variable = getenv("CRD_CONFIG").map { String(cString: $0) }
         let name = named ?? variable.flatMap { $0.isEmpty ? nil : $0 }
         path = Self.absolute(name.map { FilePath($0) } ?? Self.defaultPath)
+        guard path.isAbsolute else {
+            let complaint = Diagnostic(
+                file: path.string, position: .start,
+                message:
+                    "cannot be found from a working directory that is gone; write the whole path")
+            (configuration, complaints, isReadable) = (Configuration(), [complaint], false)
+            return
+        }
         if name == nil && FileStatus(of: path, followingLinks: false) == nil {
             (configuration, complaints, isReadable) = (Configuration(), [], true)
             return

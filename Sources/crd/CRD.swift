@@ -4,6 +4,7 @@ import ArgumentParser
 import CRDDaemon
 import CRDModules
 import Glibc
+import SystemPackage
 
 /// The command line.
 @main
@@ -40,6 +41,7 @@ struct CRD: ParsableCommand {
         var arguments = CommandLine.arguments.dropFirst()
         let file = takeConfiguration(from: &arguments)
         if arguments.first == "-x" { execute(arguments.dropFirst(), file) }
+        fillStandardDescriptors()
         arguments = InstallationOption.asCommand(arguments)
         // The parser knows the option behind the command.
         if let file, let command = arguments.popFirst() {
@@ -54,9 +56,24 @@ struct CRD: ParsableCommand {
             var command = try parseAsRoot(arguments)
             if let command = command as? any ConfiguredCommand { command.recover() }
             try command.run()
+            finishOutput()
             exit()
         } catch {
             exit(withError: error)
+        }
+    }
+
+    /// What nobody has got was not done; a reader that has gone away wants no more.
+    private static func finishOutput() {
+        guard fflush(nil) != 0, errno != EPIPE else { return }
+        StandardError.say("standard output: \(Errno(rawValue: errno))")
+        Glibc.exit(1)
+    }
+
+    /// A file that we open must not be taken for standard input or output.
+    private static func fillStandardDescriptors() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
+            _ = open("/dev/null", O_RDWR)
         }
     }
 

@@ -19,21 +19,20 @@ struct InstallationOption: ParsableArguments {
 
     /// The arguments with the command in words, where they ask for an installation.
     static func asCommand(_ arguments: ArraySlice<String>) -> ArraySlice<String> {
-        guard arguments.first?.hasPrefix("-") == true,
-            let asking = arguments.firstIndex(where: isAsking)
-        else { return arguments }
-        var rest = Array(arguments[..<asking])
-        let option = arguments[asking]
-        if option.hasPrefix("--install=") {
-            rest.append(String(option.dropFirst("--install=".count)))
-        } else if option != "--install" {
-            rest.append(option)
+        guard arguments.first?.hasPrefix("-") == true, arguments.contains(where: isAsking) else {
+            return arguments
         }
-        return ["install"] + rest + arguments[(asking + 1)...]
+        // The name may stand anywhere in what follows.
+        return ["install"]
+            + arguments.filter { $0 != option }.map {
+                $0.hasPrefix("\(option)=") ? String($0.dropFirst(option.count + 1)) : $0
+            }
     }
 
+    private static let option = "--install"
+
     private static func isAsking(_ argument: String) -> Bool {
-        argument == "--install" || argument.hasPrefix("--install=") || argument.hasPrefix("-l")
+        argument == option || argument.hasPrefix("\(option)=") || argument.hasPrefix("-l")
             || argument == "--location" || argument.hasPrefix("--location=")
     }
 }

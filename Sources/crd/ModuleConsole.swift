@@ -44,6 +44,8 @@ enum ModuleConsole {
 
     private static func confirm(_ lines: [String], unless interruption: Interruption) -> Bool {
         for line in lines { StandardError.say(line) }
+        // What was typed before this was shown answers something else.
+        tcflush(STDIN_FILENO, TCIFLUSH)
         StandardError.ask("crd: install it? [y/N] ")
         var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
         while poll(&input, 1, 100) <= 0 {

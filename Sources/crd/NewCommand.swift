@@ -21,7 +21,7 @@ struct NewCommand: ConfiguredCommand {
 
     @Option(
         help: ArgumentHelp("Look when something happens there.", valueName: "path"),
-        completion: .file())
+        completion: .file(), transform: absolute)
     var path: [String] = []
 
     @Option(
@@ -52,7 +52,7 @@ struct NewCommand: ConfiguredCommand {
             support
             ? ModuleTemplate(supportModule: name)
             : ModuleTemplate(
-                userModule: name, paths: path.map(Self.absolute), units: journal, signals: signal)
+                userModule: name, paths: path, units: journal, signals: signal)
         let directory = try ModuleConsole.run {
             try template.write(file, console: ModuleConsole.make())
         }
@@ -69,7 +69,11 @@ struct NewCommand: ConfiguredCommand {
                 + "are")
     }
 
-    private static func absolute(_ path: String) -> String {
+    private static func absolute(_ path: String) throws -> String {
+        guard !path.isEmpty else { throw ValidationError("the path is empty") }
+        guard !path.contains("\u{fffd}") else {
+            throw ValidationError("the path is not UTF-8, as module.toml must be")
+        }
         guard !path.hasPrefix("/"), let directory = getcwd(nil, 0) else { return path }
         defer { free(directory) }
         return "\(String(cString: directory))/\(path)"

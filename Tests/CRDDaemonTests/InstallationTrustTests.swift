@@ -153,24 +153,45 @@ struct InstallationTrustTests {
     @Test(
         "at a terminal the files and the commit are shown, and asked about",
         .enabled(if: Surroundings.find("script") != nil, "needs script"),
-        arguments: [("y", 0), ("n", 1), ("", 1)])
-    func asked(answer: String, code: CInt) async throws {
+        arguments: [("", "y", 0), ("", "n", 1), ("", "", 1), ("y", "n", 1)])
+    func asked(early: String, answer: String, code: CInt) async throws {
         try forgetSigners()
         try await commit(signedBy: nil)
         let head = try await repository.head()
         let outcome = try await Outcome.of(
             [
                 "/bin/sh", "-c",
-                "(sleep 2; echo \"$1\") | script -qec \"$2 --install queue -l $3\" /dev/null", "sh",
-                answer,
-                Binary.path, repository.path,
+                """
+                cd "$5"
+                (echo "$1"; until grep -qs y/N seen; do sleep 0.1; done; echo "$2") |
+                    script -qfec "$3 --install queue -l $4" seen
+                """, "sh", early, answer, Binary.path, repository.path,
+                world.directory,
             ],
             environment: world.environment,
             in: world.directory)
         #expect(outcome.code == code, "\(outcome)")
+        // What was typed before the question answers nothing.
         for text in [head, "install*  ", "its 'install' will be run as root", "install it? [y/N]"] {
             #expect(outcome.output.contains(text), "\(outcome.output)")
         }
         #expect(world.marks == (code == 0 ? ["executed"] : []))
+    }
+
+    @Test("two places whose names Unicode has for the same are two")
+    func unicode() async throws {
+        try forgetSigners()
+        try await commit(signedBy: nil)
+        for name in ["\u{e9}", "e\u{301}"] {
+            try FileManager.default.copyItem(
+                atPath: repository.path, toPath: "\(world.directory)/\(name)")
+        }
+        let known = "\(world.directory)/\u{e9}"
+        #expect(try await world.install("queue", "-l", known).code == 0)
+        #expect(try await world.crd(["remove", "queue"]).code == 0)
+        let other = "\(world.directory)/e\u{301}"
+        let outcome = try await world.crd(["--install", "queue", "-l", other])
+        #expect(outcome.code == 1 && outcome.errors.contains("give --yes"), "\(outcome)")
+        #expect(try await world.crd(["--install", "queue", "-l", "\(known)/."]).code == 0)
     }
 }
