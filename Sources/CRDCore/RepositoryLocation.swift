@@ -20,13 +20,12 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         let isRelative =
             text == "." || text == ".." || text.hasPrefix("./") || text.hasPrefix("../")
         if text.hasPrefix("/") {
-            url = text
+            url = Self.path(text, from: "")
         } else if isRelative {
             guard let directory else {
                 throw Malformed(reason: "is a relative path; write the whole path")
             }
-            let rest = text.hasPrefix("./") ? String(text.dropFirst(2)) : text
-            url = rest == "." || rest.isEmpty ? directory : "\(directory)/\(rest)"
+            url = Self.path(text, from: directory)
         } else if let scheme = Self.scheme(of: text) {
             guard Self.protocols.contains(scheme) else {
                 throw Malformed(
@@ -44,6 +43,19 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
                 reason: "is neither a git URL, nor a path (it begins with /, ./ or ../), nor "
                     + "GitHub's owner/name")
         }
+    }
+
+    /// One place by one name: without empty components and `.`, and without the `..` that lead up from
+    /// the directory, which is none that a link leads to (getcwd(3)). Others may follow a link, which
+    /// nobody has looked at.
+    private static func path(_ text: String, from directory: String) -> String {
+        var parts = directory.split(separator: "/")
+        var leadsUp = !directory.isEmpty
+        for part in text.split(separator: "/") where part != "." {
+            leadsUp = leadsUp && part == ".."
+            if leadsUp { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
     }
 
     private static func objection(to text: String) -> String? {

@@ -183,6 +183,12 @@ public struct RepositoryTree: Sendable {
             }
             return nil
         }
+        var names: Set<String> = []
+        for entry in entries where !names.insert(entry.path).inserted {
+            objections.append(
+                "\(QuotedText.single(entry.path)) is there twice, in names that look the same; give "
+                    + "one of them another name")
+        }
         if entries.count > ModuleLimits.filesMax {
             objections.append(
                 "there are \(entries.count) files; a module may have \(ModuleLimits.filesMax)")

@@ -18,8 +18,9 @@ struct RepositoryLocationTests {
             ("example.org:a", "example.org:a"),
             ("/srv/modules", "/srv/modules"),
             ("/srv/a:b", "/srv/a:b"),
-            ("./a", "/home/a"), ("../a", "/home/../a"), (".", "/home"), ("./", "/home"),
-            ("..", "/home/.."),
+            ("./a", "/home/a"), ("../a", "/a"), (".", "/home"), ("./", "/home"), ("..", "/"),
+            ("../../a/", "/a"), ("./a/../b", "/home/a/../b"), ("/srv//a/./b/", "/srv/a/b"),
+            ("/srv/../a", "/srv/../a"),
             ("owner/name", "https://github.com/owner/name"),
             ("owner/na.me-1_2", "https://github.com/owner/na.me-1_2"),
         ])

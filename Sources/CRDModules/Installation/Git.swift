@@ -76,7 +76,7 @@ struct Git {
                 "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance",
                 "--end-of-options", location.url, "+\(ref):refs/crd/fetched",
             ], location, ref, isFetch: true)
-        let commit = try run(["rev-parse", "--verify", "refs/crd/fetched^{commit}"], location)
+        let commit = try run(["rev-parse", "--verify", "refs/crd/fetched^{commit}"], location, ref)
         return String(decoding: commit, as: UTF8.self).filter { $0 != "\n" }
     }
 
@@ -146,7 +146,9 @@ struct Git {
     private static func verdict(_ letter: Substring?) -> String {
         switch letter {
         case "N": "is not signed"
-        case "B": "has a bad signature, so it was not signed"
+        case "B":
+            "has a signature that does not fit it, or of a key that is not for namespace \"git\": it was "
+                + "not signed"
         default: "is signed, but not"
         }
     }

@@ -25,6 +25,18 @@ enum GitComplaint {
                 }
             ),
             (
+                ["mismatched algorithms"],
+                { place, _ in
+                    "\(place) names its objects by SHA-256; crd fetches from repositories with git's "
+                        + "usual names, by SHA-1"
+                }
+            ),
+            (
+                ["Needed a single revision"],
+                { place, ref in "\(ref) of \(place) is no commit; name a branch, a tag or a commit"
+                }
+            ),
+            (
                 ["detected dubious ownership"],
                 { place, _ in
                     "\(place) belongs to another user, from whom git does not read for you; "

@@ -27,6 +27,7 @@ struct ModuleInspection {
         files = examinesFiles ? examiner.examineFiles() : []
         kind = examiner.kind(of: name)
         manifest = examiner.manifest()
+        if kind == .user && manifest.requires.contains(name) { examiner.complainOfItself() }
         let roles = kind == .user ? Role.allCases.map(\.rawValue) : [name.description]
         for executable in kind == nil ? [] : roles + ModuleScript.allCases.map(\.rawValue) {
             examiner.examine(executable: executable, isRequired: roles.contains(executable))
@@ -72,6 +73,12 @@ private struct Examiner {
                 file: PlainText.of(path.isEmpty ? label : "\(label)/\(path)"), position: .start,
                 message: message)
         )
+    }
+
+    mutating func complainOfItself() {
+        complain(
+            InstalledModule.manifestName.string,
+            "'requires' names the module itself, which is no support module; leave it out")
     }
 
     mutating func examineFiles() -> [FileTree.Entry] {

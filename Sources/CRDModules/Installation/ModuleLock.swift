@@ -71,7 +71,7 @@ final class ModuleLock {
         } catch let held as FileLock.Held {
             return (nil, held.holder)
         } catch {
-            throw InstallationFailure("\(error)")
+            throw InstallationFailure("\(error); 'state' in crd.conf names the directory")
         }
     }
 

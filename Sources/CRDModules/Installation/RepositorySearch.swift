@@ -58,7 +58,8 @@ public enum RepositorySearch {
         var template = Array("\(parent)/crd-search-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw InstallationFailure(
-                "\(SystemCallError(function: "mkdtemp", errno: Errno(rawValue: errno), subject: parent))"
+                "\(SystemCallError(function: "mkdtemp", errno: Errno(rawValue: errno), subject: parent)); "
+                    + "TMPDIR names the directory"
             )
         }
         return FilePath(platformString: template)
