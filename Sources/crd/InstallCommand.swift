@@ -25,6 +25,15 @@ struct InstallCommand: ConfiguredCommand {
     @Argument(help: ModuleArgument.help, transform: ModuleArgument.parse)
     var name: ModuleName
 
+    func isDone(by finished: Recovery.Finished) -> Bool {
+        guard case .installed(let receipt) = finished, receipt.name == name.description else {
+            return false
+        }
+        let isThence = (try? repository.location(options.load()))?.url == receipt.origin
+        let isAtRef = (try? repository.reference())??.description ?? GitReference.head.description
+        return isThence && isAtRef == receipt.ref
+    }
+
     func run() throws {
         let file = options.load()
         let location = try repository.location(file)

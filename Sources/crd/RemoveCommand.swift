@@ -23,6 +23,10 @@ struct RemoveCommand: ConfiguredCommand {
         transform: ModuleArgument.parse)
     var name: ModuleName
 
+    func isDone(by finished: Recovery.Finished) -> Bool {
+        if case .removed(name.description) = finished { true } else { false }
+    }
+
     func run() throws {
         let file = options.load()
         try ModuleConsole.run {

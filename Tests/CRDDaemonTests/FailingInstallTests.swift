@@ -175,6 +175,37 @@ struct FailingInstallTests {
         #expect(world.said().contains("'install' of queue was interrupted"))
     }
 
+    @Test("Ctrl-C ends it also while nobody reads what it prints")
+    func unread() async throws {
+        let mark = "\(world.notes)/begun"
+        try repository.module(
+            "queue",
+            [
+                "queue": "true", "rollback": "rm \(mark); seq 100000",
+                "install": "touch \(mark); yes",
+            ])
+        try await repository.commit()
+        let program = try Program(
+            [
+                "/bin/sh", "-c",
+                "cd \"$1\"; mkfifo unread; exec 3<>unread; exec \"$2\" --install queue --yes -l \"$3\" >unread",
+                "sh", world.directory, Binary.path, repository.path,
+            ], environment: world.environment, output: "\(world.directory)/said",
+            errors: "\(world.directory)/said")
+        try await eventually("there is a pipe") {
+            FileManager.default.fileExists(atPath: "\(world.directory)/unread")
+        }
+        let pipe = open("\(world.directory)/unread", O_RDWR | O_NONBLOCK | O_CLOEXEC)
+        defer { close(pipe) }
+        try await eventually("it is full") {
+            var count: CInt = 0
+            return ioctl(pipe, UInt(FIONREAD), &count) == 0 && count > 60_000
+        }
+        program.send(SIGINT)
+        #expect(try await program.end() == 1)
+        #expect(world.marks == [] && world.remains == [])
+    }
+
     @Test("a module that appears in the place meanwhile is not touched")
     func conflict() async throws {
         let place = "\(world.directory)/support/queue"

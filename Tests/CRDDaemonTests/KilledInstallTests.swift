@@ -190,6 +190,22 @@ struct KilledInstallTests {
         #expect(!(try await world.crd(command).errors.contains("interrupted")))
     }
 
+    @Test("the same command once more succeeds, where it is done by that")
+    func again() async throws {
+        let command = ["--install", "queue", "--yes", "-l", repository.path, "--ref", "v1"]
+        let strace = [
+            Surroundings.find("strace") ?? "", "-qq", "-o", "/dev/null", "-e", "trace=renameat2",
+            "-e",
+            "inject=renameat2:signal=KILL:when=1",
+        ]
+        for command in [command, ["remove", "queue"]] {
+            #expect(try await world.crd(command, prefix: strace).code == 128 + SIGKILL)
+            let again = try await world.crd(command)
+            #expect(again.code == 0 && again.errors.contains("was interrupted; it is"), "\(again)")
+            #expect(try await world.crd(command).code == 1)
+        }
+    }
+
     @Test("so does the daemon when it starts, before it looks at any module")
     func daemon() async throws {
         try await killWhileInstalling()

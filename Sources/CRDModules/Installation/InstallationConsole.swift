@@ -18,6 +18,8 @@ public struct InstallationConsole {
     public var showsProgress = false
     /// What ends it early; nil where nothing may.
     public var interruption: Interruption?
+    /// What is being undone is not ended early.
+    var isUndoing = false
 
     public init(say: @escaping (String) -> Void) {
         self.say = say

@@ -66,9 +66,11 @@ public enum ModuleScript: String, CaseIterable {
         let end = OutputEnd()
         do {
             let ending = try program.run(
-                output: PassedOutput(to: console.output, keeping: end),
-                errors: PassedOutput(to: console.errors, keeping: end),
-                interruption: console.interruption)
+                output: PassedOutput(
+                    to: console.output, keeping: end, unless: console.interruption),
+                errors: PassedOutput(
+                    to: console.errors, keeping: end, unless: console.interruption),
+                interruption: console.isUndoing ? nil : console.interruption)
             return Outcome(ending: ending, lines: end.lines)
         } catch {
             return Outcome(ending: .ended(.exited(126)), lines: ["\(error)"])

@@ -15,33 +15,45 @@ public enum Recovery {
         }
     }
 
+    /// What had been left half done, and is wholly in order now.
+    public enum Finished: Sendable {
+        case installed(Receipt)
+        case removed(String)
+        case undone
+    }
+
     /// Finishes it, unless the one who began is still at work.
+    ///
+    /// - Returns: nil where there was nothing to do, or it is not in order.
+    @discardableResult
     public static func finishInterrupted(
         _ configuration: ConfigurationFile, console: InstallationConsole
-    ) {
-        guard isDue(configuration.configuration) else { return }
+    ) -> Finished? {
+        guard isDue(configuration.configuration) else { return nil }
         let files = InstallationFiles(configuration.configuration)
         do {
             // Not waited for: a module that calls crd must not wait for an installation.
-            guard let lock = try ModuleLock.takeAtOnce(files) else { return }
-            try withExtendedLifetime(lock) { try finish(files, configuration, console) }
+            guard let lock = try ModuleLock.takeAtOnce(files) else { return nil }
+            return try withExtendedLifetime(lock) { try finish(files, configuration, console) }
         } catch {
             console.say("\(error)")
+            return nil
         }
     }
 
     /// To be called with the lock held.
+    @discardableResult
     static func finish(
         _ files: InstallationFiles, _ configuration: ConfigurationFile,
         _ console: InstallationConsole
-    ) throws(InstallationFailure) {
+    ) throws(InstallationFailure) -> Finished? {
         try files.prepare()
         do throws(SystemCallError) {
             try Rename.forget(Rename.unfinished(files.record))
         } catch {
             throw InstallationFailure("\(error)")
         }
-        guard let record = try TransactionRecord.load(files.record) else { return }
+        guard let record = try TransactionRecord.load(files.record) else { return nil }
         // Whoever it started may still be writing.
         let id = record.id
         ProcessTable.killAll { ProcessTable.environment(of: $0, ["CRD_RUN"])?["CRD_RUN"] == id }
@@ -54,6 +66,12 @@ public enum Recovery {
         console.say("the \(record.operation.rawValue) of \(record.name) was interrupted; \(story)")
         if let failure = transaction.failure { console.say("\(failure)") }
         for line in transaction.account { console.say(line) }
+        guard isWhole && transaction.failure == nil else { return nil }
+        switch (record.operation, record.step) {
+        case (.remove, let step) where step != .preparing: return .removed(record.name)
+        case (.install, .committed): return record.receipt.map(Finished.installed)
+        default: return .undone
+        }
     }
 
     private static func story(of record: TransactionRecord) -> String {

@@ -251,7 +251,7 @@ struct Transaction {
     /// once more.
     private mutating func restoreOld() {
         let manifest = Self.manifest(in: target, record.name)
-        guard let outcome = run(.install, in: target, manifest, quiet, "restore"), !outcome.isGood
+        guard let outcome = run(.install, in: target, manifest, undoing, "restore"), !outcome.isGood
         else { return }
         warnings.append(
             "'install' of the version of \(record.name) that stays in force was run once more, and "
@@ -318,7 +318,7 @@ struct Transaction {
     private mutating func rollBack() throws {
         guard record.step != .rolledBack, record.mayBePrepared else { return }
         guard Self.isThere(place) else { return noteLoss() }
-        let outcome = run(.rollback, in: place, Self.manifest(in: place, record.name), quiet)
+        let outcome = run(.rollback, in: place, Self.manifest(in: place, record.name), undoing)
         if let outcome, !outcome.isGood { try keepAside() }
         if outcome == nil {
             warnings.append(
@@ -395,9 +395,9 @@ struct Transaction {
     // MARK: Scripts
 
     /// For undoing, which nobody may interrupt.
-    private var quiet: InstallationConsole {
+    private var undoing: InstallationConsole {
         var console = console
-        console.interruption = nil
+        console.isUndoing = true
         return console
     }
 
