@@ -45,7 +45,7 @@ public struct Remover {
         _ name: ModuleName, force: Bool
     ) throws -> (FilePath, FileStatus) {
         let settings = configuration.configuration
-        guard let (target, kind) = settings.place(ofInstalled: name),
+        guard let (target, _) = settings.place(ofInstalled: name),
             let status = FileStatus(of: target, followingLinks: false)
         else {
             throw InstallationFailure(
@@ -75,7 +75,7 @@ public struct Remover {
                     + "\(dependents.count == 1 ? "that" : "those") first, or give --force")
         }
         // The module that the receipt is of may have gone, and this one may be somebody's own.
-        guard let receipt = try Receipt.load(files.receipt(of: name)), receipt.kind == kind,
+        guard let receipt = try Receipt.load(files.receipt(of: name)),
             try ModuleVerification(of: receipt, in: target).isRecognisable(receipt)
         else {
             throw InstallationFailure(
