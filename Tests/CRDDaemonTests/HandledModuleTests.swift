@@ -186,7 +186,7 @@ struct HandledModuleTests {
     func keptLeftovers() async throws {
         try await run("setsid \(world.forever) &", manifest: "leftovers = \"keep\"")
         try await eventually("it has answered") { (try? world.listed("m"))?.responses == 1 }
-        #expect(world.sleepers().count == 1)
+        try await eventually("what it left runs") { world.sleepers().count == 1 }
         let outcome = try await world.crd(["remove", "m"])
         #expect(outcome.code == 0 && !outcome.errors.contains("waiting"), "\(outcome)")
     }
@@ -203,6 +203,14 @@ struct HandledModuleTests {
         try FileManager.default.removeItem(atPath: repository.path)
         let next = try await world.crd(["upgrade", "queue"])
         #expect(next.code == 0 && next.output.hasPrefix("nothing newer"), "\(next)")
+    }
+
+    @Test("a name that is not UTF-8 is no fault")
+    func notText() async throws {
+        try await publish(version: 2, ending: "touch \"$(printf 'a\\377')\"")
+        #expect(try await world.crd(["upgrade", "queue"]).code == 0)
+        let outcome = try await world.crd(["verify", "queue"])
+        #expect(outcome.code == 0, "\(outcome)")
     }
 
     @Test("a file's name is its bytes")

@@ -84,7 +84,8 @@ public struct Receipt: Codable, Equatable, Sendable {
         var files: [FilePath: File] = [:]
         var regular: [FilePath] = []
         for entry in entries {
-            let path = entry.path
+            // As JSON will have it, which what is not UTF-8 is not found by.
+            let path = FilePath(entry.path.string)
             let mode = String(entry.status.mode, radix: 8)
             let padded = String(repeating: "0", count: max(0, 4 - mode.count)) + mode
             switch entry.status.kind {
@@ -94,8 +95,7 @@ public struct Receipt: Codable, Equatable, Sendable {
                 files[path] = File(link: target?.string ?? "")
             case .regular:
                 files[path] = File(mode: padded)
-                // What is not UTF-8 has no name in JSON by which it could be found.
-                if FilePath(path.string) == path { regular.append(path) }
+                if path == entry.path { regular.append(path) }
             case .other: files[path] = File(mode: padded)
             }
         }
