@@ -181,9 +181,9 @@ struct Transaction {
                 return try giveUp(
                     "\(target) has appeared meanwhile, made by somebody else; see what it is")
             }
-            waitForRuns(in: target)
             do throws(SystemCallError) {
                 if Self.isThere(target) {
+                    waitForRuns(in: target)
                     try replaceOld()
                 } else {
                     try Rename.move(place, to: target)
@@ -277,7 +277,8 @@ struct Transaction {
     }
 
     /// `CRD_RUN` of what the daemon has started there: neither what the scripts have left, nor the run
-    /// that this crd is a part of, nor what a response had leave to leave behind.
+    /// that this crd is a part of, nor responses that cannot be told from what they had leave to leave
+    /// behind.
     private func runs(in directory: FilePath) -> Set<String> {
         let keeps = Self.manifest(in: directory, record.name).leftovers == .keep
         let roles = Role.allCases.filter { !($0 == .response && keeps) }.map(\.rawValue)
