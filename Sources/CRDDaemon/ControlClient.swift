@@ -34,9 +34,13 @@ public enum ControlClient {
         public let complaints: [String]
     }
 
-    /// - Throws: `SystemCallError` where nobody answers at `socket`; `Refused`.
-    public static func list(at socket: FilePath) throws -> ReactorInterface.Listing {
-        try call("\(ReactorInterface.name).List", at: socket)
+    /// - Parameter patience: how many seconds to wait for each part of the answer; nil for ever.
+    /// - Throws: `SystemCallError` where nobody answers at `socket`, `EAGAIN` where not in time;
+    ///   `Refused`.
+    public static func list(
+        at socket: FilePath, patience: Int? = nil
+    ) throws -> ReactorInterface.Listing {
+        try call("\(ReactorInterface.name).List", at: socket, patience)
     }
 
     /// Returns when the daemon has read its files again.
@@ -47,9 +51,17 @@ public enum ControlClient {
     }
 
     private static func call<Parameters: Decodable>(
-        _ method: String, at path: FilePath
+        _ method: String, at path: FilePath, _ patience: Int? = nil
     ) throws -> Parameters {
         let socket = try Descriptor.connected(to: path)
+        if let patience {
+            var time = timeval(tv_sec: patience, tv_usec: 0)
+            try systemCall("setsockopt", on: path.string) {
+                setsockopt(
+                    socket.rawValue, SOL_SOCKET, SO_RCVTIMEO, &time,
+                    socklen_t(MemoryLayout<timeval>.size))
+            }
+        }
         try socket.writeAll(try Array(JSONEncoder().encode(Call(method: method))) + [0])
         var framing = VarlinkFraming(lengthMax: replyMax)
         var buffer = [UInt8](repeating: 0, count: 1 << 16)

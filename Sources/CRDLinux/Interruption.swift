@@ -7,6 +7,7 @@ import Glibc
 /// What somebody sends to end a command: kept from ending it in the middle of a step (signalfd(2)).
 public final class Interruption {
     let source: SignalSource
+    private let signals: [CInt]
     private let inbox = Inbox()
 
     private final class Inbox {
@@ -26,9 +27,16 @@ public final class Interruption {
     /// - Throws: `SystemCallError`.
     public init() throws(SystemCallError) {
         Glibc.signal(SIGPIPE, SIG_IGN)
-        let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].filter { crd_is_ignored($0) == 0 }
-        source = try SignalSource(signals) { [inbox] received in
+        let taken = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].filter { crd_is_ignored($0) == 0 }
+        signals = taken
+        source = try SignalSource(taken) { [inbox] received in
             inbox.signal = inbox.signal ?? received.number
         }
+    }
+
+    /// Those that came were heard; from now on they end the command.
+    deinit {
+        _ = signal
+        SignalSource.unblock(signals)
     }
 }

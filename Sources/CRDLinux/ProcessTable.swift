@@ -55,6 +55,17 @@ public struct ProcessTable {
         return found.compactMap(entry).filter { !$0.isZombie }
     }
 
+    /// Its parent, the parent of that, and so on, without init.
+    public static func ancestors(of pid: PID) -> [PID] {
+        var found: [PID] = []
+        var current = entry(pid)?.parent ?? 0
+        while current > 1, !found.contains(current) {
+            found.append(current)
+            current = entry(current)?.parent ?? 0
+        }
+        return found
+    }
+
     /// The children of all threads of a process; none once it is gone.
     private static func children(of pid: PID) -> [PID] {
         let tasks = FilePath("/proc/\(pid)/task")

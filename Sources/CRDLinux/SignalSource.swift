@@ -28,6 +28,12 @@ public final class SignalSource: EventSource {
         try systemCall("sigprocmask") { sigprocmask(SIG_BLOCK, &set, nil) }
     }
 
+    /// Has them do again what they did (sigprocmask(2)).
+    static func unblock(_ numbers: [CInt]) {
+        var set = set(of: numbers)
+        sigprocmask(SIG_UNBLOCK, &set, nil)
+    }
+
     private static func set(of numbers: [CInt]) -> sigset_t {
         var set = sigset_t()
         sigemptyset(&set)

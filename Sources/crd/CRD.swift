@@ -40,8 +40,8 @@ struct CRD: ParsableCommand {
     static func main() {
         var arguments = CommandLine.arguments.dropFirst()
         let file = takeConfiguration(from: &arguments)
-        if arguments.first == "-x" { execute(arguments.dropFirst(), file) }
         fillStandardDescriptors()
+        if arguments.first == "-x" { execute(arguments.dropFirst(), file) }
         arguments = InstallationOption.asCommand(arguments)
         // The parser knows the option behind the command.
         if let file, let command = arguments.popFirst() {
@@ -70,10 +70,11 @@ struct CRD: ParsableCommand {
         Glibc.exit(1)
     }
 
-    /// A file that we open must not be taken for standard input or output.
+    /// A file that we open must not be taken for standard input or output; to the module that we may
+    /// become they are closed as they were.
     private static func fillStandardDescriptors() {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
-            _ = open("/dev/null", O_RDWR)
+            _ = open("/dev/null", O_RDWR | O_CLOEXEC)
         }
     }
 

@@ -39,7 +39,7 @@ struct InstallCommand: ConfiguredCommand {
         let location = try repository.location(file)
         let reference = try repository.reference() ?? .head
         let outcome = try ModuleConsole.run {
-            try Installer(file, console: ModuleConsole.make(assumesYes: yes))
+            try Installer(file, console: ModuleConsole.make(file, assumesYes: yes))
                 .install(name, from: location, at: reference)
         }
         Self.report(outcome, file, "installed")

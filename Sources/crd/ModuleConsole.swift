@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import ArgumentParser
+import CRDCore
+import CRDDaemon
 import CRDLinux
 import CRDModules
 import Glibc
+import SystemPackage
 
 /// The terminal, for what changes modules.
 enum ModuleConsole {
-    static func make(assumesYes: Bool = false) throws -> InstallationConsole {
+    static func make(
+        _ file: ConfigurationFile, assumesYes: Bool = false
+    ) throws -> InstallationConsole {
         // What is made here must be open to the users that roles run as, whatever we inherited.
         umask(0o022)
-        var console = InstallationConsole(say: StandardError.say)
         let interruption = try Interruption()
+        var console = InstallationConsole { StandardError.say($0, unless: interruption) }
         console.interruption = interruption
+        console.runUnderWay = { runUnderWay($0, file.configuration.socketPath) }
         console.assumesYes = assumesYes
         console.showsProgress = isatty(STDERR_FILENO) == 1
         if isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 {
@@ -24,7 +30,7 @@ enum ModuleConsole {
     /// For what a crd that was killed has left behind: what scripts print must not be taken for what
     /// this one prints.
     static var forRecovery: InstallationConsole {
-        var console = InstallationConsole(say: StandardError.say)
+        var console = InstallationConsole { StandardError.say($0) }
         console.output = STDERR_FILENO
         return console
     }
@@ -41,6 +47,15 @@ enum ModuleConsole {
             throw ExitCode.failure
         }
     }
+
+    private static func runUnderWay(_ name: ModuleName, _ socket: FilePath) -> Int? {
+        let listing = try? ControlClient.list(at: socket, patience: patience)
+        let module = listing?.modules.first { $0.name == name.description }
+        return module.flatMap { ["checking", "responding"].contains($0.state) ? $0.runs : nil }
+    }
+
+    /// In seconds. A daemon that does not answer is not waited for.
+    private static let patience = 5
 
     private static func confirm(_ lines: [String], unless interruption: Interruption) -> Bool {
         for line in lines { StandardError.say(line) }

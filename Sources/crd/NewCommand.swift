@@ -54,7 +54,7 @@ struct NewCommand: ConfiguredCommand {
             : ModuleTemplate(
                 userModule: name, paths: path, units: journal, signals: signal)
         let directory = try ModuleConsole.run {
-            try template.write(file, console: ModuleConsole.make())
+            try template.write(file, console: ModuleConsole.make(file))
         }
         print("made \(directory)")
         if !support && !file.configuration.autoReload {

@@ -30,7 +30,7 @@ struct RemoveCommand: ConfiguredCommand {
     func run() throws {
         let file = options.load()
         try ModuleConsole.run {
-            try Remover(file, console: ModuleConsole.make()).remove(name, force: force)
+            try Remover(file, console: ModuleConsole.make(file)).remove(name, force: force)
         }
         print("removed \(name)")
         if !file.configuration.autoReload {

@@ -28,7 +28,7 @@ struct SearchCommand: ConfiguredCommand {
         let reference = try repository.reference() ?? .head
         let found = try ModuleConsole.run {
             try RepositorySearch.search(
-                term, in: location, at: reference, try ModuleConsole.make())
+                term, in: location, at: reference, try ModuleConsole.make(file))
         }
         if json {
             try JSONOutput.print(found)

@@ -34,7 +34,7 @@ struct UpgradeCommand: ConfiguredCommand {
         let location = try repository.named()
         let reference = try repository.reference()
         let outcome = try ModuleConsole.run {
-            try Installer(file, console: ModuleConsole.make(assumesYes: yes))
+            try Installer(file, console: ModuleConsole.make(file, assumesYes: yes))
                 .upgrade(name, from: location, at: reference, force: force)
         }
         InstallCommand.report(

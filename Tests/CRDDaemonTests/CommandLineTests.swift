@@ -67,6 +67,27 @@ struct CommandLineTests {
         #expect(!lock.contains("out") && !lock.contains("err"), "\(lock)")
     }
 
+    @Test("nor where -x puts in order what was left half done; the module finds them closed")
+    func closedForExecution() async throws {
+        try repository.module(
+            "queue",
+            [
+                "queue": "[ ! -e /proc/self/fd/2 ]",
+                "install": "touch '\(world.notes)/begun'; \(world.forever)",
+            ])
+        try repository.module("tool", ["tool": "[ ! -e /proc/$$/fd/2 ]"])
+        try await repository.commit()
+        try #require(try await world.install("tool", "-l", repository.path).code == 0)
+        let program = try world.begin(["--install", "queue", "--yes", "-l", repository.path])
+        try await eventually("install has begun") { world.marks.contains("begun") }
+        program.send(SIGKILL)
+        _ = try await program.end()
+        #expect(try await shell("exec \"$1\" -x tool 2>&-").code == 0)
+        let lock = try String(
+            contentsOfFile: "\(world.directory)/state/daemon/install.lock", encoding: .utf8)
+        #expect(!lock.contains("crd"), "\(lock)")
+    }
+
     @Test("a signal that crd was started to ignore is ignored")
     func hangUp() async throws {
         try repository.module("queue", ["install": "kill -HUP $PPID; sleep 0.5"])

@@ -146,22 +146,60 @@ struct HandledModuleTests {
         try #require(try await world.install("m", "-l", repository.path).code == 0)
     }
 
+    @Test("what cannot be put aside stays where it is, and keeps nobody from changing others")
+    func keptInPlace() async throws {
+        try repository.module(
+            "stuck",
+            [
+                "stuck": "true", "install": "mount --bind . .; exit 3",
+                "rollback": "echo rollback >>\(world.notes)/stuck; exit 7",
+            ])
+        try await repository.commit()
+        let outcome = try await world.crd(
+            ["--install", "stuck", "--yes", "-l", repository.path], prefix: inMountNamespace())
+        let place = "\(world.directory)/support/.stuck.installing"
+        #expect(outcome.code == 1 && outcome.errors.contains("are kept in \(place)"), "\(outcome)")
+        #expect(!outcome.errors.contains("nothing of stuck is left"))
+        let other = try await world.crd(["new", "other"])
+        #expect(other.code == 0 && other.errors == "", "\(other)")
+        #expect(world.notedLines("stuck") == ["rollback"])
+        #expect(world.remains.contains("support/.stuck.installing/rollback"))
+        let again = try await world.install("stuck", "-l", repository.path)
+        #expect(again.code == 1 && again.errors.contains("\(place) is in the way"), "\(again)")
+    }
+
+    @Test("where something could not be removed, nobody says that nothing is left")
+    func notCleared() async throws {
+        try repository.module(
+            "stuck", ["stuck": "true", "install": "mount --bind . .; exit 3", "rollback": "true"])
+        try await repository.commit()
+        let outcome = try await world.crd(
+            ["--install", "stuck", "--yes", "-l", repository.path], prefix: inMountNamespace())
+        #expect(outcome.code == 1 && outcome.errors.contains("could not be removed"), "\(outcome)")
+        #expect(!outcome.errors.contains("nothing of stuck is left"), "\(outcome)")
+    }
+
     @Test(
         "a response may change its own module",
-        arguments: [["upgrade", "m", "--force"], ["remove", "m"]])
-    func itself(command: [String]) async throws {
+        arguments: [["upgrade", "m", "--force"], ["remove", "m"]],
+        ["", "env -i CRD_CONFIG=\"$CRD_CONFIG\" "])
+    func itself(command: [String], prefix: String) async throws {
         let words = command.joined(separator: " ")
         try await run(
-            "'\(Binary.path)' \(words) >'\(world.notes)/said' 2>&1; echo $? >'\(world.notes)/code'")
+            "\(prefix)'\(Binary.path)' \(words) >'\(world.notes)/said' 2>&1; echo $? >'\(world.notes)/code'"
+        )
         try await eventually("it has") { world.note("code") != nil }
         #expect(world.note("code") == "0\n", "\(world.note("said") ?? "")")
         #expect(world.note("said")?.contains("waiting") == false)
     }
 
-    @Test("a response is of the version that its check was of")
-    func sameVersion() async throws {
-        let check =
+    @Test(
+        "a response is of the version that its check was of, wherever that works",
+        arguments: ["", "cd /;", "exec env -i"])
+    func sameVersion(beginning: String) async throws {
+        let loop =
             "touch '\(world.notes)/begun'; until [ -e '\(world.notes)/go' ]; do sleep 0.05; done"
+        let check = "\(beginning) sh -c \"\(loop)\""
         try repository.write("old", to: "m/text")
         try repository.module(
             "m", ["check": check, "response": "cat text >'\(world.notes)/answer'"],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+public import CRDCore
 public import CRDLinux
 import Glibc
 
@@ -16,6 +17,9 @@ public struct InstallationConsole {
     public var errors: CInt = STDERR_FILENO
     /// Whether git may draw its progress there.
     public var showsProgress = false
+    /// How many runs of a user module have ended, as the daemon tells it, while another is under way;
+    /// nil where none is.
+    public var runUnderWay: (ModuleName) -> Int? = { _ in nil }
     /// What ends it early; nil where nothing may.
     public var interruption: Interruption?
     /// What is being undone is not ended early.

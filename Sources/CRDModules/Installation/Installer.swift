@@ -170,7 +170,7 @@ public struct Installer {
             lines.append(
                 "\(transaction.target), the version that was in force, has gone, removed by somebody "
                     + "meanwhile; crd remove or install \(name) anew")
-        } else if transaction.keptAside == nil && !transaction.isLost {
+        } else if transaction.isWhole {
             let wasRolledBack = transaction.outcomes.contains { $0.script == .rollback }
             lines.append(
                 (wasRolledBack ? "'rollback' has undone it: " : "")

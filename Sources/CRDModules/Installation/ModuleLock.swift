@@ -83,12 +83,7 @@ final class ModuleLock {
         }
 
         var isAncestor: Bool {
-            var current = getppid()
-            while current > 1 {
-                if current == pid { return true }
-                current = ProcessTable.entry(current)?.parent ?? 0
-            }
-            return false
+            pid.map(ProcessTable.ancestors(of: getpid()).contains) ?? false
         }
 
         var description: String {

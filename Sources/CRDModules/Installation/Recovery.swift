@@ -59,7 +59,7 @@ public enum Recovery {
         ProcessTable.killAll { ProcessTable.environment(of: $0, ["CRD_RUN"])?["CRD_RUN"] == id }
         var transaction = Transaction(resuming: record, files, configuration, console)
         try transaction.finish()
-        let isWhole = transaction.keptAside == nil && !transaction.isLost
+        let isWhole = transaction.isWhole
         let story =
             isWhole ? story(of: transaction.record) : "it could not be put in order wholly"
         files.note("\(record.operation.rawValue) \(record.name): \(story)")

@@ -22,6 +22,8 @@ struct Transaction {
     private(set) var failure: (any Error)?
     /// The module's files had gone, by somebody else's doing.
     private(set) var isLost = false
+    /// Nothing is left that should be gone.
+    private(set) var isCleared = true
     /// What somebody must look at.
     private(set) var warnings: [String] = []
 
@@ -55,6 +57,9 @@ struct Transaction {
         self.console = console
     }
 
+    /// Whether nothing is left that somebody would have to see to.
+    var isWhole: Bool { keptAside == nil && !isLost && isCleared }
+
     var target: FilePath { FilePath(record.target) }
     var place: FilePath { FilePath(record.place) }
     private var state: FilePath { files.state(of: record.name) }
@@ -83,8 +88,8 @@ struct Transaction {
         let place = target.removingLastComponent().appending(".\(name).\(what)")
         guard !isThere(place) else {
             throw InstallationFailure(
-                "\(place) is in the way, and no change that crd knows of has left it; look at it, "
-                    + "and remove it")
+                "\(place) is in the way, which a change has left that could not remove it, or somebody "
+                    + "has made; look at it, and remove it")
         }
         return place
     }
@@ -183,7 +188,7 @@ struct Transaction {
             }
             do throws(SystemCallError) {
                 if Self.isThere(target) {
-                    waitForRuns(in: target)
+                    waitForRun()
                     try replaceOld()
                 } else {
                     try Rename.move(place, to: target)
@@ -196,7 +201,7 @@ struct Transaction {
         guard let receipt = record.receipt, let name = ModuleName(record.name) else { return }
         try receipt.store(files.receipt(of: name))
         try files.remember(receipt.origin)
-        if record.operation == .upgrade { waitForRuns(in: place) }
+        if record.operation == .upgrade { waitForStragglers() }
     }
 
     private static func isThere(_ path: FilePath) -> Bool {
@@ -259,46 +264,39 @@ struct Transaction {
     }
 
     /// A run of the version that goes may end first, its response too: what it needs is in the
-    /// directory. Those that begin meanwhile are not waited for.
-    private func waitForRuns(in directory: FilePath) {
-        guard let interruption = console.interruption else { return }
+    /// directory. The run that this crd is a part of is not waited for.
+    private func waitForRun(while isConcerned: () -> Bool = { true }) {
+        guard let interruption = console.interruption, let name = ModuleName(record.name),
+            let run = console.runUnderWay(name), !isPartOfRun
+        else { return }
         let settings = configuration.configuration
         let end = Clock.now + settings.timeout + settings.grace
-        let awaited = runs(in: directory)
-        guard !awaited.isEmpty else { return }
-        console.say("waiting for a run of \(record.name) to end")
-        // Between a check and its response there is no process for a moment.
-        var looksWithout = 0
-        while Clock.now < end, interruption.signal == nil, looksWithout < 2 {
-            usleep(50_000)
-            let isOver = awaited.isDisjoint(with: runs(in: directory))
-            looksWithout = isOver ? looksWithout + 1 : 0
+        var hasSaid = false
+        while Clock.now < end, interruption.signal == nil, console.runUnderWay(name) == run,
+            isConcerned()
+        {
+            if !hasSaid { console.say("waiting for a run of \(name) to end") }
+            hasSaid = true
+            usleep(100_000)
         }
     }
 
-    /// `CRD_RUN` of what the daemon has started there: neither what the scripts have left, nor the run
-    /// that this crd is a part of, nor responses that cannot be told from what they had leave to leave
-    /// behind.
-    private func runs(in directory: FilePath) -> Set<String> {
-        let keeps = Self.manifest(in: directory, record.name).leftovers == .keep
-        let roles = Role.allCases.filter { !($0 == .response && keeps) }.map(\.rawValue)
-        let own = getenv("CRD_RUN").map { String(cString: $0) }
-        let names = ["CRD_MODULE", "CRD_RUN", "CRD_ROLE"]
-        let runs = ProcessTable.working(in: directory).compactMap { pid -> String? in
-            let variables = ProcessTable.environment(of: pid, names) ?? [:]
-            guard variables["CRD_MODULE"] == record.name,
-                roles.contains(variables["CRD_ROLE"] ?? "")
-            else { return nil }
-            return variables["CRD_RUN"]
+    /// One may have begun just before the old version went.
+    private func waitForStragglers() {
+        waitForRun(while: { !ProcessTable.working(in: place).isEmpty })
+    }
+
+    private var isPartOfRun: Bool {
+        ([getpid()] + ProcessTable.ancestors(of: getpid())).contains { pid in
+            ProcessTable.environment(of: pid, ["CRD_MODULE"])?["CRD_MODULE"] == record.name
         }
-        return Set(runs).subtracting([own].compactMap(\.self))
     }
 
     private mutating func finishRemoval() throws {
         if let status = FileStatus(of: target, followingLinks: false), status.inode == record.inode,
             record.step != .rolledBack
         {
-            waitForRuns(in: target)
+            waitForRun()
             do throws(SystemCallError) {
                 try Rename.move(target, to: place)
             } catch {
@@ -308,7 +306,7 @@ struct Transaction {
             }
             try Rename.settle(target.removingLastComponent())
         }
-        waitForRuns(in: place)
+        waitForStragglers()
         try rollBack()
         if let name = ModuleName(record.name) { try Rename.forget(files.receipt(of: name)) }
         // Only where it is empty.
@@ -320,7 +318,7 @@ struct Transaction {
         guard record.step != .rolledBack, record.mayBePrepared else { return }
         guard Self.isThere(place) else { return noteLoss() }
         let outcome = run(.rollback, in: place, Self.manifest(in: place, record.name), undoing)
-        if let outcome, !outcome.isGood { try keepAside() }
+        if let outcome, !outcome.isGood { keepAside() }
         if outcome == nil {
             warnings.append(
                 "\(record.name) has no 'rollback': what its 'install' did to the system is not "
@@ -344,15 +342,18 @@ struct Transaction {
 
     private var aside: FilePath { files.aside.appending("\(record.name)-\(record.id)") }
 
-    private mutating func keepAside() throws {
-        let kept = aside
+    private mutating func keepAside() {
         guard Self.isThere(place) else { return }
-        try FileTree.remove(kept)
-        if try !Rename.moveWithinFileSystem(place, to: kept) {
-            try copy(place, to: kept)
-            try FileTree.remove(place)
+        do {
+            try FileTree.remove(aside)
+            // What was copied is removed with the rest.
+            if try !Rename.moveWithinFileSystem(place, to: aside) { try copy(place, to: aside) }
+            keptAside = aside
+        } catch {
+            record.isKeptInPlace = true
+            keptAside = place
+            warnings.append("it could not be moved to \(files.aside): \(error)")
         }
-        keptAside = kept
     }
 
     private func copy(_ path: FilePath, to other: FilePath) throws {
@@ -373,7 +374,7 @@ struct Transaction {
     /// Nothing of it is left but what is in force.
     private mutating func clearAway() throws {
         if !record.place.isEmpty {
-            discard(place)
+            if record.isKeptInPlace != true { discard(place) }
             discard(replaced)
         }
         discard(files.fetched)
@@ -386,6 +387,7 @@ struct Transaction {
             try FileTree.remove(path)
         } catch {
             let kept = FilePath("\(aside)-\(path.lastComponent?.string ?? "rest")")
+            isCleared = false
             let isAside = (try? Rename.moveWithinFileSystem(path, to: kept)) ?? false
             warnings.append(
                 "\(isAside ? kept : path) could not be removed (\(error.function): \(error.errno)); "
