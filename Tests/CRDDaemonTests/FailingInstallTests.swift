@@ -175,8 +175,10 @@ struct FailingInstallTests {
         #expect(world.said().contains("'install' of queue was interrupted"))
     }
 
-    @Test("Ctrl-C ends it also while nobody reads what it prints", arguments: ["", "2>&1"])
-    func unread(errors: String) async throws {
+    @Test(
+        "Ctrl-C ends it also while nobody reads what it prints",
+        arguments: ["", "2>&1", "2>&1, full"])
+    func unread(how: String) async throws {
         let mark = "\(world.notes)/begun"
         try repository.module(
             "queue",
@@ -188,7 +190,7 @@ struct FailingInstallTests {
         let program = try Program(
             [
                 "/bin/sh", "-c",
-                "cd \"$1\"; mkfifo unread; exec 3<>unread; exec \"$2\" --install queue --yes -l \"$3\" >unread \(errors)",
+                "cd \"$1\"; mkfifo unread; exec 3<>unread; \(how.hasSuffix("full") ? "head -c 65536 /dev/zero >&3;" : "") exec \"$2\" --install queue --yes -l \"$3\" >unread \(how.prefix(4))",
                 "sh", world.directory, Binary.path, repository.path,
             ], environment: world.environment, output: "\(world.directory)/said",
             errors: "\(world.directory)/said")
@@ -202,7 +204,7 @@ struct FailingInstallTests {
             return ioctl(pipe, UInt(FIONREAD), &count) == 0 && count > 60_000
         }
         program.send(SIGINT)
-        if errors.isEmpty {
+        if how.isEmpty {
             #expect(try await program.end() == 1)
         } else {
             try await eventually("all is undone") { world.marks == [] && world.remains == [] }

@@ -146,12 +146,17 @@ struct HandledModuleTests {
         try #require(try await world.install("m", "-l", repository.path).code == 0)
     }
 
-    @Test("what cannot be put aside stays where it is, and keeps nobody from changing others")
-    func keptInPlace() async throws {
+    @Test(
+        "what cannot be put aside stays where it is, and keeps nobody from changing others",
+        arguments: [
+            "mount --bind . .", "mount --bind $ASIDE $ASIDE; mount -o remount,ro,bind $ASIDE",
+        ])
+    func keptInPlace(mount: String) async throws {
         try repository.module(
             "stuck",
             [
-                "stuck": "true", "install": "mount --bind . .; exit 3",
+                "stuck": "true",
+                "install": "ASIDE=\(world.directory)/state/daemon/aside; \(mount); exit 3",
                 "rollback": "echo rollback >>\(world.notes)/stuck; exit 7",
             ])
         try await repository.commit()
