@@ -194,8 +194,10 @@ struct FailingInstallTests {
                 "sh", world.directory, Binary.path, repository.path,
             ], environment: world.environment, output: "\(world.directory)/said",
             errors: "\(world.directory)/said")
-        try await eventually("there is a pipe") {
-            FileManager.default.fileExists(atPath: "\(world.directory)/unread")
+        try await eventually("there is a pipe, and the change has begun") {
+            ["unread", "state/daemon/install.json"].allSatisfy {
+                FileManager.default.fileExists(atPath: "\(world.directory)/\($0)")
+            }
         }
         let pipe = open("\(world.directory)/unread", O_RDWR | O_NONBLOCK | O_CLOEXEC)
         defer { close(pipe) }
