@@ -169,7 +169,9 @@ struct HandledModuleTests {
         #expect(other.code == 0 && other.errors == "", "\(other)")
         #expect(world.notedLines("stuck") == ["rollback"])
         #expect(world.remains.contains("support/.stuck.installing/rollback"))
-        let again = try await world.install("stuck", "-l", repository.path)
+        // Should it be installed after all, nothing is mounted here.
+        let again = try await world.crd(
+            ["--install", "stuck", "--yes", "-l", repository.path], prefix: inMountNamespace())
         #expect(again.code == 1 && again.errors.contains("\(place) is in the way"), "\(again)")
     }
 
