@@ -180,7 +180,7 @@ struct InstallationTests {
         #expect(try world.listed("m").reason?.contains("crd --install queue") == true)
         #expect(try await world.install("queue", "-l", repository.path).code == 0)
         try await eventually("it has answered") { world.note("answer") == "queue \n" }
-        #expect(try world.listed("m").state == "idle")
+        try await eventually("the response has ended") { try world.listed("m").state == "idle" }
     }
 
     // MARK: What a script finds
