@@ -9,18 +9,11 @@ public struct UnitName: Hashable, Sendable, CustomStringConvertible {
     public init?(_ text: String) {
         let hasSuffix = Self.suffixes.contains(where: text.hasSuffix)
         let name = hasSuffix ? text : text + Self.suffixes[0]
-        let isWellFormed = text.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"):
-                true
-            default: ":-_.\\@".utf8.contains(byte)
-            }
+        let isWellFormed = text.allSatisfy {
+            $0.isASCII && ($0.isLetter || $0.isNumber || ":-_.\\@".contains($0))
         }
         guard isWellFormed, let first = text.first, !"@.".contains(first), name.utf8.count <= 255
-        else {
-            return nil
-        }
+        else { return nil }
         description = name
     }
 

@@ -27,9 +27,8 @@ public final class Interruption {
     /// - Throws: `SystemCallError`.
     public init() throws(SystemCallError) {
         Glibc.signal(SIGPIPE, SIG_IGN)
-        let taken = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].filter { crd_is_ignored($0) == 0 }
-        signals = taken
-        source = try SignalSource(taken) { [inbox] received in
+        signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].filter { crd_is_ignored($0) == 0 }
+        source = try SignalSource(signals) { [inbox] received in
             inbox.signal = inbox.signal ?? received.number
         }
     }

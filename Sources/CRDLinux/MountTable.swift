@@ -55,12 +55,8 @@ public final class MountTable: EventSource {
     public static func mountPoints(
         atOrBelow directory: FilePath
     ) throws(SystemCallError) -> [FilePath] {
-        let real = directory.withPlatformString { realpath($0, nil) }
-        defer { free(real) }
-        guard let real else { return [] }
-        let root = FilePath(platformString: real)
-        return try MountTable { _, _ in }.mounts
-            .compactMap { FilePath(String(decoding: $0.path, as: UTF8.self)) }
+        guard let root = SymbolicLink.resolved(directory) else { return [] }
+        return try MountTable { _, _ in }.mounts.map { FilePath(bytes: $0.path) }
             .filter { $0.starts(with: root) }
             .sorted { $0.string < $1.string }
     }

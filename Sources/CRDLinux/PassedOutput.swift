@@ -6,7 +6,7 @@ import Glibc
 /// What a child prints, shown as it comes, and its end kept for a message.
 public final class PassedOutput: OutputSink {
     private let descriptor: CInt?
-    private let end: OutputEnd
+    private let end: OutputEnd?
     private let interruption: Interruption?
 
     /// What a pipe takes without waiting where poll(2) says that it takes anything (PIPE_BUF, pipe(7)).
@@ -16,7 +16,8 @@ public final class PassedOutput: OutputSink {
     ///   - descriptor: where it is shown; nil for nowhere.
     ///   - interruption: after which a reader that does not read is not waited for.
     public init(
-        to descriptor: CInt?, keeping end: OutputEnd, unless interruption: Interruption? = nil
+        to descriptor: CInt?, keeping end: OutputEnd? = nil,
+        unless interruption: Interruption? = nil
     ) {
         self.descriptor = descriptor
         self.end = end
@@ -24,7 +25,7 @@ public final class PassedOutput: OutputSink {
     }
 
     public func receive(_ bytes: UnsafeRawBufferPointer) {
-        end.append(bytes)
+        end?.append(bytes)
         guard let descriptor else { return }
         var done = 0
         while done < bytes.count, isTaken(descriptor) {

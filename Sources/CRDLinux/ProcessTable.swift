@@ -123,9 +123,7 @@ public struct ProcessTable {
     /// Those that have their working directory there or below (`/proc/PID/cwd`).
     public static func working(in directory: FilePath) -> [PID] {
         // Links on the way to it are not in what the kernel says.
-        let real = directory.withPlatformString { realpath($0, nil) }
-        defer { free(real) }
-        let path = real.map { FilePath(platformString: $0) } ?? directory
+        let path = SymbolicLink.resolved(directory) ?? directory
         return processIDs().filter {
             SymbolicLink.target(of: FilePath("/proc/\($0)/cwd"))?.starts(with: path) == true
         }

@@ -17,4 +17,11 @@ public enum SymbolicLink {
             return count <= 0 ? nil : text[..<count].map { UInt8(bitPattern: $0) }
         }
     }
+
+    /// The path without any link on its way; nil where it leads nowhere (realpath(3)).
+    static func resolved(_ path: FilePath) -> FilePath? {
+        let real = path.withPlatformString { realpath($0, nil) }
+        defer { free(real) }
+        return real.map { FilePath(platformString: $0) }
+    }
 }

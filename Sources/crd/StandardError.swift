@@ -5,19 +5,19 @@ import Glibc
 
 /// Where messages to the person at the terminal go.
 enum StandardError {
-    static func say(_ message: String) { write("crd: \(message)\n", unless: nil) }
-
     /// - Parameter interruption: after which a reader that does not read is not waited for.
-    static func say(_ message: String, unless interruption: Interruption?) {
+    static func say(_ message: String, unless interruption: Interruption? = nil) {
         write("crd: \(message)\n", unless: interruption)
     }
 
     /// Without the end of a line: somebody is to answer there.
-    static func ask(_ question: String) { write(question, unless: nil) }
+    static func ask(_ question: String) { write(question) }
 
-    private static func write(_ text: String, unless interruption: Interruption?) {
-        let output = PassedOutput(to: STDERR_FILENO, keeping: OutputEnd(), unless: interruption)
+    private static func write(_ text: String, unless interruption: Interruption? = nil) {
         var text = text
-        text.withUTF8 { output.receive(UnsafeRawBufferPointer($0)) }
+        text.withUTF8 {
+            PassedOutput(to: STDERR_FILENO, unless: interruption)
+                .receive(UnsafeRawBufferPointer($0))
+        }
     }
 }

@@ -83,20 +83,4 @@ struct InstallationFiles {
         let lines = (knownOrigins + [Substring(origin)]).sorted().map { "\($0)\n" }.joined()
         try Rename.replace(origins, with: Array(lines.utf8))
     }
-
-    /// What is mounted on a module or in it keeps it from being moved, and would be lost with it.
-    ///
-    /// - Throws: `InstallationFailure`.
-    func demandMovable(_ module: FilePath) throws(InstallationFailure) {
-        let mounts: [FilePath]
-        do throws(SystemCallError) {
-            mounts = try MountTable.mountPoints(atOrBelow: module)
-        } catch {
-            throw InstallationFailure("\(error)")
-        }
-        guard let mount = mounts.first else { return }
-        throw InstallationFailure(
-            "something is mounted on \(mount), and would be lost with the module; first run: umount "
-                + "'\(mount)'")
-    }
 }

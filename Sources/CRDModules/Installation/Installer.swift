@@ -62,7 +62,7 @@ public struct Installer {
                     "\(path) is not a directory of its own, and is left as it is; see where it leads"
                 )
             }
-            try files.demandMovable(path)
+            try Transaction.demandMovable(path)
             guard let receipt = try Receipt.load(files.receipt(of: name)) else {
                 throw InstallationFailure(
                     "\(name) was not installed by crd, so that nobody knows from where it came; move "

@@ -15,16 +15,15 @@ public enum Recovery {
         }
     }
 
-    /// What had been left half done, and is wholly in order now.
+    /// What had been left half done, and is as it was to be now.
     public enum Finished: Sendable {
         case installed(Receipt)
         case removed(String)
-        case undone
     }
 
     /// Finishes it, unless the one who began is still at work.
     ///
-    /// - Returns: nil where there was nothing to do, or it is not in order.
+    /// - Returns: nil where there was nothing to do, or it was undone or could not be done wholly.
     @discardableResult
     public static func finishInterrupted(
         _ configuration: ConfigurationFile, console: InstallationConsole
@@ -59,18 +58,18 @@ public enum Recovery {
         ProcessTable.killAll { ProcessTable.environment(of: $0, ["CRD_RUN"])?["CRD_RUN"] == id }
         var transaction = Transaction(resuming: record, files, configuration, console)
         try transaction.finish()
-        let isWhole = transaction.isWhole
         let story =
-            isWhole ? story(of: transaction.record) : "it could not be put in order wholly"
+            transaction.isWhole
+            ? story(of: transaction.record) : "it could not be put in order wholly"
         files.note("\(record.operation.rawValue) \(record.name): \(story)")
         console.say("the \(record.operation.rawValue) of \(record.name) was interrupted; \(story)")
         if let failure = transaction.failure { console.say("\(failure)") }
         for line in transaction.account { console.say(line) }
-        guard isWhole && transaction.failure == nil else { return nil }
+        guard transaction.isWhole && transaction.failure == nil else { return nil }
         switch (record.operation, record.step) {
         case (.remove, let step) where step != .preparing: return .removed(record.name)
         case (.install, .committed): return record.receipt.map(Finished.installed)
-        default: return .undone
+        default: return nil
         }
     }
 

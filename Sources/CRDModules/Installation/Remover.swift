@@ -55,7 +55,7 @@ public struct Remover {
             throw InstallationFailure(
                 "\(target) is not a directory of its own; remove it by hand: rm '\(target)'")
         }
-        try files.demandMovable(target)
+        try Transaction.demandMovable(target)
         if FileStatus(of: target.appending(ModuleScript.rollback.rawValue)) != nil {
             do throws(Refusal) {
                 try ModuleScript.rollback.verify(in: target)

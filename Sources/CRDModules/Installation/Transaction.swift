@@ -16,8 +16,6 @@ struct Transaction {
     let console: InstallationConsole
     /// What became of the scripts, for the message.
     private(set) var outcomes: [(script: ModuleScript, outcome: ModuleScript.Outcome)] = []
-    /// Where the directory of a rollback that failed is kept.
-    private(set) var keptAside: FilePath?
     /// Why it was not committed, or is not in force all the same.
     private(set) var failure: (any Error)?
     /// The module's files had gone, by somebody else's doing.
@@ -57,6 +55,12 @@ struct Transaction {
         self.console = console
     }
 
+    /// Where the directory of a rollback that failed is kept.
+    var keptAside: FilePath? {
+        if record.isKeptInPlace { return place }
+        return Self.isThere(aside) ? aside : nil
+    }
+
     /// Whether nothing is left that somebody would have to see to.
     var isWhole: Bool { keptAside == nil && !isLost && isCleared }
 
@@ -65,6 +69,22 @@ struct Transaction {
     private var state: FilePath { files.state(of: record.name) }
 
     // MARK: Forward
+
+    /// What is mounted on a module or in it keeps it from being moved, and would be lost with it.
+    ///
+    /// - Throws: `InstallationFailure`.
+    static func demandMovable(_ module: FilePath) throws(InstallationFailure) {
+        let mounts: [FilePath]
+        do throws(SystemCallError) {
+            mounts = try MountTable.mountPoints(atOrBelow: module)
+        } catch {
+            throw InstallationFailure("\(error)")
+        }
+        guard let mount = mounts.first else { return }
+        throw InstallationFailure(
+            "something is mounted on \(mount), and would be lost with the module; first run: umount "
+                + "'\(mount)'")
+    }
 
     /// Makes the dot directory beside where the module will be seen.
     mutating func makePlace(for target: FilePath) throws(InstallationFailure) {
@@ -330,10 +350,7 @@ struct Transaction {
 
     /// Whoever began may have kept it aside, and got no further.
     private mutating func noteLoss() {
-        if Self.isThere(aside) {
-            keptAside = aside
-            return
-        }
+        if keptAside != nil { return }
         isLost = true
         warnings.append(
             "the files of \(record.name) have gone from \(place), and its 'rollback' with them: what "
@@ -348,10 +365,8 @@ struct Transaction {
             try FileTree.remove(aside)
             // What was copied is removed with the rest.
             if try !Rename.moveWithinFileSystem(place, to: aside) { try copy(place, to: aside) }
-            keptAside = aside
         } catch {
             record.isKeptInPlace = true
-            keptAside = place
             warnings.append("it could not be moved to \(files.aside): \(error)")
         }
     }
@@ -374,7 +389,7 @@ struct Transaction {
     /// Nothing of it is left but what is in force.
     private mutating func clearAway() throws {
         if !record.place.isEmpty {
-            if record.isKeptInPlace != true { discard(place) }
+            if !record.isKeptInPlace { discard(place) }
             discard(replaced)
         }
         discard(files.fetched)

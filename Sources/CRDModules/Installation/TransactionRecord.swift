@@ -38,7 +38,7 @@ struct TransactionRecord: Codable, Equatable {
     /// Of the directory that is put where it is seen, or taken away from there.
     var inode: UInt64?
     /// Whether a rollback has failed, and what it failed on can be kept nowhere else.
-    var isKeptInPlace: Bool?
+    var isKeptInPlace = false
     /// The new one; nil for a module that nobody has fetched.
     var receipt: Receipt?
 
