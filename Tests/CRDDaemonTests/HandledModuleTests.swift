@@ -7,7 +7,7 @@ import Testing
 @Suite(
     "G12, G13: What was changed by hand",
     .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
-    .takesTurns)
+    .enabled(if: Surroundings.hasNamespaces, "\(Surroundings.needsNamespaces)"), .takesTurns)
 struct HandledModuleTests {
     private let world: World
     private let repository: GitRepository
@@ -22,23 +22,7 @@ struct HandledModuleTests {
     }
 
     private func publish(version: Int, ending: String = "true") async throws {
-        let log = "\(world.notes)/log"
-        try repository.module(
-            "queue",
-            [
-                "queue": "echo version \(version)",
-                "install": "echo install \(version) >>\(log); \(ending)",
-                "rollback": "echo rollback \(version) >>\(log)",
-            ])
-        try await repository.commit()
-    }
-
-    /// A mount of its own, which is gone when the command has ended.
-    private func inMountNamespace(_ script: String = "true") -> [String] {
-        [
-            Surroundings.find("unshare") ?? "unshare", "--mount", "/bin/sh", "-c",
-            "\(script) && exec \"$@\"", "sh",
-        ]
+        try await repository.publishQueue(version: version, ending: ending, notes: world.notes)
     }
 
     @Test("a rollback that others could write is not executed", arguments: ["rollback", "."])
@@ -51,10 +35,10 @@ struct HandledModuleTests {
                 outcome.errors.contains("'rollback' of queue is not executed")
                     && outcome.errors.contains("run: chmod go-w"), "\(outcome)")
         }
-        #expect(world.notedLines("log") == ["install 1"])
+        #expect(world.notedLines("log") == ["install 1 install"])
         chmod("\(module)/\(file)", 0o755)
         #expect(try await world.crd(["remove", "queue"]).code == 0)
-        #expect(world.notedLines("log") == ["install 1", "rollback 1"])
+        #expect(world.notedLines("log") == ["install 1 install", "rollback 1 remove"])
     }
 
     @Test("nor is the install of the version that stays in force")
@@ -63,7 +47,9 @@ struct HandledModuleTests {
         try await publish(version: 2, ending: "exit 3")
         let outcome = try await world.crd(["upgrade", "queue", "--force"])
         #expect(outcome.code == 1 && outcome.errors.contains("can be written by"), "\(outcome)")
-        #expect(world.notedLines("log") == ["install 1", "install 2", "rollback 2"])
+        #expect(
+            world.notedLines("log")
+                == ["install 1 install", "install 2 upgrade", "rollback 2 upgrade"])
         #expect(try await world.crd(["-x", "queue"]).output == "version 1\n")
     }
 
@@ -102,7 +88,7 @@ struct HandledModuleTests {
         let data = "\(module)/data"
         try FileManager.default.createDirectory(
             atPath: data, withIntermediateDirectories: false)
-        let mount = inMountNamespace("mount --bind '\(precious)' '\(data)'")
+        let mount = Namespace.mount.entering("mount --bind '\(precious)' '\(data)'")
         for command in [["remove", "queue"], ["upgrade", "queue", "--force"]] {
             let outcome = try await world.crd(command, prefix: mount)
             #expect(outcome.code == 1)
@@ -112,7 +98,7 @@ struct HandledModuleTests {
         try await publish(
             version: 2, ending: "mkdir data; mount --bind '\(precious)' data; exit 3")
         let outcome = try await world.crd(
-            ["upgrade", "queue", "--force"], prefix: inMountNamespace())
+            ["upgrade", "queue", "--force"], prefix: Namespace.mount.entering("true"))
         #expect(outcome.code == 1)
         #expect(outcome.errors.contains("could not be removed"), "\(outcome)")
         #expect(try String(contentsOfFile: "\(precious)/file", encoding: .utf8) == "kept")
@@ -121,29 +107,28 @@ struct HandledModuleTests {
     @Test("one that cannot be moved stays in force, and keeps nobody from changing others")
     func immovable() async throws {
         try await publish(
-            version: 2, ending: "[ -e ver ] || mount --bind \"$CRD_DIRECTORY\" \"$CRD_DIRECTORY\"")
-        let outcome = try await world.crd(["upgrade", "queue"], prefix: inMountNamespace())
+            version: 2, ending: "mount --bind \"$CRD_DIRECTORY\" \"$CRD_DIRECTORY\"")
+        let outcome = try await world.crd(
+            ["upgrade", "queue"], prefix: Namespace.mount.entering("true"))
         #expect(outcome.code == 1)
         #expect(
             outcome.errors.contains("findmnt") && outcome.errors.contains("stays in force"),
             "\(outcome)")
-        #expect(world.notedLines("log") == ["install 1", "install 2", "rollback 2", "install 1"])
+        #expect(
+            world.notedLines("log") == [
+                "install 1 install", "install 2 upgrade", "rollback 2 upgrade", "install 1 restore",
+            ])
         #expect(try await world.crd(["-x", "queue"]).output == "version 1\n")
         let other = try await world.crd(["new", "other"])
         #expect(other.code == 0 && other.errors == "", "\(other)")
         #expect(try await world.crd(["verify", "queue"]).code == 0)
     }
 
-    // MARK: Runs
-
-    /// A user module that answers once, and is in force.
-    private func run(_ response: String, manifest: String = "") async throws {
-        try repository.module(
-            "m", ["check": "mkdir '\(world.notes)/once'", "response": response],
-            manifest: "interval = \"1h\"\n" + manifest)
-        try await repository.commit()
-        try await world.start()
-        try #require(try await world.install("m", "-l", repository.path).code == 0)
+    /// What its scripts mount goes with crd.
+    private func installStuck() async throws -> Outcome {
+        try await world.crd(
+            ["--install", "stuck", "--yes", "-l", repository.path],
+            prefix: Namespace.mount.entering("true"))
     }
 
     @Test(
@@ -160,8 +145,7 @@ struct HandledModuleTests {
                 "rollback": "echo rollback >>\(world.notes)/stuck; exit 7",
             ])
         try await repository.commit()
-        let outcome = try await world.crd(
-            ["--install", "stuck", "--yes", "-l", repository.path], prefix: inMountNamespace())
+        let outcome = try await installStuck()
         let place = "\(world.directory)/support/.stuck.installing"
         #expect(outcome.code == 1 && outcome.errors.contains("are kept in \(place)"), "\(outcome)")
         #expect(!outcome.errors.contains("nothing of stuck is left"))
@@ -169,9 +153,7 @@ struct HandledModuleTests {
         #expect(other.code == 0 && other.errors == "", "\(other)")
         #expect(world.notedLines("stuck") == ["rollback"])
         #expect(world.remains.contains("support/.stuck.installing/rollback"))
-        // Should it be installed after all, nothing is mounted here.
-        let again = try await world.crd(
-            ["--install", "stuck", "--yes", "-l", repository.path], prefix: inMountNamespace())
+        let again = try await installStuck()
         #expect(again.code == 1 && again.errors.contains("\(place) is in the way"), "\(again)")
     }
 
@@ -180,10 +162,21 @@ struct HandledModuleTests {
         try repository.module(
             "stuck", ["stuck": "true", "install": "mount --bind . .; exit 3", "rollback": "true"])
         try await repository.commit()
-        let outcome = try await world.crd(
-            ["--install", "stuck", "--yes", "-l", repository.path], prefix: inMountNamespace())
+        let outcome = try await installStuck()
         #expect(outcome.code == 1 && outcome.errors.contains("could not be removed"), "\(outcome)")
         #expect(!outcome.errors.contains("nothing of stuck is left"), "\(outcome)")
+    }
+
+    // MARK: Runs
+
+    /// A user module that answers once, and is in force.
+    private func run(_ response: String, manifest: String = "") async throws {
+        try repository.module(
+            "m", ["check": "mkdir '\(world.notes)/once'", "response": response],
+            manifest: "interval = \"1h\"\n" + manifest)
+        try await repository.commit()
+        try await world.start()
+        try #require(try await world.install("m", "-l", repository.path).code == 0)
     }
 
     @Test(

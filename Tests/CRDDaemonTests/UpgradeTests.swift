@@ -17,19 +17,8 @@ struct UpgradeTests {
         try #require(try await world.install("queue", "-l", repository.path).code == 0)
     }
 
-    /// - Parameter ending: of install.
     private func publish(version: Int, ending: String = "true") async throws {
-        let log = "\(world.notes)/log"
-        try repository.module(
-            "queue",
-            [
-                "queue": "echo version \(version)",
-                "install":
-                    "echo \(version) >\(world.notes)/version; echo install \(version) $CRD_OPERATION >>\(log); \(ending)",
-                "rollback":
-                    "rm -f \(world.notes)/version; echo rollback \(version) $CRD_OPERATION >>\(log)",
-            ])
-        try await repository.commit()
+        try await repository.publishQueue(version: version, ending: ending, notes: world.notes)
     }
 
     private func expectInForce(_ version: Int, sourceLocation: SourceLocation = #_sourceLocation)

@@ -51,6 +51,23 @@ final class GitRepository {
         if let manifest { try write(manifest + "\n", to: "\(directory)/module.toml") }
     }
 
+    /// Commits a version of the support module `queue`, whose scripts note in `log` that they ran, and
+    /// in `version` what is prepared.
+    ///
+    /// - Parameter ending: of install.
+    func publishQueue(version: Int, ending: String = "true", notes: String) async throws {
+        try module(
+            "queue",
+            [
+                "queue": "echo version \(version)",
+                "install":
+                    "echo \(version) >\(notes)/version; echo install \(version) $CRD_OPERATION >>\(notes)/log; \(ending)",
+                "rollback":
+                    "rm -f \(notes)/version; echo rollback \(version) $CRD_OPERATION >>\(notes)/log",
+            ])
+        try await commit()
+    }
+
     /// - Returns: the commit's name.
     @discardableResult
     func commit(_ options: String...) async throws -> String {
