@@ -42,7 +42,7 @@ struct CRD: ParsableCommand {
         let file = takeConfiguration(from: &arguments)
         fillStandardDescriptors()
         if arguments.first == "-x" { execute(arguments.dropFirst(), file) }
-        arguments = InstallationOption.asCommand(arguments)
+        arguments = RepositoryOption.separated(InstallationOption.asCommand(arguments))
         // The parser knows the option behind the command.
         if let file, let command = arguments.popFirst() {
             run([command, configurationOption, file] + arguments)

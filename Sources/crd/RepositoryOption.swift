@@ -8,7 +8,7 @@ import Glibc
 /// Which repository, and which of its versions.
 struct RepositoryOption: ParsableArguments {
     @Option(
-        name: [.customShort("l", allowingJoined: true), .long],
+        name: [.customShort("l"), .long],
         help: ArgumentHelp(
             "A git URL, a path (it begins with /, ./ or ../), or GitHub's owner/name; "
                 + "else what 'repository' of crd.conf says.",
@@ -18,6 +18,15 @@ struct RepositoryOption: ParsableArguments {
 
     @Option(help: "A branch, a tag or a commit; else what the repository shows first.")
     var ref: String?
+
+    /// `-lLOCATION` in two words: whoever parses would look for options among its letters.
+    static func separated(_ arguments: ArraySlice<String>) -> ArraySlice<String> {
+        ArraySlice(
+            arguments.flatMap {
+                $0.hasPrefix("-l") && $0 != "-l" && !$0.hasPrefix("-l=")
+                    ? ["-l", String($0.dropFirst(2))] : [$0]
+            })
+    }
 
     /// Nil where none is named.
     func named() throws -> RepositoryLocation? {

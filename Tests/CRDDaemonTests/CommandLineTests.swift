@@ -33,11 +33,13 @@ struct CommandLineTests {
         arguments: [
             "-l \"$2\" --install queue --yes", "--yes --ref HEAD --install queue -l\"$2\"",
             "--install=queue --yes --location=\"$2\"", "-l \"$2\" queue --yes",
+            "--install queue -l./xh --yes", "-l./xh queue --yes",
             "--install queue -l ./repository/ --yes",
             "install --yes queue -l ./repository/../repository",
         ])
     func order(options: String) async throws {
-        let outcome = try await shell("exec \"$1\" \(options)")
+        // Its letters are options, too.
+        let outcome = try await shell("ln -s repository xh; exec \"$1\" \(options)")
         #expect(outcome.output.contains("installed queue"), "\(outcome)")
     }
 
