@@ -70,6 +70,32 @@ struct TidyTests {
         ("FIXME", "whole or not at all"),
     ]
 
+    @Test("every dependency, and every dependency of a dependency, has an exact version")
+    func dependenciesAreExact() throws {
+        let package = try String(
+            contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
+        let pinned = package.matches(
+            of: #/\.package\(\s*url: "(.+?)",\s*exact: "(\d+\.\d+\.\d+)"\)/#
+        )
+        .reduce(into: [:]) { $0[String($1.output.1)] = String($1.output.2) }
+        #expect(!pinned.isEmpty)
+        #expect(package.matches(of: #/\.package\(/#).count == pinned.count)
+
+        // What the package manager has chosen, written when it last resolved the dependencies.
+        struct Resolved: Decodable {
+            struct Pin: Decodable {
+                struct State: Decodable { var version: String? }
+                var location: String
+                var state: State
+            }
+            var pins: [Pin]
+        }
+        let file = Self.root.appending(path: "Package.resolved")
+        let chosen = try JSONDecoder().decode(Resolved.self, from: Data(contentsOf: file)).pins
+            .reduce(into: [:]) { $0[$1.location] = $1.state.version }
+        #expect(chosen == pinned)
+    }
+
     @Test("nothing that the house does without", arguments: product)
     func nothingForbidden(_ source: Source) {
         for (word, why) in Self.forbidden {
