@@ -47,6 +47,19 @@ enum JournalField {
         return nil
     }
 
+    /// What is doubtful about a field's name that may be one, completing "'name' …"; nil if nothing
+    /// is.
+    static func warning(about name: String) -> String? {
+        if trusted.contains("_\(name)"), !known.contains(name) {
+            return "is written by no part of systemd, only by programs that make it up; journald's "
+                + "own field is '_\(name)'"
+        }
+        guard name.hasPrefix("_"), !trusted.contains(name), known.contains(String(name.dropFirst()))
+        else { return nil }
+        return "is a field that journald does not write, and nobody else can; write "
+            + "'\(name.dropFirst())'"
+    }
+
     private static func advice(for name: String) -> String {
         nearest(to: name, among: known + trusted).map { "; did you mean \"\($0)\"?" } ?? ""
     }

@@ -73,7 +73,7 @@ public struct Manifest: Equatable, Sendable {
 
     public init() {}
 
-    /// The manifest with every fault in it; a faulty value leaves the default in place.
+    /// The manifest with every fault and every warning; a faulty value leaves the default in place.
     ///
     /// - Parameter compile: finds out what is in a pattern.
     public static func decode(
@@ -199,7 +199,11 @@ extension JournalTrigger {
     ) -> [String] {
         guard let pattern, let position = decoder.position(of: "pattern") else { return [] }
         do throws(PatternOutline.Malformed) {
-            return try compile(pattern).captures
+            let captures = try compile(pattern).captures
+            if let warning = PatternAdvice.warning(about: pattern) {
+                decoder.warn("'trigger.journal.pattern': \(warning)", at: position)
+            }
+            return captures
         } catch {
             decoder.complain(
                 "'trigger.journal.pattern': \(QuotedText.double(pattern)) does not compile at "

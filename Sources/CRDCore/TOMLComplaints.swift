@@ -21,6 +21,11 @@ struct TOMLComplaints {
         found.append(Diagnostic(file: file, position: position, message: message))
     }
 
+    /// The value is accepted, but hardly means what its author thinks.
+    mutating func warn(_ message: String, at position: SourcePosition) {
+        found.append(Diagnostic(.warning, file: file, position: position, message: message))
+    }
+
     /// The value is of another kind than the key takes.
     mutating func refuse(_ value: TOMLValue) {
         add(

@@ -103,10 +103,16 @@ struct TOMLDecoder {
         complaints.add(message, at: start)
     }
 
-    /// How much has been found wrong until now.
-    var faultCount: Int { complaints.diagnostics.count }
+    /// For what is accepted, but hardly means what its author thinks.
+    mutating func warn(_ message: String, at position: SourcePosition) {
+        complaints.warn(message, at: position)
+    }
 
-    /// Every complaint, in the order of the source. To be called when all keys were read.
+    /// How many errors have been found until now.
+    var faultCount: Int { complaints.diagnostics.errors.count }
+
+    /// Every complaint, warnings included, in the order of the source. To be called when all keys
+    /// were read.
     consuming func finish() -> [Diagnostic] {
         complainAboutUnknownKeys()
         return complaints.diagnostics

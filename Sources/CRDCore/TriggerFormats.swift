@@ -58,7 +58,10 @@ extension TOMLFormat where Value == String {
             complaints.refuse(value)
             return nil
         }
-        guard let objection = JournalField.objection(to: name) else { return name }
+        guard let objection = JournalField.objection(to: name) else {
+            complaints.warn(aboutField: name, at: value.position)
+            return name
+        }
         complaints.add(
             "\(QuotedText.single(complaints.key)): \(QuotedText.double(name)) \(objection)",
             at: value.position)
@@ -83,9 +86,13 @@ extension TOMLFormat where Value == [JournalTrigger.Match] {
             if let objection {
                 complaints.add(
                     "\(QuotedText.single(complaints.key)) \(objection)", at: entry.position)
+            } else if let warning = JournalField.warning(about: entry.key) {
+                complaints.warn(
+                    "\(QuotedText.single(complaints.key)) \(warning)", at: entry.position)
             }
             let values = strings(entry.value, &complaints)
             if objection == nil, let values {
+                complaints.warn(about: entry.value, of: entry.key)
                 matches.append(JournalTrigger.Match(field: entry.key, values: values))
             }
         }
@@ -132,9 +139,32 @@ extension TOMLFormat where Value == JournalTrigger.Key {
                 return nil
             }
             if captures.contains(name) { return .capture(name) }
-            if JournalField.objection(to: name) == nil { return .field(name) }
+            if JournalField.objection(to: name) == nil {
+                complaints.warn(aboutField: name, at: value.position)
+                return .field(name)
+            }
             complaints.refuse(value, because: "names neither a field nor a group")
             return nil
+        }
+    }
+}
+
+extension TOMLComplaints {
+    fileprivate mutating func warn(aboutField name: String, at position: SourcePosition) {
+        guard let warning = JournalField.warning(about: name) else { return }
+        warn("\(QuotedText.single(key)): '\(name)' \(warning)", at: position)
+    }
+
+    /// Of values that were accepted, those that no entry has.
+    fileprivate mutating func warn(about value: TOMLValue, of field: String) {
+        switch value.content {
+        case .string(let text):
+            guard let objection = JournalAdvice.objection(to: text, of: field) else { return }
+            warn(
+                "\(QuotedText.single(key)): \(QuotedText.double(text)) can match no entry, since "
+                    + objection, at: value.position)
+        case .array(let items): for item in items { warn(about: item, of: field) }
+        default: break
         }
     }
 }

@@ -20,6 +20,8 @@ final class Reloader {
         var refused: [Diagnostic] = []
         /// What else is wrong.
         var faults: [Diagnostic] = []
+        /// What is doubtful in modules that are taken in all the same.
+        var warnings: [Diagnostic] = []
         /// Not complete yet, and read again a second later.
         var unready: [ModuleName] = []
 
@@ -28,6 +30,7 @@ final class Reloader {
         /// One line, and one for each fault. Where nobody has asked, nothing is said of nothing.
         func log(to logger: Logger, _ scope: Scope) {
             for fault in faults { logger.error("\(fault)") }
+            for warning in warnings { logger.warning("\(warning)") }
             for fault in refused { logger.error("\(fault)\(Self.consequence)") }
             let hasChanged =
                 !(added.isEmpty && changed.isEmpty && removed.isEmpty) || isConfigurationChanged
@@ -80,6 +83,7 @@ final class Reloader {
         auto.follow(shelf.names())
         let contents = shelf.contents()
         for complaint in contents.lastingComplaints { logger.error("\(complaint)") }
+        for warning in contents.modules.flatMap(\.warnings) { logger.warning("\(warning)") }
         strayFaults = contents.complaints
         support = contents.modules.filter { $0.kind == .support }
         var policies: [Policy] = []
@@ -197,6 +201,7 @@ final class Reloader {
             let id = roster.put(member)
             reload.changes.append(.init(id, policy, isEdited: true))
             outcome.faults += module.complaints
+            outcome.warnings += module.warnings
         }
         outcome.added = difference.added.map(\.name)
         outcome.changed = difference.changed.map(\.name)

@@ -17,8 +17,10 @@ public struct InstalledModule: Sendable {
     public let manifest: Manifest
     /// Who each role runs as.
     public let accounts: [Role: UserAccount]
-    /// What must be mended and read again before the module can run.
+    /// What must be mended and read again before the module can run: errors.
     public let complaints: [Diagnostic]
+    /// What its author hardly meant; the module runs all the same.
+    public let warnings: [Diagnostic]
     /// What is wrong with its executables; they are looked at again before each run.
     public let executableComplaints: [Diagnostic]
     /// Somebody else could change what it is read from: it may not run.
@@ -30,6 +32,7 @@ public struct InstalledModule: Sendable {
     /// Of its manifest, as that was before it was read.
     private let manifestStamp: Int
 
+    /// - Parameter complaints: errors and warnings.
     init(
         name: ModuleName, kind: ModuleKind, way: OwnershipRule.Way, manifest: Manifest = Manifest(),
         accounts: [Role: UserAccount] = [:], complaints: [Diagnostic],
@@ -45,7 +48,8 @@ public struct InstalledModule: Sendable {
         response = way.path.appending(Role.response.fileName)
         self.manifest = manifest
         self.accounts = accounts
-        self.complaints = complaints
+        self.complaints = complaints.errors
+        warnings = complaints.warnings
         self.executableComplaints = executableComplaints
         fingerprint = executables.hashValue
         self.manifestStamp = manifestStamp

@@ -26,9 +26,10 @@ public struct ModuleShelf: Sendable {
         /// Whether the directory of the user modules could be read.
         public var isReadable = true
 
-        /// Everything that is wrong.
+        /// Everything that is wrong, and what is doubtful: errors and warnings.
         public var allComplaints: [Diagnostic] {
-            complaints + modules.flatMap { $0.complaints + $0.executableComplaints }
+            complaints
+                + modules.flatMap { $0.complaints + $0.executableComplaints + $0.warnings }
         }
 
         /// What will be no better until it is mended and read again.
@@ -147,6 +148,7 @@ public struct ModuleShelf: Sendable {
                 complaints.removeLast()
             }
             complaints += missing(of: manifest, file, root)
+            if let root { complaints += PathAdvice.warnings(about: root, in: file.string) }
             for role in Role.allCases {
                 executables.append(
                     complainAbout(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import ArgumentParser
+import CRDCore
 import CRDModules
 
 struct CheckConfigCommand: ConfiguredCommand {
@@ -8,8 +9,8 @@ struct CheckConfigCommand: ConfiguredCommand {
         commandName: "check-config",
         abstract: "Read crd.conf and every module, and print all that is wrong.",
         discussion: """
-            Each complaint is a line 'file:line:column: message'. Exit codes: 0 nothing is wrong, \
-            and nothing is printed; 1 something is.
+            Each complaint is a line 'file:line:column: message'. Where 'warning:' begins the \
+            message, nothing is refused for it. Exit codes: 0 there is no error, 1 there is one.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -24,6 +25,6 @@ struct CheckConfigCommand: ConfiguredCommand {
             complaints += shelf.contents().allComplaints
         }
         for complaint in complaints { print(complaint) }
-        if !complaints.isEmpty { throw ExitCode.failure }
+        if !complaints.errors.isEmpty { throw ExitCode.failure }
     }
 }

@@ -23,8 +23,8 @@ struct CheckRepositoryCommand: ConfiguredCommand {
         let check = try ModuleConsole.run {
             try RepositoryCheck(of: FilePath(directory))
         }
-        for complaint in check.complaints { print(complaint) }
+        for complaint in check.complaints + check.warnings { print(complaint) }
         guard check.complaints.isEmpty else { throw ExitCode.failure }
-        StandardError.say("\(check.count) module\(check.count == 1 ? "" : "s"), nothing is wrong")
+        StandardError.say("\(check.count) module\(check.count == 1 ? "" : "s"), no errors")
     }
 }

@@ -147,6 +147,32 @@ struct BadInputTests {
         #expect(try world.list().modules.map(\.name) == ["Good"])
     }
 
+    @Test("what can never match is a warning of check-config and of the log, and runs all the same")
+    func warnings() async throws {
+        let world = try World()
+        try world.module(
+            "Doubtful", check: "exit 1",
+            manifest: "[[trigger.path]]\npath = '\(world.directory)/none/*.log'\n")
+        func isTold(_ line: String) -> Bool {
+            line.contains("Doubtful/module.toml:2:8: warning: 'trigger.path.path': there is no ")
+        }
+        let outcome = try await world.crd(["check-config"])
+        #expect(outcome.code == 0)
+        #expect(outcome.output.split(separator: "\n").count == 1)
+        #expect(isTold(outcome.output), "\(outcome.output)")
+        try await world.start()
+        try await world.runs(1, of: "Doubtful")
+        #expect(world.lines.count { isTold($0) && $0.hasPrefix("crd: warning: ") } == 1)
+        // One that is new to a daemon that runs.
+        try world.write(
+            "interval = '1min'\n[[trigger.path]]\npath = '\(world.directory)/?'\n",
+            to: "modules/Doubtful/module.toml")
+        #expect(try await world.crd(["reload"]).code == 0)
+        try await eventually("it is told again") {
+            world.lines.count { $0.contains("module.toml:3:8: warning: ") } == 1
+        }
+    }
+
     @Test("a module's directory that vanishes while it runs harms nobody else")
     func vanishing() async throws {
         let world = try World(interval: "100ms")

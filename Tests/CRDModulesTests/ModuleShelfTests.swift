@@ -45,6 +45,24 @@ struct ModuleShelfTests {
         try directory.write("support/\(name)/\(name)", "#!/bin/sh\n", mode: 0o755)
     }
 
+    @Test("a path with glob characters that is not there is a warning, and nothing is refused")
+    func globs() throws {
+        try directory.write("logs/[a].log", "")
+        let paths = ["logs/*.log", "logs/[a].log", "logs", "later"].map { directory[$0].string }
+        try module(
+            "m", manifest: paths.map { "[[trigger.path]]\npath = '\($0)'\n" }.joined())
+        let found = contents()
+        #expect(
+            found.allComplaints.map(plain) == [
+                "BASE/modules/m/module.toml:2:8: warning: 'trigger.path.path': there is no "
+                    + "'BASE/logs/*.log', and glob characters are taken as they are; watch the "
+                    + "directory above '*.log', with include = [\"*.log\"]"
+            ])
+        let module = found.modules[0]
+        #expect(module.warnings.count == 1 && module.complaints.isEmpty)
+        #expect(module.manifest.paths.map(\.path) == paths)
+    }
+
     @Test("finds user and support modules in name order") func order() throws {
         try module("beta", manifest: "interval = \"5min\"")
         try module("Alpha")

@@ -11,7 +11,9 @@ struct ModuleInspection {
     /// Nil where it is neither a user module nor a support module.
     let kind: ModuleKind?
     let manifest: Manifest
+    /// Errors.
     let complaints: [Diagnostic]
+    let warnings: [Diagnostic]
     /// Of its files, for whoever is asked about them.
     let files: [FileTree.Entry]
 
@@ -32,7 +34,8 @@ struct ModuleInspection {
         for executable in kind == nil ? [] : roles + ModuleScript.allCases.map(\.rawValue) {
             examiner.examine(executable: executable, isRequired: roles.contains(executable))
         }
-        complaints = examiner.complaints
+        complaints = examiner.complaints.errors
+        warnings = examiner.complaints.warnings
     }
 
     /// What is wanting to be as good as others may expect of a module that is published.

@@ -8,7 +8,9 @@ public import SystemPackage
 public struct RepositoryCheck {
     /// How many modules there are.
     public private(set) var count = 0
+    /// Errors.
     public private(set) var complaints: [Diagnostic] = []
+    public private(set) var warnings: [Diagnostic] = []
     private let root: FilePath
     private var shelfOfName: [ModuleName: String] = [:]
 
@@ -72,6 +74,7 @@ public struct RepositoryCheck {
         count += 1
         let module = ModuleInspection(of: path, named: name, as: path.string)
         complaints += module.complaints
+        warnings += module.warnings
         if module.kind != nil { complaints += module.shortcomings(as: path.string) }
         switch (shelf, module.kind) {
         case ("modules", .support?):

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import SystemPackage
+
+/// Finds the path triggers of a manifest that wait for what hardly ever comes, by looking at the
+/// disk, and says what to write instead.
+enum PathAdvice {
+    /// - Parameters:
+    ///   - root: of the manifest.
+    ///   - file: what the warnings call it.
+    static func warnings(about root: TOMLTable, in file: String) -> [Diagnostic] {
+        guard case .table(let triggers)? = root["trigger"]?.value.content,
+            case .array(let items)? = triggers["path"]?.value.content
+        else { return [] }
+        return items.compactMap { item in
+            guard case .table(let trigger) = item.content, let value = trigger["path"]?.value,
+                case .string(let path) = value.content, let message = warning(about: path)
+            else { return nil }
+            return Diagnostic(
+                .warning, file: file, position: value.position,
+                message: "'trigger.path.path': \(message)")
+        }
+    }
+
+    /// A path is taken as it is written; a glob that somebody meant names nothing.
+    private static func warning(about path: String) -> String? {
+        let globs = FilePath(path).components.filter { component in
+            component.string.contains { "*?[".contains($0) }
+        }
+        guard path.hasPrefix("/"), let first = globs.first,
+            FileStatus(of: FilePath(path), followingLinks: false) == nil
+        else { return nil }
+        return "there is no '\(PlainText.of(path))', and glob characters are taken as they are; "
+            + "watch the directory above '\(PlainText.of(first.string))', with "
+            + "include = [\"\(PlainText.of(first.string))\"]"
+    }
+}
