@@ -62,36 +62,58 @@ public enum ControlClient {
                     socklen_t(MemoryLayout<timeval>.size))
             }
         }
-        try socket.writeAll(try Array(JSONEncoder().encode(Call(method: method))) + [0])
+        let message: [UInt8]
+        do {
+            message = try exchange(
+                try Array(JSONEncoder().encode(Call(method: method))), socket, path)
+        } catch let error as SystemCallError where isHangUp(error) {
+            throw hungUp(path)
+        }
+        // An error's parameters are its own, so it is looked for first.
+        let failure = try JSONDecoder().decode(Failure.self, from: Data(message))
+        if failure.error == "\(ReactorInterface.name).ReloadRefused" {
+            let refusal = try JSONDecoder().decode(
+                Reply<ReactorInterface.ReloadRefused>.self, from: Data(message))
+            throw ReloadRefused(complaints: refusal.parameters.complaints)
+        }
+        if failure.error == "\(ReactorInterface.name).PermissionDenied" {
+            throw Refused(
+                description: "the daemon at \(path) denies that to \(UserAccount.current().name): "
+                    + "only root may change anything, and only root and the members of the group "
+                    + "crd may read; run crd as root, or join the group")
+        }
+        if failure.error == "\(ReactorInterface.name).Stopping" {
+            throw Refused(description: "the daemon at \(path) is about to end")
+        }
+        if let error = failure.error {
+            throw Refused(description: "the daemon at \(path) answered: \(error)")
+        }
+        return try JSONDecoder().decode(Reply<Parameters>.self, from: Data(message)).parameters
+    }
+
+    /// Sends one call and waits for the message that answers it.
+    private static func exchange(
+        _ call: [UInt8], _ socket: borrowing Descriptor, _ path: FilePath
+    ) throws -> [UInt8] {
+        try socket.sendAll(call + [0], subject: path.string)
         var framing = VarlinkFraming(lengthMax: replyMax)
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = try systemCall("read", on: path.string) {
                 read(socket.rawValue, &buffer, buffer.count)
             }
-            guard count > 0 else {
-                throw Refused(description: "the daemon at \(path) hung up without an answer")
-            }
-            guard let message = try framing.feed(buffer[..<count]).first else { continue }
-            // An error's parameters are its own, so it is looked for first.
-            let failure = try JSONDecoder().decode(Failure.self, from: Data(message))
-            if failure.error == "\(ReactorInterface.name).ReloadRefused" {
-                let refusal = try JSONDecoder().decode(
-                    Reply<ReactorInterface.ReloadRefused>.self, from: Data(message))
-                throw ReloadRefused(complaints: refusal.parameters.complaints)
-            }
-            if failure.error == "\(ReactorInterface.name).PermissionDenied" {
-                throw Refused(
-                    description: "the daemon at \(path) answered: \(failure.error ?? "")"
-                        + "; members of the group crd may ask, all else takes root")
-            }
-            if failure.error == "\(ReactorInterface.name).Stopping" {
-                throw Refused(description: "the daemon at \(path) is about to end")
-            }
-            if let error = failure.error {
-                throw Refused(description: "the daemon at \(path) answered: \(error)")
-            }
-            return try JSONDecoder().decode(Reply<Parameters>.self, from: Data(message)).parameters
+            guard count > 0 else { throw hungUp(path) }
+            if let message = try framing.feed(buffer[..<count]).first { return message }
         }
+    }
+
+    private static func isHangUp(_ error: SystemCallError) -> Bool {
+        error.errno == .brokenPipe || error.errno == .connectionReset
+    }
+
+    private static func hungUp(_ path: FilePath) -> Refused {
+        Refused(
+            description: "the daemon at \(path) hung up without an answer: it has ended, or serves "
+                + "as many connections as it takes; try again, and see its log")
     }
 }

@@ -69,4 +69,23 @@ public struct Descriptor: ~Copyable {
             }
         }
     }
+
+    /// Sends all of `bytes` (send(2)); the descriptor must be a blocking socket.
+    ///
+    /// A peer that has hung up is an error, `EPIPE` or `ECONNRESET`; write(2) would end the process
+    /// with SIGPIPE.
+    public func sendAll(
+        _ bytes: [UInt8], subject: @autoclosure () -> String = ""
+    ) throws(SystemCallError) {
+        try bytes.withUnsafeBufferPointer { buffer throws(SystemCallError) in
+            var done = 0
+            while done < buffer.count {
+                done += try systemCall("send", on: subject()) {
+                    send(
+                        rawValue, buffer.baseAddress! + done, buffer.count - done,
+                        CInt(MSG_NOSIGNAL))
+                }
+            }
+        }
+    }
 }

@@ -41,6 +41,24 @@ struct SocketTests {
         }
     }
 
+    @Test("a peer that has hung up is an error to who asks it, and no signal")
+    func hangUp() async {
+        await #expect(processExitsWith: .success) {
+            signal(SIGPIPE, SIG_DFL)
+            var pair: [CInt] = [-1, -1]
+            let kind = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+            try #require(socketpair(AF_UNIX, kind, 0, &pair) == 0)
+            close(pair[1])
+            let socket = Descriptor(adopting: pair[0])
+            do throws(SystemCallError) {
+                try socket.sendAll([1], subject: "peer")
+                Issue.record("it was sent to nobody")
+            } catch {
+                #expect(error.errno == .brokenPipe)
+            }
+        }
+    }
+
     @Test("gives a slow reader all of a big reply, and reads nothing of it meanwhile")
     func slowReader() async {
         await #expect(processExitsWith: .success) { [path = socket as String] in
