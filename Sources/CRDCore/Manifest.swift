@@ -178,19 +178,27 @@ extension JournalTrigger {
         decoder.read("match", .journalMatches, into: &match)
         decoder.read("field", .journalField, into: &field)
         decoder.read(
-            "pattern", .text("a pattern") { $0.isEmpty ? "is empty" : nil }, into: &pattern)
+            "pattern", .text("a pattern", objection: Self.objection), into: &pattern)
         if match.isEmpty && pattern == nil && decoder.faultCount == faults {
-            decoder.complain(
+            decoder.complainOfLack(
                 "a journal trigger needs 'match', 'pattern' or both, or every entry would be one")
         }
         if pattern == nil, let position = decoder.position(of: "field") {
-            decoder.complain(
+            decoder.complainOfLack(
                 "'trigger.journal.field' says what a pattern is matched with, but there is no "
                     + "'pattern'; add it, or use 'match'", at: position)
         }
         let captures = readCaptures(&decoder, compile)
         readCounting(&decoder, captures)
         if decoder.faultCount > faults { return nil }
+    }
+
+    private static func objection(to pattern: String) -> String? {
+        if pattern.isEmpty { return "is empty" }
+        guard pattern.unicodeScalars.contains("\u{8}") else { return nil }
+        return
+            "has a backspace, which \"\\b\" is in double quotes; write the pattern in single quotes, "
+            + "where \\b is the edge of a word"
     }
 
     /// The names of the pattern's groups.
@@ -225,13 +233,13 @@ extension JournalTrigger {
         } else if let position = decoder.position(of: "count"),
             decoder.position(of: "within") == nil
         {
-            decoder.complain(
+            decoder.complainOfLack(
                 "'trigger.journal.count' needs 'within', the time in which so many entries are one "
                     + "event, such as \"60s\"", at: position)
         } else if let lonely = ["within", "by"].first(where: { decoder.position(of: $0) != nil }),
             decoder.position(of: "count") == nil, let position = decoder.position(of: lonely)
         {
-            decoder.complain(
+            decoder.complainOfLack(
                 "'trigger.journal.\(lonely)' needs 'count', how many entries are one event",
                 at: position)
         }

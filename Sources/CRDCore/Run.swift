@@ -28,6 +28,14 @@ extension Conclusion {
         }
     }
 
+    /// Whether there was a response that did not do what it is for.
+    public var hasFailedResponse: Bool {
+        switch response {
+        case nil, .ended(.exited(0), _), .notReady: false
+        default: true
+        }
+    }
+
     /// Why the whole run is made once more.
     var notReadyReason: String? {
         if case .notReady(let reason) = response { reason } else { nil }

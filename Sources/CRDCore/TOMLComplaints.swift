@@ -6,24 +6,36 @@ struct TOMLComplaints {
     /// The dotted path of the key being read, and what it accepts.
     var key = ""
     var expected: () -> String = { "" }
-    private var found: [Diagnostic] = []
+    /// Each with the place among the others at which it is shown.
+    private var found: [(place: SourcePosition, isConsequence: Bool, diagnostic: Diagnostic)] = []
 
     init(file: String) {
         self.file = file
     }
 
-    /// In the order of the source.
+    /// In the order of the source, but what explains a complaint before that.
     var diagnostics: [Diagnostic] {
-        found.sorted { ($0.position, $0.message) < ($1.position, $1.message) }
+        found.sorted {
+            ($0.place, $0.isConsequence ? 1 : 0, $0.diagnostic.message)
+                < ($1.place, $1.isConsequence ? 1 : 0, $1.diagnostic.message)
+        }.map(\.diagnostic)
     }
 
-    mutating func add(_ message: String, at position: SourcePosition) {
-        found.append(Diagnostic(file: file, position: position, message: message))
+    var errorCount: Int { found.count { $0.diagnostic.severity == .error } }
+
+    /// - Parameter cause: where something stands that explains this complaint.
+    mutating func add(
+        _ message: String, at position: SourcePosition, explainedAt cause: SourcePosition? = nil
+    ) {
+        let place = cause.map { max($0, position) } ?? position
+        let diagnostic = Diagnostic(file: file, position: position, message: message)
+        found.append((place, cause != nil, diagnostic))
     }
 
     /// The value is accepted, but hardly means what its author thinks.
     mutating func warn(_ message: String, at position: SourcePosition) {
-        found.append(Diagnostic(.warning, file: file, position: position, message: message))
+        let warning = Diagnostic(.warning, file: file, position: position, message: message)
+        found.append((position, false, warning))
     }
 
     /// The value is of another kind than the key takes.

@@ -11,6 +11,9 @@ struct TOMLDecoder {
     private let start: SourcePosition
     private var known: [String] = []
     private var complaints: TOMLComplaints
+    /// What the table needs and has not. A key that nobody knows may explain it, which is known only
+    /// when all have been read.
+    private var lacks: [(message: String, position: SourcePosition)] = []
 
     init(_ root: TOMLTable, file: String) {
         self.init(root, path: "", start: .start, complaints: TOMLComplaints(file: file))
@@ -41,9 +44,8 @@ struct TOMLDecoder {
     /// A key that must be there.
     mutating func require<Value>(_ key: String, _ format: TOMLFormat<Value>) -> Value? {
         if table[key] == nil {
-            complaints.add(
-                "\(QuotedText.single(path + key)) is missing; it must be \(format.expected())",
-                at: start)
+            complainOfLack(
+                "\(QuotedText.single(path + key)) is missing; it must be \(format.expected())")
         }
         return read(key, format)
     }
@@ -81,7 +83,7 @@ struct TOMLDecoder {
         var decoder = TOMLDecoder(
             inner, path: "\(path)\(key).", start: start, complaints: complaints)
         body(&decoder)
-        decoder.complainAboutUnknownKeys()
+        decoder.complainAboutKeys()
         complaints = decoder.complaints
     }
 
@@ -108,13 +110,20 @@ struct TOMLDecoder {
         complaints.warn(message, at: position)
     }
 
+    /// About something that is missing in the table.
+    ///
+    /// - Parameter position: nil where it concerns the table as a whole.
+    mutating func complainOfLack(_ message: String, at position: SourcePosition? = nil) {
+        lacks.append((message, position ?? start))
+    }
+
     /// How many errors have been found until now.
-    var faultCount: Int { complaints.diagnostics.errors.count }
+    var faultCount: Int { complaints.errorCount + lacks.count }
 
     /// Every complaint, warnings included, in the order of the source. To be called when all keys
     /// were read.
     consuming func finish() -> [Diagnostic] {
-        complainAboutUnknownKeys()
+        complainAboutKeys()
         return complaints.diagnostics
     }
 
@@ -126,8 +135,13 @@ struct TOMLDecoder {
         return format.read(value, &complaints)
     }
 
-    private mutating func complainAboutUnknownKeys() {
-        for entry in table.entries where !known.contains(entry.key) {
+    private mutating func complainAboutKeys() {
+        let unknown = table.entries.filter { !known.contains($0.key) }
+        let cause = unknown.map(\.position).min()
+        for lack in lacks {
+            complaints.add(lack.message, at: lack.position, explainedAt: cause)
+        }
+        for entry in unknown {
             let advice =
                 if let nearest = Spelling.nearest(to: entry.key, among: known) {
                     "did you mean '\(path)\(nearest)'?"

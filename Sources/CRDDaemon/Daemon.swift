@@ -31,8 +31,6 @@ public final class Daemon {
     private var scheduler: Scheduler
     private var isDone = false
     private var isStopping = false
-    /// Modules whose latest response failed.
-    private var failing: Set<ModuleID> = []
     /// A module's health has changed.
     private var hasReported = false
     /// A source that the daemon cannot do without has failed.
@@ -190,7 +188,8 @@ public final class Daemon {
             return number == 0 ? nil : "\(number) \(word)"
         }
         if erring > 0 { told.append("\(erring) with a check that errs") }
-        if !failing.isEmpty { told.append("\(failing.count) with a response that failed") }
+        let failing = performer.failing.count
+        if failing > 0 { told.append("\(failing) with a response that failed") }
         let outdated = members.count { !$0.member.faults.isEmpty }
         if outdated > 0 { told.append("\(outdated) with faulty files, in force as before") }
         if !reloader.fileFaults.isEmpty { told.append("crd.conf faulty, in force as before") }
@@ -212,31 +211,21 @@ public final class Daemon {
                     paths.rearm(module, into: &events)
                     journal.rearm(into: &events)
                     waiting.append(contentsOf: events)
-                case .conclude(let module, let conclusion):
-                    note(conclusion, of: module)
+                case .conclude:
+                    let failing = performer.failing
                     waiting.append(contentsOf: performer.perform(command))
+                    hasReported = hasReported || performer.failing != failing
                 case .report, .reportDeafness:
                     hasReported = true
                     waiting.append(contentsOf: performer.perform(command))
                 case .storeJournalRecords: journal.store(scheduler, lasting: false)
                 case .forget(let module):
-                    failing.remove(module)
+                    waiting.append(contentsOf: performer.perform(command))
                     reloader.roster.forget(module)
                 default: waiting.append(contentsOf: performer.perform(command))
                 }
             }
         }
-    }
-
-    /// For the status: which modules' latest response did not do what it is for.
-    private func note(_ conclusion: Conclusion, of module: ModuleID) {
-        let hasFailed =
-            switch conclusion.response {
-            case nil, .ended(.exited(0), _), .notReady: false
-            default: true
-            }
-        let isNews = hasFailed ? failing.insert(module).inserted : failing.remove(module) != nil
-        hasReported = hasReported || isNews
     }
 
     /// - Returns: whether SIGCHLD was among them.

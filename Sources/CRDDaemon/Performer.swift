@@ -18,6 +18,8 @@ final class Performer {
     private let output: LogOutput
     private let reporter: RunReporter
     private var active: [ModuleID: ActiveRun] = [:]
+    /// Modules whose latest response failed.
+    private(set) var failing: Set<ModuleID> = []
     /// Tells the runs of this life of the daemon from those of others.
     private let runPrefix: String
     /// What a check reads, and the event file of a run without events; both empty for ever.
@@ -51,14 +53,17 @@ final class Performer {
             active[module].map { containment.send(signal, to: $0) }
         case .clear(let module, let signal): return clear(module, signal)
         case .conclude(let module, let conclusion): conclude(module, conclusion)
-        case .report(let module, let health): reporter.report(health, of: name(of: module))
+        case .report(let module, let health):
+            reporter.report(
+                health, of: name(of: module), responseFails: failing.contains(module))
         case .reportDeafness(let module, let deafness):
             reporter.report(deafness, of: name(of: module))
         case .reportPassedOver(let module, let count):
             reporter.reportPassedOver(count, of: name(of: module))
         case .reportForgotten(let module, let count):
             reporter.reportForgotten(count, of: name(of: module))
-        case .rearm, .storeJournalRecords, .forget, .exit: break
+        case .forget(let module): failing.remove(module)
+        case .rearm, .storeJournalRecords, .exit: break
         }
         return []
     }
@@ -204,6 +209,7 @@ final class Performer {
 
     private func conclude(_ id: ModuleID, _ conclusion: Conclusion) {
         guard let active = active[id] else { return }
+        if conclusion.hasFailedResponse { failing.insert(id) } else { failing.remove(id) }
         reporter.report(conclusion, of: name(of: id), id: active.id)
         if active.captured.dropped > 0 {
             reporter.reportDropped(active.captured.dropped, of: name(of: id), limit: outputMax)

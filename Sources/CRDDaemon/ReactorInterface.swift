@@ -144,5 +144,14 @@ public enum ReactorInterface {
             self.daemon = daemon
             self.modules = modules
         }
+
+        /// With `null` for a daemon that does not run, where the default would leave the key out.
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(daemon, forKey: .daemon)
+            try container.encode(modules, forKey: .modules)
+        }
+
+        private enum CodingKeys: CodingKey { case daemon, modules }
     }
 }

@@ -61,9 +61,13 @@ struct RunReporter {
             metadata: ["module": "\(module)"])
     }
 
-    func report(_ health: Health, of module: String) {
+    /// - Parameter responseFails: whether the module's latest response failed, so that it is not well
+    ///   though nothing is wrong with its check.
+    func report(_ health: Health, of module: String, responseFails: Bool) {
         let metadata: Logger.Metadata = ["module": "\(module)"]
         switch health {
+        case .well where responseFails:
+            logger.notice("\(module): its check works again", metadata: metadata)
         case .well: logger.notice("\(module): well again", metadata: metadata)
         case .erring(let termination):
             logger.warning(

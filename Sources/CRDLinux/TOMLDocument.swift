@@ -31,10 +31,15 @@ public enum TOMLDocument {
         return table(of: root, from: &nodes)
     }
 
-    /// What toml++ says, without its "Error while parsing".
-    private static func reason(_ text: String) -> Substring {
+    /// What toml++ says, without its "Error while parsing", and what to do where patterns are written
+    /// as most people do first.
+    private static func reason(_ text: String) -> String {
         let opening = "Error while parsing "
-        return text.hasPrefix(opening) ? text.dropFirst(opening.count) : text[...]
+        let reason = text.hasPrefix(opening) ? String(text.dropFirst(opening.count)) : text
+        guard reason.contains("escape sequence") else { return reason }
+        return
+            "\(reason); in double quotes a backslash begins an escape sequence: write a pattern in "
+            + "single quotes, such as '\\d+', or each backslash twice"
     }
 
     /// Takes the children of `node` off the front of `nodes`. Recursive: how deep the tree is, the

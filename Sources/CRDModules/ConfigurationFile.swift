@@ -15,6 +15,9 @@ public struct ConfigurationFile: Sendable {
     public let complaints: [Diagnostic]
     /// Whether the file could be read as TOML, or need not be there.
     public let isReadable: Bool
+    /// Whether somebody named it and nothing of it can be read: then nobody knows even where the
+    /// daemon listens.
+    public let isAbsent: Bool
     private let named: String?
 
     /// Reads the file, as `--config` or else `CRD_CONFIG` names it. The default one may be
@@ -30,10 +33,12 @@ public struct ConfigurationFile: Sendable {
                 message:
                     "cannot be found from a working directory that is gone; write the whole path")
             (configuration, complaints, isReadable) = (Configuration(), [complaint], false)
+            isAbsent = true
             return
         }
         if name == nil && FileStatus(of: path, followingLinks: false) == nil {
             (configuration, complaints, isReadable) = (Configuration(), [], true)
+            isAbsent = false
             return
         }
         let before = FileStatus(of: path)
@@ -46,16 +51,22 @@ public struct ConfigurationFile: Sendable {
                 decoded, faults + (isSteady ? [] : [Self.unsteady(path)])
             )
             isReadable = true
+            isAbsent = false
         } catch {
-            (configuration, complaints, isReadable) = (Self.salvage(path), [error], false)
+            let salvaged = Self.salvage(path)
+            (configuration, complaints, isReadable) = (salvaged ?? Configuration(), [error], false)
+            // Modules get the default one's name in `CRD_CONFIG`, also where they may not read it.
+            let isElsewhere = path != Self.defaultPath || FileStatus(of: path) == nil
+            isAbsent = name != nil && salvaged == nil && isElsewhere
         }
     }
 
     /// Of a file that cannot be read as a whole, where the daemon listens: so that it can be asked how
-    /// it is.
-    private static func salvage(_ path: FilePath) -> Configuration {
-        guard FileStatus(of: path)?.kind == .regular else { return Configuration() }
-        let text = TextFile.read(path.string) ?? ""
+    /// it is. Nil where nothing can be read.
+    private static func salvage(_ path: FilePath) -> Configuration? {
+        guard FileStatus(of: path)?.kind == .regular, let text = TextFile.read(path.string) else {
+            return nil
+        }
         let line = text.split(separator: "\n").first { line in
             line.drop { $0 == " " || $0 == "\t" }.hasPrefix("runtime")
         }

@@ -110,7 +110,7 @@ public struct ModuleShelf: Sendable {
         where !ModuleName.isSkipped(entry) && isThere(path) {
             if let name = ModuleName(entry) {
                 names.append(name)
-            } else {
+            } else if Self.wasMeant(path, kind) {
                 contents.complaints.append(
                     Self.complaint(
                         path,
@@ -121,6 +121,19 @@ public struct ModuleShelf: Sendable {
         }
         return names
     }
+
+    /// Whether somebody meant a directory to be a module, whatever its name: `lost+found` and its
+    /// like are passed over.
+    private static func wasMeant(_ directory: FilePath, _ kind: ModuleKind) -> Bool {
+        let own = kind == .support ? [directory.lastComponent?.string ?? ""] : []
+        return
+            (own + ["install", "rollback", manifestName.string]
+            + Role.allCases.map(\.fileName.string)).contains {
+                FileStatus(of: directory.appending($0), followingLinks: false) != nil
+            }
+    }
+
+    private static let manifestName = InstalledModule.manifestName
 
     // MARK: One module
 

@@ -54,7 +54,7 @@ struct CRD: ParsableCommand {
     private static func run(_ arguments: [String]) -> Never {
         do {
             var command = try parseAsRoot(arguments)
-            if let command = command as? any ConfiguredCommand, command.recover() { exit() }
+            if let command = command as? any ConfiguredCommand, try command.recover() { exit() }
             try command.run()
             finishOutput()
             exit()

@@ -10,10 +10,13 @@ struct CheckConfigCommand: ConfiguredCommand {
         abstract: "Read crd.conf and every module, and print all that is wrong.",
         discussion: """
             Each complaint is a line 'file:line:column: message'. Where 'warning:' begins the \
-            message, nothing is refused for it. Exit codes: 0 there is no error, 1 there is one.
+            message, nothing is refused for it. Exit codes: 0 there is no error, 1 there is one, \
+            78 the file that was named is not there.
             """)
 
     @OptionGroup var options: ConfigurationOption
+
+    func say(_ complaint: Diagnostic) { print(complaint) }
 
     func run() throws {
         let file = ConfigurationFile(options.file)

@@ -14,12 +14,15 @@ struct ConfigurationOption: ParsableArguments {
         completion: .file())
     var file: String?
 
-    /// The configuration, or the end with 78 (EX_CONFIG, sysexits(3)) and every complaint.
+    /// EX_CONFIG of sysexits(3).
+    static let isWrong = ExitCode(78)
+
+    /// The configuration, or the end with 78 and every complaint.
     static func load(_ file: String?) -> ConfigurationFile {
         let configuration = ConfigurationFile(file)
         guard configuration.complaints.isEmpty else {
             for complaint in configuration.complaints { StandardError.say("\(complaint)") }
-            Glibc.exit(78)
+            Glibc.exit(isWrong.rawValue)
         }
         return configuration
     }

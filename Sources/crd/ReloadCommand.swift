@@ -22,8 +22,6 @@ struct ReloadCommand: ConfiguredCommand {
     func run() throws {
         // Broken or not, it is the daemon that judges the file, but where it listens stands in it.
         let file = ConfigurationFile(options.file)
-        // One that is named must be there.
-        if FileStatus(of: file.path) == nil && !file.complaints.isEmpty { _ = options.load() }
         let socket = file.configuration.socketPath
         do {
             let reloaded = try ControlClient.reload(at: socket)

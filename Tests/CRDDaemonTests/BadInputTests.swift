@@ -139,12 +139,34 @@ struct BadInputTests {
         for name in [".hidden", "old~", "Good.bak", "Good.dpkg-new"] {
             try world.makeDirectory("modules/\(name)")
         }
-        try world.write("a file is no module", to: "modules/README")
+        for place in ["modules", "support"] {
+            try world.makeDirectory("\(place)/lost+found")
+            try world.write("a file is no module", to: "\(place)/README")
+        }
         let outcome = try await world.crd(["check-config"])
         #expect(outcome.code == 0)
         #expect(outcome.output.isEmpty && outcome.errors.isEmpty)
         try await world.start()
         #expect(try world.list().modules.map(\.name) == ["Good"])
+        #expect(!world.lines.contains { $0.contains("lost+found") })
+    }
+
+    @Test("of several complaints the one that explains the others comes first")
+    func explanation() async throws {
+        let world = try World()
+        try world.module(
+            "Bad", check: "exit 1", manifest: "[[trigger.journal]]\nfield = 'X'\npatern = 'died'")
+        try await world.start()
+        let listed = try world.listed("Bad")
+        #expect(
+            listed.reason?.contains("did you mean 'trigger.journal.pattern'?") == true, "\(listed)")
+        let outcome = try await world.crd(["check-config"])
+        #expect(outcome.output.split(separator: "\n").count == 3, "\(outcome)")
+        try world.write("[[trigger.path]]\npth = '/tmp'\n", to: "modules/Bad/module.toml")
+        let other = try await world.crd(["check-config"])
+        #expect(
+            other.output.split(separator: "\n").first?.hasSuffix(
+                "did you mean 'trigger.path.path'?") == true, "\(other)")
     }
 
     @Test("what can never match is a warning of check-config and of the log, and runs all the same")
@@ -217,8 +239,28 @@ struct BadInputTests {
             #expect(outcome.errors.hasPrefix("crd: \(path):1:1: "))
             #expect(outcome.errors.contains(says))
             let check = try await world.crd(["--config", path, "check-config"])
-            #expect(check.code == 1)
+            #expect(check.code == 78)
             #expect(check.output.hasPrefix("\(path):1:1: "))
+        }
+    }
+
+    @Test(
+        "whatever the command, and nothing of the default one is shown or done",
+        arguments: [
+            ["list"], ["list", "--json"], ["reload"], ["verify"], ["search"], ["remove", "Log"],
+            ["upgrade", "Log"], ["new", "Log"], ["install", "Log"], ["check-repository", "."],
+            ["-x", "Log"],
+        ])
+    func absentConfiguration(command: [String]) async throws {
+        let world = try World()
+        let path = "\(world.directory)/nowhere.conf"
+        for name in [path, "\(world.directory)/modules"] {
+            let outcome = try await world.crd(["--config", name] + command)
+            #expect(outcome.code == 78, "\(outcome)")
+            #expect(outcome.output.isEmpty)
+            #expect(outcome.errors.hasPrefix("crd: \(name):1:1: "), "\(outcome)")
+            let environment = World.environment.merging(["CRD_CONFIG": name]) { $1 }
+            #expect(try await world.crd(command, environment: environment).code == 78)
         }
     }
 

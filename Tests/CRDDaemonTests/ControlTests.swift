@@ -54,6 +54,7 @@ struct ControlTests {
         #expect(outcome.errors.contains("crd daemon"))
         let listing = try JSONDecoder().decode(Listing.self, from: Data(outcome.output.utf8))
         #expect(listing.daemon == nil)
+        #expect(outcome.output.contains("\"daemon\" : null"), "\(outcome.output)")
         #expect(
             listing.modules.map { "\($0.name) \($0.kind) \($0.state)" } == [
                 "Bad user failed", "Off user disabled", "One user stopped",
@@ -170,6 +171,23 @@ struct ControlTests {
         #expect(try world.list().modules.count == 1)
     }
 
+    @Test("a daemon that hangs up is told as that", arguments: ["list", "reload"])
+    func hangingUp(command: String) async throws {
+        let world = try World()
+        try world.makeDirectory("run")
+        let server = try HangingUp(world.socket)
+        defer { server.stop() }
+        // Whether the peer has gone before the question or behind it is a matter of luck.
+        for _ in 0..<20 {
+            let outcome = try await world.crd([command])
+            #expect(outcome.code == 1)
+            #expect(outcome.output.isEmpty)
+            #expect(
+                outcome.errors.hasPrefix(
+                    "crd: the daemon at \(world.socket) hung up without an answer"), "\(outcome)")
+        }
+    }
+
     @Test("a client that never reads its answers makes nothing grow")
     func deaf() async throws {
         let world = try World()
@@ -200,7 +218,11 @@ struct ControlTests {
         let refused = try await world.crd(["list"], prefix: Surroundings.asNobody)
         #expect(refused.code == 1)
         #expect(refused.output.isEmpty)
-        #expect(refused.errors.contains("org.crd.Reactor.PermissionDenied"))
+        #expect(
+            refused.errors.hasPrefix("crd: the daemon at \(world.socket) denies that to nobody: "),
+            "\(refused)")
+        #expect(refused.errors.contains("run crd as root, or join the group"))
+        #expect(!refused.errors.contains("PermissionDenied"))
     }
 
     @Test(
@@ -221,5 +243,36 @@ struct ControlTests {
         #expect(try await world.crd(["list"], prefix: member).output.contains("One"))
         let other = try await world.crd(["list"], prefix: Surroundings.asNobody)
         #expect(other.code == 1)
+    }
+}
+
+/// Takes connections as a daemon would, and closes each at once.
+private final class HangingUp: Sendable {
+    private let listener: CInt
+
+    init(_ path: String) throws {
+        let listener = Foundation.socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+        self.listener = listener
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, size) }
+        }
+        guard result == 0, listen(listener, 8) == 0 else { throw Trouble("no socket at \(path)") }
+        Thread.detachNewThread {
+            while true {
+                let connection = accept(listener, nil, nil)
+                guard connection >= 0 else { break }
+                close(connection)
+            }
+            close(listener)
+        }
+    }
+
+    /// Ends the thread; nobody is taken in any more.
+    func stop() {
+        shutdown(listener, CInt(SHUT_RDWR))
     }
 }

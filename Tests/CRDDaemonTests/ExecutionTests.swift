@@ -234,6 +234,27 @@ struct ExecutionTests {
         #expect(Set(lines.dropFirst(4)) == ["Talk: out", "Talk: err"])
     }
 
+    @Test("is not called well again where its response fails")
+    func failingResponse() async throws {
+        let world = try World(interval: "100ms")
+        let mended = "\(world.notes)/mended"
+        try world.module(
+            "Odd", check: "[ -e '\(world.notes)/begun' ] || { : >'\(world.notes)/begun'; exit 7; }",
+            response: "[ -e '\(mended)' ] || exit 1", manifest: "cooldown = '0s'")
+        try await world.start()
+        try await eventually("the response has failed") {
+            world.lines.contains { $0.contains("Odd: condition held") && $0.contains("failed") }
+        }
+        try await eventually("it is told what works") {
+            world.lines.contains { $0.hasSuffix("Odd: its check works again") }
+        }
+        try world.write("", to: "notes/mended")
+        try await eventually("it responds") {
+            world.lines.contains { $0.contains("Odd: condition held") && $0.contains("done") }
+        }
+        #expect(!world.lines.contains { $0.contains("well again") })
+    }
+
     @Test("no more of the log than its lines: what is not text arrives as it is")
     func hostileLines() async throws {
         let world = try World()

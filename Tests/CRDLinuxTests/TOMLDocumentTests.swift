@@ -98,6 +98,12 @@ struct TOMLDocumentTests {
                 "1:12: not valid TOML: date: expected month between 1 and 12 (inclusive), saw 13"
             ),
             ("interval: 5", "1:9: not valid TOML: key-value pair: expected '=', saw ':'"),
+            (
+                #"a = "died \d+""#,
+                #"1:12: not valid TOML: string: unknown escape sequence '\d'; in double quotes a "#
+                    + "backslash begins an escape sequence: write a pattern in single quotes, such "
+                    + #"as '\d+', or each backslash twice"#
+            ),
             // What toml++ 3.3 gets wrong by itself.
             (
                 "[.a]",

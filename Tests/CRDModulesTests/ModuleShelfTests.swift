@@ -115,6 +115,11 @@ struct ModuleShelfTests {
         try directory["modules"].appending(entry).withPlatformString {
             try #require(mkdir($0, 0o755) == 0)
         }
+        // Nobody meant it to be one.
+        #expect(complaints() == [])
+        try directory["modules"].appending(entry).appending("check").withPlatformString {
+            try #require(mkdir($0, 0o755) == 0)
+        }
         #expect(complaints().count == 1)
         #expect(complaints().first?.contains("\u{fffd}a:1:1: is not a module's name") == true)
     }
