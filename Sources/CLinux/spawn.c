@@ -52,11 +52,11 @@ static void default_signals(const struct birth *birth) {
     }
 }
 
-static int lower_open_files(uint64_t soft) {
+static int set_soft_limit(int resource, uint64_t soft) {
     struct rlimit limit;
-    if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == -1) return -1;
+    if (syscall(SYS_prlimit64, 0, resource, NULL, &limit) == -1) return -1;
     limit.rlim_cur = soft;
-    return (int)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+    return (int)syscall(SYS_prlimit64, 0, resource, &limit, NULL);
 }
 
 static int place_descriptors(struct crd_spawn *spawn) {
@@ -81,8 +81,10 @@ static int child(void *argument) {
     if (syscall(SYS_setsid) == -1) fail(birth, CRD_SPAWN_SETSID);
     default_signals(birth);
     // Programs that use select(2) break with descriptors beyond 1,023.
-    if (spawn->open_files != 0 && lower_open_files(spawn->open_files) == -1)
+    if (spawn->open_files != 0 && set_soft_limit(RLIMIT_NOFILE, spawn->open_files) == -1)
         fail(birth, CRD_SPAWN_LIMIT);
+    // A hard limit below the mark forbids it; the environment alone identifies the process then.
+    if (spawn->mark != 0) set_soft_limit(RLIMIT_LOCKS, spawn->mark);
     if (spawn->switches_user) {
         // In this order: without the user's rights there is none to change the group.
         if (syscall(SYS_setgroups, spawn->group_count, spawn->groups) == -1)
@@ -173,8 +175,9 @@ static pid_t clone_child(struct birth *birth, char *stack) {
     const long result = clone3_calling(&args, child, birth);
     if (result >= 0) return (pid_t)result;
     errno = (int)-result;
-    // Kernels before 5.3 lack it, and seccomp filters that do not know it answer EPERM.
-    if (spawn->cgroup >= 0 || (errno != ENOSYS && errno != EPERM)) return -1;
+    // Kernels before 5.3 lack it, those before 5.5 know no CLONE_CLEAR_SIGHAND (EINVAL), and seccomp
+    // filters that do not know it answer EPERM.
+    if (spawn->cgroup >= 0 || (errno != ENOSYS && errno != EINVAL && errno != EPERM)) return -1;
     birth->handlers_are_cleared = false;
     return clone(child, stack + STACK_SIZE, (int)flags | SIGCHLD, birth, &spawn->pidfd);
 }

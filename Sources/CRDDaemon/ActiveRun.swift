@@ -12,6 +12,8 @@ final class ActiveRun {
     let run: Run
     /// `CRD_RUN`: unlike any other, also of other lives of the daemon.
     let id: String
+    /// Its number in the marks of its processes.
+    var number: UInt64 { RunMark.number(of: run) }
     /// Where the run's next process goes, if the daemon has cgroups to give.
     var cgroup: Cgroup?
     /// Where what the check left behind is being killed.

@@ -89,7 +89,7 @@ final class CgroupContainment: Containment {
         }
     }
 
-    func release(_ run: ActiveRun, keepingLeftovers: Bool) {
+    func release(_ run: ActiveRun) {
         for cgroup in run.cgroups {
             if let (_, token) = awaited.removeValue(forKey: cgroup.path) { reactor.remove(token) }
             putAway(cgroup)

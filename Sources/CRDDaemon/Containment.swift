@@ -17,10 +17,8 @@ protocol Containment: AnyObject {
     func isEmpty(_ run: ActiveRun) -> Bool
     /// From now on `.emptied` is appended to the events as soon as none is left.
     func awaitEmptiness(of run: ActiveRun)
-    /// The run is over.
-    ///
-    /// - Parameter keepingLeftovers: what it left behind may stay.
-    func release(_ run: ActiveRun, keepingLeftovers: Bool)
+    /// The run is over. What its response left behind may stay where the module says so.
+    func release(_ run: ActiveRun)
     /// All runs are over and the daemon ends: kills what is left that may not stay.
     ///
     /// - Returns: whether nothing is.

@@ -55,14 +55,19 @@ public final class Daemon {
         self.reloader = reloader
         let policies = reloader.begin()
         let keeps: (String) -> Bool = { reloader.roster.keepsLeftovers($0) }
-        FormerDaemon.killLeftovers(state: state.path, keepsLeftovers: keeps, logger: logger)
+        let origin = RunMark.Origin(stateDirectory: state.path)
+        FormerDaemon(state: state.path, origin: origin, keepsLeftovers: keeps)
+            .killLeftovers(logger)
+        let runPrefix = String(UInt64.random(in: 0..<(1 << 48)), radix: 36) + "-"
         containment =
             if let cgroups = CgroupContainment(reactor, logger: logger) { cgroups } else {
-                try SubreaperContainment(keepsLeftovers: keeps)
+                try SubreaperContainment(
+                    origin: origin, runPrefix: runPrefix, keepsLeftovers: keeps)
             }
         performer = try Performer(
             reloader.roster, reactor: reactor, containment: containment,
-            outputMax: settings.outputMax, output: output, reporter: RunReporter(logger: logger))
+            origin: origin, runPrefix: runPrefix, outputMax: settings.outputMax, output: output,
+            reporter: RunReporter(logger: logger))
         scheduler = Scheduler(policies, slots: settings.slotsInForce, at: Clock.now)
         paths = PathTriggers(reloader.pathTriggers, reactor: reactor, logger: logger)
         journal = JournalTriggers(

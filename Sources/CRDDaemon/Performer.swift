@@ -22,6 +22,7 @@ final class Performer {
     private(set) var failing: Set<ModuleID> = []
     /// Tells the runs of this life of the daemon from those of others.
     private let runPrefix: String
+    private let origin: RunMark.Origin
     /// What a check reads, and the event file of a run without events; both empty for ever.
     private let nothing: Descriptor
     private let noEvents: MemoryFile
@@ -31,7 +32,8 @@ final class Performer {
 
     init(
         _ roster: ModuleRoster, reactor: Reactor, containment: any Containment,
-        outputMax: Int, output: LogOutput, reporter: RunReporter
+        origin: RunMark.Origin, runPrefix: String, outputMax: Int, output: LogOutput,
+        reporter: RunReporter
     ) throws(SystemCallError) {
         self.roster = roster
         self.reactor = reactor
@@ -39,7 +41,8 @@ final class Performer {
         self.outputMax = outputMax
         self.output = output
         self.reporter = reporter
-        runPrefix = String(UInt64.random(in: 0..<(1 << 48)), radix: 36)
+        self.origin = origin
+        self.runPrefix = runPrefix
         supplies = SpawnSupplies(reactor)
         nothing = try .open("/dev/null", O_RDONLY)
         noEvents = try supplies.eventFile([])
@@ -105,7 +108,7 @@ final class Performer {
             return []
         } catch {
             unregister(active)
-            if role == .check { forget(active, keepingLeftovers: false) }
+            if role == .check { forget(active) }
             let isWritten = (error as? SpawnError)?.errno == .textFileBusy
             return [isWritten ? .notReady(id, reason: "\(error)") : .unable(id, reason: "\(error)")]
         }
@@ -116,7 +119,7 @@ final class Performer {
             preconditionFailure("a module that cannot run was started")
         }
         let active = ActiveRun(
-            run, of: id, prepared, id: "\(runPrefix)-\(run.number)", outputMax: outputMax)
+            run, of: id, prepared, id: "\(runPrefix)\(run.number)", outputMax: outputMax)
         self.active[id] = active
         return active
     }
@@ -139,6 +142,8 @@ final class Performer {
             try systemCall("fchown") { fchown(printed.childEnd, user.uid, user.gid) }
             try systemCall("fchown") { fchown(told.childEnd, user.uid, user.gid) }
         }
+        let mayStay = role == .response && module.installed.manifest.leftovers == .keep
+        let mark = RunMark(origin: origin, mayStay: mayStay, run: active.number)
         let request = ChildProcess.Request(
             path: module.installed.executable(role).string,
             environment: module.environment(role, of: active.run, id: active.id),
@@ -148,7 +153,7 @@ final class Performer {
                 (events ?? noEvents).descriptor
             ),
             user: user, cgroup: active.cgroup?.directoryDescriptor,
-            openFiles: openFiles)
+            openFiles: openFiles, mark: mark.processMark)
         let process = try withExtendedLifetime((printed, told, input, events)) {
             try ChildProcess.spawn(request)
         }
@@ -214,12 +219,11 @@ final class Performer {
         if active.captured.dropped > 0 {
             reporter.reportDropped(active.captured.dropped, of: name(of: id), limit: outputMax)
         }
-        let isKeeper = active.prepared.installed.manifest.leftovers == .keep
-        forget(active, keepingLeftovers: isKeeper && conclusion.isResponded)
+        forget(active)
     }
 
-    private func forget(_ run: ActiveRun, keepingLeftovers: Bool) {
-        containment.release(run, keepingLeftovers: keepingLeftovers)
+    private func forget(_ run: ActiveRun) {
+        containment.release(run)
         active[run.module] = nil
     }
 }

@@ -4,31 +4,38 @@ import CRDCore
 import CRDLinux
 import Glibc
 
-/// Without cgroups: whoever loses its parent becomes a child of the daemon, the subreaper
-/// (prctl(2), `PR_SET_CHILD_SUBREAPER`), and is told by `CRD_RUN` in the environment that it was
-/// started with.
+/// Without cgroups: a process that loses its parent becomes a child of the daemon, the subreaper
+/// (prctl(2), `PR_SET_CHILD_SUBREAPER`), and is recognized by the mark of its run (`RunMark`).
 ///
-/// One that hides even that is killed when no run is under way, for then it can belong to none.
+/// The daemon may have other children: those that its process had before it became crd, and what a
+/// container's process 1 inherits. They carry no mark and are never signalled.
 final class SubreaperContainment: Containment {
     let name = "subreaper"
     let adopts = true
-    /// Runs between `admit` and `release`, by their id.
-    private var runs: [String: ActiveRun] = [:]
+    /// Runs between `admit` and `release`, by their number as far as a mark holds it.
+    private var runs: [UInt64: ActiveRun] = [:]
+    private let origin: RunMark.Origin
+    /// How the ids of this daemon's runs begin.
+    private let runPrefix: String
     /// Whether responses of a module may leave processes behind.
     private let keepsLeftovers: (String) -> Bool
     private let children = ChildList()
-    /// Processes without `CRD_RUN` that responses had leave to leave behind.
-    private var kept = Set<ProcessTable.Entry>()
-    /// Whether the last look found anybody that is not a run's executable.
+    /// Children that no run has started; only we can collect them, so their numbers stay theirs.
+    private var strangers = Set<PID>()
+    /// Whether the last look found a process of a run that is not its executable.
     private var hasAdopted = false
 
-    init(keepsLeftovers: @escaping (String) -> Bool) throws(SystemCallError) {
+    init(
+        origin: RunMark.Origin, runPrefix: String, keepsLeftovers: @escaping (String) -> Bool
+    ) throws(SystemCallError) {
+        self.origin = origin
+        self.runPrefix = runPrefix
         self.keepsLeftovers = keepsLeftovers
         try ChildProcess.adoptOrphans()
     }
 
     func admit(_ run: ActiveRun) {
-        runs[run.id] = run
+        runs[run.number] = run
         run.isCondemned = false
     }
 
@@ -46,24 +53,22 @@ final class SubreaperContainment: Containment {
 
     func isEmpty(_ run: ActiveRun) -> Bool {
         let look = look()
-        return look.isSettled && run.process == nil && look.pids(of: .run(run.id)).isEmpty
+        return look.isSettled && run.process == nil && look.pids(of: .run(run.number)).isEmpty
     }
 
     func awaitEmptiness(of run: ActiveRun) {}
 
-    func release(_ run: ActiveRun, keepingLeftovers: Bool) {
-        runs[run.id] = nil
+    func release(_ run: ActiveRun) {
+        runs[run.number] = nil
         // The look at whether the run was empty has shown whether there is anybody.
-        guard keepingLeftovers || hasAdopted else { return }
-        if keepingLeftovers { keepNobodys() }
-        killNobodys()
+        if hasAdopted { killStragglers() }
     }
 
     func finish() -> Bool {
         // What forks without end is caught by who is faster, so without a pause.
         for _ in 0..<Self.finalLooksMax {
             let look = look()
-            let left = look.adopted.filter { $0.owner != .kept }.map(\.pid)
+            let left = look.adopted.filter { $0.owner.isToEnd }.map(\.pid)
             if left.isEmpty && look.isSettled { return true }
             for process in ProcessTable.currentTree(below: left) {
                 ProcessTable.send(SIGKILL, to: process)
@@ -73,10 +78,10 @@ final class SubreaperContainment: Containment {
     }
 
     func reapAdopted(into events: inout [Event]) {
-        if !look().adopted.isEmpty {
+        if look().adopted.contains(where: { $0.owner.isToEnd }) {
             // Who was born while its parents were being killed turns up when they are dead.
             for run in runs.values where run.isCondemned { killAll { self.roots(of: run) } }
-            killNobodys()
+            killStragglers()
         }
         for run in runs.values.filter(\.awaitsEmptiness).sorted(by: { $0.id < $1.id })
         where isEmpty(run) {
@@ -87,10 +92,20 @@ final class SubreaperContainment: Containment {
     // MARK: Whose is it?
 
     private enum Owner: Equatable {
-        case run(String)
+        /// A run under way, by its number.
+        case run(UInt64)
         /// A response that had leave to leave it behind.
         case kept
-        case nobody
+        /// A run that is over.
+        case formerRun
+        case stranger
+
+        var isToEnd: Bool {
+            switch self {
+            case .run, .formerRun: true
+            case .kept, .stranger: false
+            }
+        }
     }
 
     /// Our living children apart from the runs' executables.
@@ -111,7 +126,12 @@ final class SubreaperContainment: Containment {
             look = Look()
             let executables = runs.values.compactMap { $0.process?.pid }
             for pid in children.read() where !executables.contains(pid) {
-                guard !ProcessTable.reap(pid), let owner = owner(of: pid) else {
+                if ProcessTable.reap(pid) {
+                    strangers.remove(pid)
+                    look.isSettled = false
+                    continue
+                }
+                guard let owner = owner(of: pid) else {
                     look.isSettled = false
                     continue
                 }
@@ -119,40 +139,38 @@ final class SubreaperContainment: Containment {
             }
             if look.isSettled { break }
         }
-        hasAdopted = !look.adopted.isEmpty || !look.isSettled
+        hasAdopted = look.adopted.contains { $0.owner.isToEnd } || !look.isSettled
         return look
     }
 
     /// The run's executable, if it runs, and those of its descendants that we adopted.
     private func roots(of run: ActiveRun) -> [PID] {
-        look().pids(of: .run(run.id)) + (run.process.map { [$0.pid] } ?? [])
+        look().pids(of: .run(run.number)) + (run.process.map { [$0.pid] } ?? [])
     }
 
     /// Nil for one that has died meanwhile.
     private func owner(of pid: PID) -> Owner? {
+        if strangers.contains(pid) { return .stranger }
+        if let mark = RunMark(of: pid, origin: origin) {
+            if runs[mark.run] != nil { return .run(mark.run) }
+            return mark.mayStay ? .kept : .formerRun
+        }
+        // No mark where a hard limit forbids it, or where the process has set its own limits.
         let names = ["CRD_RUN", "CRD_ROLE", "CRD_MODULE"]
         let variables = ProcessTable.environment(of: pid, names) ?? [:]
-        guard let id = variables["CRD_RUN"] else {
-            guard let entry = ProcessTable.entry(pid), !entry.isZombie else { return nil }
-            return kept.contains(entry) ? .kept : .nobody
+        if let id = variables["CRD_RUN"], id.hasPrefix(runPrefix) {
+            if let run = runs.values.first(where: { $0.id == id }) { return .run(run.number) }
+            let isResponses = variables["CRD_ROLE"] == Role.response.rawValue
+            let mayStay = variables["CRD_MODULE"].map(keepsLeftovers) ?? false
+            return isResponses && mayStay ? .kept : .formerRun
         }
-        if runs[id] != nil { return .run(id) }
-        let isResponses = variables["CRD_ROLE"] == Role.response.rawValue
-        let mayStay = variables["CRD_MODULE"].map(keepsLeftovers) ?? false
-        return isResponses && mayStay ? .kept : .nobody
+        guard let entry = ProcessTable.entry(pid), !entry.isZombie else { return nil }
+        strangers.insert(pid)
+        return .stranger
     }
 
-    /// A response that may leave processes behind has ended: theirs are told from then on by what
-    /// they are, whatever environment they gave themselves.
-    private func keepNobodys() {
-        let look = look()
-        kept = Set(
-            (look.pids(of: .nobody) + look.pids(of: .kept)).compactMap { ProcessTable.entry($0) })
-    }
-
-    private func killNobodys() {
-        guard runs.isEmpty else { return }
-        killAll { self.look().pids(of: .nobody) }
+    private func killStragglers() {
+        killAll { self.look().pids(of: .formerRun) }
     }
 
     /// SIGKILL until a look finds nobody new: a process may fork between the look and the signal.

@@ -26,11 +26,13 @@ public struct ChildProcess: ~Copyable {
         public var cgroup: CInt?
         /// The soft limit of open files to give back, where ours was raised.
         public var openFiles: UInt64?
+        /// What the child and all its descendants carry from birth; see `ProcessMark`.
+        public var mark: ProcessMark?
 
         public init(
             path: String, arguments: [String] = [], environment: CStringBlock, directory: String,
             descriptors: (CInt, CInt, CInt, CInt), user: UserAccount? = nil,
-            cgroup: CInt? = nil, openFiles: UInt64? = nil
+            cgroup: CInt? = nil, openFiles: UInt64? = nil, mark: ProcessMark? = nil
         ) {
             self.path = path
             self.arguments = arguments
@@ -40,6 +42,7 @@ public struct ChildProcess: ~Copyable {
             self.user = user
             self.cgroup = cgroup
             self.openFiles = openFiles
+            self.mark = mark
         }
     }
 
@@ -75,6 +78,7 @@ public struct ChildProcess: ~Copyable {
         spawn.cgroup = request.cgroup ?? -1
         spawn.ignored_signals = ignoredSignals
         spawn.open_files = request.openFiles ?? 0
+        spawn.mark = request.mark?.rawValue ?? 0
         if let user = request.user {
             spawn.switches_user = true
             spawn.uid = user.uid

@@ -57,16 +57,15 @@ public struct ForegroundProgram {
         isEnough: () -> Bool = { false }
     ) throws -> Ending {
         if let signal = interruption?.signal { return .interrupted(signal) }
-        // So that all it starts can be found below us, whoever else of them has ended.
+        // All it starts can be found below us then, whoever else of them has ended.
         let adopted = try ChildProcess.adoptOrphans()
         defer { _ = try? ChildProcess.adoptOrphans(adopted) }
-        // What another one was allowed to leave running.
-        let kept = Self.descendants
+        let mark = ProcessMark.random()
         let reactor = try Reactor()
         let timer = try TimerSource()
         _ = try reactor.add(timer)
         var termination: Termination?
-        let pipes = try spawn(reactor, output, errors) { termination = $0 }
+        let pipes = try spawn(mark, reactor, output, errors) { termination = $0 }
         if let source = interruption?.source { _ = try reactor.add(source) }
 
         let deadline = Clock.now + timeout
@@ -85,13 +84,14 @@ public struct ForegroundProgram {
                 ending = .timedOut(after: timeout)
             }
         }
-        if termination == nil || !keepsLeftovers { try endAll(but: kept, reactor, timer) }
+        if termination == nil || !keepsLeftovers { try endAll(mark, reactor, timer) }
         for pipe in pipes { pipe.finish() }
         return ending ?? .timedOut(after: timeout)
     }
 
     private func spawn(
-        _ reactor: Reactor, _ output: any OutputSink, _ errors: any OutputSink,
+        _ mark: ProcessMark, _ reactor: Reactor,
+        _ output: any OutputSink, _ errors: any OutputSink,
         ended: @escaping (Termination) -> Void
     ) throws -> [PipeSource] {
         let nothing = try Descriptor.open("/dev/null", O_RDONLY)
@@ -104,7 +104,7 @@ public struct ForegroundProgram {
             path: path, arguments: arguments, environment: environment, directory: directory,
             descriptors: (
                 nothing.rawValue, outDescriptor.rawValue, errDescriptor.rawValue, events.descriptor
-            ))
+            ), mark: mark)
         let former = fileSizeMax.map { crd_limit_file_size($0) }
         defer { if let former { _ = crd_limit_file_size(former) } }
         let child = ChildSource(
@@ -122,15 +122,13 @@ public struct ForegroundProgram {
 
     /// Ends all that is left of it: SIGTERM, and SIGKILL after the grace.
     private func endAll(
-        but kept: [ProcessTable.Entry], _ reactor: Reactor, _ timer: TimerSource
+        _ mark: ProcessMark, _ reactor: Reactor, _ timer: TimerSource
     ) throws {
         let killAt = Clock.now + grace
         var hasAsked: Set<ProcessTable.Entry> = []
         while true {
             while Self.reapsAnother() {}
-            let left = Self.descendants.filter { process in
-                !kept.contains { ($0.pid, $0.startTime) == (process.pid, process.startTime) }
-            }
+            let left = Self.descendants(with: mark)
             if left.isEmpty { return }
             let now = Clock.now
             for process in left {
@@ -149,8 +147,14 @@ public struct ForegroundProgram {
         }
     }
 
-    private static var descendants: [ProcessTable.Entry] {
-        ProcessTable.currentTree(below: [getpid()]).filter { $0.pid != getpid() }
+    /// Our other descendants are not the program's: this process may have had children before it
+    /// became crd.
+    private static func descendants(with mark: ProcessMark) -> [ProcessTable.Entry] {
+        let marked = ProcessTable.currentTree(below: [getpid()]).map(\.pid).filter {
+            ProcessMark(of: $0) == mark
+        }
+        // With what they have started, whatever limits that has set for itself.
+        return ProcessTable.currentTree(below: marked.filter { $0 != getpid() })
     }
 
     private static let step = Duration.milliseconds(10)

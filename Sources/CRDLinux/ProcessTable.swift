@@ -13,6 +13,8 @@ public struct ProcessTable {
         /// Clock ticks after boot.
         public let startTime: UInt64
         public let isZombie: Bool
+        /// A thread of the kernel's: it has no memory, so no environment either.
+        public let isKernelThread: Bool
     }
 
     public let entries: [Entry]
@@ -80,29 +82,8 @@ public struct ProcessTable {
     /// The values of some variables in the environment that a process was started with
     /// (`/proc/PID/environ`); nil where it may not be read or the process is gone.
     public static func environment(of pid: PID, _ names: [String]) -> [String: String]? {
-        guard var bytes = contents(of: "/proc/\(pid)/environ") else { return nil }
-        // On its way through execve(2) a process has none for a moment, and is not to be taken for
-        // one that was started without.
-        for _ in 0..<executionStepsMax where bytes.isEmpty && isExecuting(pid) {
-            usleep(200)
-            bytes = contents(of: "/proc/\(pid)/environ") ?? []
-        }
-        var values: [String: String] = [:]
-        for variable in bytes.split(separator: 0) {
-            guard let equals = variable.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            let name = String(decoding: variable[..<equals], as: UTF8.self)
-            guard names.contains(name) else { continue }
-            values[name] = String(decoding: variable[(equals + 1)...], as: UTF8.self)
-        }
-        return values
-    }
-
-    /// How often a process on its way through execve(2) is looked at again.
-    private static let executionStepsMax = 100
-
-    /// Whether it has no arguments, though it lives.
-    private static func isExecuting(_ pid: PID) -> Bool {
-        contents(of: "/proc/\(pid)/cmdline")?.isEmpty == true && entry(pid)?.isZombie == false
+        var reader = EnvironmentReader(names)
+        return reader.read([pid])[pid]
     }
 
     /// Sends a signal to the process that was seen, not to a later one of the same number.
@@ -135,14 +116,24 @@ public struct ProcessTable {
     /// Kills the processes that are meant, and all below them, until there are no more of them; never
     /// this one.
     ///
+    /// - Parameters:
+    ///   - names: the variables that `isMeant` is to know, of the environment that the process was
+    ///     started with.
     /// - Returns: how many there were.
     @discardableResult
-    public static func killAll(where isMeant: (PID) -> Bool) -> Int {
+    public static func killAll(
+        knowing names: [String], where isMeant: (PID, [String: String]) -> Bool
+    ) -> Int {
         var killed = Set<Entry>()
+        var reader = EnvironmentReader(names)
         for _ in 0..<killStepsMax {
             let table = ProcessTable()
-            let roots = table.entries.filter { !$0.isZombie && $0.pid != getpid() }.map(\.pid)
-                .filter(isMeant)
+            let living = table.entries.filter {
+                !$0.isZombie && !$0.isKernelThread && $0.pid != getpid()
+            }
+            let pids = living.map(\.pid)
+            let environments = reader.read(pids)
+            let roots = pids.filter { isMeant($0, environments[$0] ?? [:]) }
             if roots.isEmpty { break }
             for process in table.tree(below: roots) where process.pid != getpid() {
                 send(SIGKILL, to: process)
@@ -168,21 +159,30 @@ public struct ProcessTable {
 
     /// Nil where there is no such process.
     public static func entry(_ pid: PID) -> Entry? {
+        contents(of: "/proc/\(pid)/stat").flatMap { entry(pid, stat: $0) }
+    }
+
+    /// - Parameter stat: the content of `/proc/PID/stat`.
+    static func entry(_ pid: PID, stat bytes: [UInt8]) -> Entry? {
         // The name, in parentheses, may hold anything; what follows the last one counts.
-        guard let bytes = contents(of: "/proc/\(pid)/stat"),
-            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
-        else { return nil }
+        guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
         guard fields.count > 19,
             let parent = PID(String(decoding: fields[1], as: UTF8.self)),
+            let flags = UInt32(String(decoding: fields[6], as: UTF8.self)),
             let startTime = UInt64(String(decoding: fields[19], as: UTF8.self))
         else { return nil }
         let state = fields[0].first
         let isDead = state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")
-        return Entry(pid: pid, parent: parent, startTime: startTime, isZombie: isDead)
+        return Entry(
+            pid: pid, parent: parent, startTime: startTime, isZombie: isDead,
+            isKernelThread: flags & kernelThreadFlag != 0)
     }
 
-    private static func contents(of path: String) -> [UInt8]? {
+    /// `PF_KTHREAD` of the kernel's sched.h, the same since Linux 2.6.27.
+    private static let kernelThreadFlag: UInt32 = 0x0020_0000
+
+    static func contents(of path: String) -> [UInt8]? {
         guard let file = try? Descriptor.open(FilePath(path), O_RDONLY) else { return nil }
         return try? file.readAll(limit: 1 << 20)
     }

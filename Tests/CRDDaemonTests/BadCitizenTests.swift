@@ -295,4 +295,81 @@ struct BadCitizenTests {
         }
         #expect(try await world.runs(1, of: "Orphans").last?.check == "exit code 1")
     }
+
+    @Test(
+        "G13: a process that no run has started is not signalled, whoever its parent is",
+        arguments: Containment.available)
+    func strangers(containment: Containment) async throws {
+        let world = try World(interval: "100ms")
+        // Each run leaves a process behind, so that there is something to kill.
+        try world.module(
+            "Leave", check: "(setsid env -i sh -c 'sleep 100 & sleep 100' &); exit 0",
+            response: "(setsid env -i sleep 100 &)")
+        let arena = try Arena(containment, world)
+        // A child that the daemon's process had before it became crd, and a grandchild whose parent
+        // ends while the daemon runs, as with what docker exec leaves to process 1.
+        let daemon = try await world.start(
+            (arena.cgroup?.prefix ?? []) + [
+                "/bin/sh", "-c",
+                """
+                \(world.forever) &
+                { \(world.forever) & until [ -e '\(world.notes)/go' ]; do sleep 0.02; done; } &
+                exec "$@"
+                """, "sh",
+            ])
+        let strangers = Set(world.sleepers())
+        #expect(strangers.count == 2)
+        _ = try world.write("", to: "notes/go")
+        if containment == .subreaper {
+            try await eventually("the daemon has adopted the grandchild") {
+                strangers.isSubset(of: Processes.children(of: daemon.pid))
+            }
+        }
+        let before = try world.listed("Leave").runs
+        try await world.runs(before + 5, of: "Leave")
+        #expect(Set(world.sleepers()) == strangers)
+        #expect(try await world.stop() == 0)
+        #expect(Set(world.sleepers()) == strangers)
+        #expect(Processes.mentioning(world.directory).isEmpty)
+    }
+
+    @Test("G7: what hides from one run is killed at its end, though others are under way")
+    func hiddenFromOne() async throws {
+        let world = try World()
+        try world.module(
+            "Busy",
+            check:
+                ": >'\(world.notes)/busy'; until [ -e '\(world.notes)/go' ]; do sleep 0.02; done; exit 1"
+        )
+        try world.module(
+            "Daemonise",
+            check: """
+                until [ -e '\(world.notes)/busy' ]; do sleep 0.01; done
+                (setsid env -i /bin/sh -c '(\(world.forever) &) ; exit' </dev/null >/dev/null 2>&1 &)
+                until pgrep -f '^\(world.forever)$' >/dev/null; do sleep 0.01; done
+                exit 1
+                """)
+        try await world.start()
+        #expect(try await world.runs(1, of: "Daemonise").last?.check == "exit code 1")
+        try await eventually("it is killed") { world.sleepers().isEmpty }
+        #expect(try world.listed("Busy").state == "checking")
+        _ = try world.write("", to: "notes/go")
+        try await world.stop()
+    }
+
+    @Test("nothing outlives a daemon that was killed, be it without environment and parents")
+    func hiddenFromFormer() async throws {
+        let world = try World()
+        try world.module(
+            "Hidden",
+            check: "(setsid env -i \(world.forever) &); echo >'\(world.notes)/begun'; sleep 100")
+        let daemon = try await world.start()
+        try await eventually("it runs") { world.note("begun") != nil && !world.sleepers().isEmpty }
+        daemon.send(SIGKILL)
+        try await daemon.end()
+        #expect(world.sleepers().count == 1)
+        try world.script("exit 1", at: "modules/Hidden/check")
+        try await world.start()
+        #expect(world.sleepers().isEmpty)
+    }
 }

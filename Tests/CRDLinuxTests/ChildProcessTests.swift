@@ -87,7 +87,8 @@ struct ChildProcessTests {
         }
     }
 
-    @Test("is so where the kernel has no clone3", arguments: [ENOSYS, EPERM])
+    @Test(
+        "is so where the kernel has no clone3, or an old one", arguments: [ENOSYS, EINVAL, EPERM])
     func withoutClone3(error: CInt) async {
         await #expect(processExitsWith: .success) { [error = error as CInt] in
             Self.becomeHostile()
@@ -104,6 +105,31 @@ struct ChildProcessTests {
             #expect(failure?.errno.rawValue == error)
             #expect(failure?.description.hasPrefix("clone '/bin/sh': ") == true)
         }
+    }
+
+    @Test("carries its mark for life, with all its descendants, whatever they do to hide")
+    func mark() throws {
+        var shell = Shell(
+            "(setsid env -i /bin/sh -c '(echo $$; exec sleep 100) & exit' &); exec sleep 100")
+        shell.environment = ["PATH=/usr/bin:/bin"]
+        let mark = ProcessMark.random()
+        shell.mark = mark
+        let output = try MemoryOutput()
+        let process = try shell.start(printingInto: output.descriptor)
+        #expect(eventually { output.text.hasSuffix("\n") })
+        let marked = ProcessTable().entries.filter { ProcessMark(of: $0.pid) == mark }
+        #expect(marked.contains { $0.pid == process.pid })
+        #expect(marked.contains { $0.parent != process.pid && $0.parent != getpid() })
+        // Without a mark of its own a child has none, though its parent may have one.
+        shell.mark = nil
+        let other = try shell.start()
+        #expect(ProcessMark(of: other.pid) == ProcessMark(of: getpid()))
+        for entry in marked { ProcessTable.send(SIGKILL, to: entry) }
+        _ = try process.wait()
+        for entry in ProcessTable().tree(below: [other.pid]) {
+            ProcessTable.send(SIGKILL, to: entry)
+        }
+        _ = try other.wait()
     }
 
     @Test("becomes another user with all its groups", .enabled(if: geteuid() == 0))

@@ -105,6 +105,22 @@ struct ForegroundProgramTests {
         }
     }
 
+    @Test("what this process had started before stays, with what that starts meanwhile")
+    func olderChildren() async throws {
+        await #expect(processExitsWith: .success) { [path = directory.path.string as String] in
+            let older = try Shell(
+                "until [ -e '\(path)/go' ]; do sleep 0.02; done; sleep 300 & : >'\(path)/done'; wait"
+            ).start()
+            let told = try Self.run(
+                Self.shell(": >go; until [ -e done ]; do sleep 0.02; done; sleep 300 &", in: path))
+            #expect(told.ending == .ended(.exited(0)))
+            let left = ProcessTable.currentTree(below: [getpid()]).filter { $0.pid != getpid() }
+            #expect(left.count == 2 && left.first?.pid == older.pid)
+            for process in left { ProcessTable.send(SIGKILL, to: process) }
+            _ = try older.wait()
+        }
+    }
+
     @Test("what has printed enough is ended")
     func cut() async throws {
         await #expect(processExitsWith: .success) {

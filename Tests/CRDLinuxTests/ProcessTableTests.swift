@@ -63,7 +63,8 @@ struct ProcessTableTests {
         let process = try Shell("exec sleep 100").start()
         let seen = try #require(ProcessTable.entry(process.pid))
         let former = ProcessTable.Entry(
-            pid: seen.pid, parent: seen.parent, startTime: seen.startTime - 1, isZombie: false)
+            pid: seen.pid, parent: seen.parent, startTime: seen.startTime - 1, isZombie: false,
+            isKernelThread: false)
         ProcessTable.send(SIGKILL, to: former)
         usleep(20_000)
         #expect(try process.reap() == nil)
@@ -84,5 +85,78 @@ struct ProcessTableTests {
         #expect(found == ["CRD_RUN": "a=b\n", "CRD_STATE": "/x", "EMPTY": ""])
         process.end()
         #expect(ProcessTable.environment(of: process.pid, names) == nil)
+    }
+
+    @Test(
+        "tells a kernel thread by its flags, whatever a process calls itself",
+        arguments: [
+            // As Linux 6.1 shows them; only the name of the third pretends.
+            ("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 7 0 0", true),
+            ("25 (kworker/0:1H-kb) I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0 0 -20 1 0 9 0 0", true),
+            ("77 (kthreadd) S 1 77 77 0 -1 4194304 120 0 0 0 0 0 0 0 20 0 1 0 50 0 0", false),
+        ])
+    func kernelThreads(stat: String, isKernelThread: Bool) throws {
+        let entry = try #require(ProcessTable.entry(2, stat: Array(stat.utf8)))
+        #expect(entry.isKernelThread == isKernelThread)
+        let own = try #require(ProcessTable.entry(getpid()))
+        #expect(!own.isKernelThread)
+    }
+
+    @Test(
+        "waits once, for all of them together, where processes show neither environment nor arguments"
+    )
+    func silentProcesses() throws {
+        // What execve leaves at the top of the stack is gone then, as in the middle of execve.
+        let program = try directory.write(
+            "silent",
+            """
+            #!/usr/bin/env python3
+            import ctypes, re, signal
+            libc = ctypes.CDLL(None)
+            libc.munmap.argtypes = ctypes.c_size_t, ctypes.c_size_t
+            fields = open("/proc/self/stat").read().rsplit(")", 1)[1].split()
+            start = int(fields[45]) & ~4095
+            end = int(re.search(r"-(\\w+) .*\\[stack\\]", open("/proc/self/maps").read())[1], 16)
+            # From far below, since the frames of main are there too.
+            def hide(depth):
+                if depth: return list(map(hide, [depth - 1]))
+                libc.munmap(start, end - start)
+                print("ready", flush=True)
+                signal.pause()
+            hide(200)
+
+            """, mode: 0o755)
+        var shell = Shell("")
+        shell.path = program.string
+        shell.environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "CRD_RUN=1"]
+        let output = try MemoryOutput()
+        let process = try shell.start(printingInto: output.descriptor)
+        defer { process.end() }
+        #expect(eventually { output.text == "ready\n" })
+        var reader = EnvironmentReader(["CRD_RUN"])
+        #expect(reader.read([process.pid, process.pid])[process.pid] == [:])
+        // A process that was given up costs no more pauses.
+        let before = reader.pauses
+        #expect(reader.read([process.pid])[process.pid] == [:])
+        #expect(before > 0 && reader.pauses == before)
+    }
+
+    @Test("ends all that are meant, with what they have started, and nobody else") func killAll()
+        throws
+    {
+        var shell = Shell("setsid sh -c 'sleep 100 & sleep 100 & wait' & wait")
+        shell.environment = ["PATH=/usr/bin:/bin", "CRD_RUN=\(directory.path)"]
+        let process = try shell.start()
+        shell.environment[1] += "/other"
+        let other = try shell.start()
+        #expect(eventually { ProcessTable().tree(below: [process.pid, other.pid]).count == 8 })
+        let name = directory.path.string
+        let killed = ProcessTable.killAll(knowing: ["CRD_RUN"]) { $1["CRD_RUN"] == name }
+        #expect(killed == 4)
+        #expect(try process.wait() == .signaled(SIGKILL))
+        let rest = ProcessTable().tree(below: [other.pid])
+        #expect(rest.count == 4)
+        self.killAll(rest)
+        _ = try other.wait()
     }
 }

@@ -15,6 +15,7 @@ struct Shell {
     var user: UserAccount?
     var cgroup: CInt?
     var openFiles: UInt64?
+    var mark: ProcessMark?
 
     init(_ script: String) {
         self.script = script
@@ -27,7 +28,7 @@ struct Shell {
                 .init(
                     path: path, environment: CStringBlock(environment), directory: directory,
                     descriptors: (script.descriptor, output, output, script.descriptor),
-                    user: user, cgroup: cgroup, openFiles: openFiles))
+                    user: user, cgroup: cgroup, openFiles: openFiles, mark: mark))
         }
     }
 

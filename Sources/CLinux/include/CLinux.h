@@ -46,6 +46,9 @@ struct crd_spawn {
     size_t group_count;
     /// The soft limit of open files to go back to, or 0 to keep ours (getrlimit(2)).
     uint64_t open_files;
+    /// The soft limit of file locks, by which the child and its descendants are recognized, or 0 to
+    /// keep ours. Linux inherits this limit and has enforced none since 2.4.25.
+    uint64_t mark;
     /// Bit n-1 for signal n: those the caller ignores, see crd_ignored_signals.
     uint64_t ignored_signals;
 

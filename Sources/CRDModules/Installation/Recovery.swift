@@ -55,7 +55,7 @@ public enum Recovery {
         guard let record = try TransactionRecord.load(files.record) else { return nil }
         // Whoever it started may still be writing.
         let id = record.id
-        ProcessTable.killAll { ProcessTable.environment(of: $0, ["CRD_RUN"])?["CRD_RUN"] == id }
+        ProcessTable.killAll(knowing: ["CRD_RUN"]) { $1["CRD_RUN"] == id }
         var transaction = Transaction(resuming: record, files, configuration, console)
         try transaction.finish()
         let story =
