@@ -54,8 +54,9 @@ deb: build ## a Debian package in .build/ (VERSION=, OUTPUT=), which dpkg and ap
 	@scripts/packages deb
 	@scripts/deb
 
-clean: ## remove everything built, and the state of `make run`
-	rm -rf .build .run
+clean: ## remove everything built, and what `make run` made; modules of yours in .run/ stay
+	rm -rf .build
+	@scripts/run clean
 
 need-swift:
 	@scripts/need-swift '$(SWIFT)'

@@ -5,7 +5,8 @@ import Testing
 
 /// A directory of packages, gone when it is dropped.
 final class PackageShelf {
-    private static let binary = ProcessInfo.processInfo.environment["CRD_RELEASE_BINARY"] ?? ""
+    /// The release binary.
+    static let binary = ProcessInfo.processInfo.environment["CRD_RELEASE_BINARY"] ?? ""
     static let isPossible = !binary.isEmpty && Surroundings.find("dpkg-shlibdeps") != nil
     static let needs = "dpkg-shlibdeps, and make test, which builds what is packaged"
 
