@@ -117,6 +117,36 @@ int crd_unix_connect(const char *path) {
     return fd;
 }
 
+int crd_unix_datagram(const char *name) {
+    struct sockaddr_un address;
+    if (unix_address(name, &address) == -1) return -1;
+    socklen_t size = sizeof address;
+    if (name[0] == '@') {
+        // An abstract name is exactly as long as it is said to be.
+        address.sun_path[0] = '\0';
+        size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+    }
+    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd == -1) return -1;
+    if (connect(fd, (const struct sockaddr *)&address, size) == -1)
+        return close_keeping_errno(fd);
+    return fd;
+}
+
+int crd_send_descriptor(int socket, int passed) {
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof passed)];
+    } control = {0};
+    struct msghdr message = {.msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof passed);
+    memcpy(CMSG_DATA(header), &passed, sizeof passed);
+    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == -1 ? -1 : 0;
+}
+
 int crd_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 
 int crd_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid) {

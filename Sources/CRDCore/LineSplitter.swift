@@ -10,19 +10,25 @@ public struct LineSplitter: Sendable {
     public init() {}
 
     /// Calls `body` with each line that is complete, without its line feed.
-    public mutating func feed(_ bytes: some Sequence<UInt8>, _ body: ([UInt8]) -> Void) {
+    ///
+    /// - Returns: how many of the bytes were looked at, which are not all only where there were
+    ///   `linesMax` lines.
+    public mutating func feed(
+        _ bytes: some Collection<UInt8>, atMost linesMax: Int = .max, _ body: ([UInt8]) -> Void
+    ) -> Int {
+        var lines = 0
+        var taken = 0
         for byte in bytes {
-            if byte == UInt8(ascii: "\n") {
-                body(rest)
-                rest.removeAll(keepingCapacity: true)
-                continue
-            }
-            rest.append(byte)
-            if rest.count >= Self.lengthMax {
-                body(rest)
-                rest.removeAll(keepingCapacity: true)
-            }
+            guard lines < linesMax else { break }
+            taken += 1
+            let isEnd = byte == UInt8(ascii: "\n")
+            if !isEnd { rest.append(byte) }
+            guard isEnd || rest.count >= Self.lengthMax else { continue }
+            body(rest)
+            lines += 1
+            rest.removeAll(keepingCapacity: true)
         }
+        return taken
     }
 
     /// Hands over what follows the last line feed, if anything does.

@@ -24,7 +24,10 @@ public final class Daemon {
     private let started = Clock.realtimeNanoseconds
     private let state: StateDirectory
     private let inbox = SignalInbox()
-    private let serviceManager = ServiceManager()
+    private let serviceManager: ServiceManager
+    private let serviceManagerRoom: RoomWatch
+    private let log: LogChannel
+    private let logRoom: RoomWatch
     /// When the service manager must hear that the loop turns.
     private var aliveBy: Instant?
     private var status = ""
@@ -40,8 +43,15 @@ public final class Daemon {
     /// starts nothing yet.
     ///
     /// - Throws: `StartFailure`, `SystemCallError`.
-    public init(_ configuration: ConfigurationFile, output: LogOutput, logger: Logger) throws {
+    public init(
+        _ configuration: ConfigurationFile, output: LogOutput, logger: Logger,
+        serviceManager: ServiceManager
+    ) throws {
         self.logger = logger
+        self.serviceManager = serviceManager
+        serviceManagerRoom = RoomWatch(serviceManager)
+        log = output.channel
+        logRoom = RoomWatch(log)
         // Before we move to a cgroup of our own below the one that everything of ours is in.
         let own = OwnEntries()
         let settings = configuration.configuration
@@ -122,11 +132,8 @@ public final class Daemon {
             hangIfAsked()
             performer.prepare()
             tellServiceManager()
-            let reloadAt = isStopping ? nil : reloader.auto.deadline
-            try timer.arm(
-                [scheduler.nextDeadline, aliveBy, reloadAt].compactMap(\.self).min())
             var events: [Event] = []
-            for failure in try reactor.wait(into: &events) { note(failure, &events) }
+            for failure in try wait(into: &events) { note(failure, &events) }
             let childHasEnded = takeSignals(into: &events)
             journal.settle(into: &events)
             process(events)
@@ -143,7 +150,20 @@ public final class Daemon {
         }
         performer.finish()
         journal.store(scheduler, lasting: true)
+        serviceManager.flush()
         logger.notice("stopped")
+    }
+
+    /// Sleeps until there is something to do, be it for those who read what we write.
+    private func wait(into events: inout [Event]) throws -> [Reactor.Failure] {
+        let now = Clock.now
+        log.retry(at: now)
+        serviceManagerRoom.update(in: reactor)
+        logRoom.update(in: reactor)
+        let reloadAt = isStopping ? nil : reloader.auto.deadline
+        let deadlines = [scheduler.nextDeadline, aliveBy, reloadAt, log.deadline(at: now)]
+        try timer.arm(deadlines.compactMap(\.self).min())
+        return try reactor.wait(into: &events, mayWait: !performer.forwarder.hasBacklog)
     }
 
     /// For the tests of the watchdog; no release has it.

@@ -6,25 +6,66 @@ import CRDLinux
 /// What a module prints for people, on its way to the log line by line.
 final class ForwardedOutput: OutputSink {
     private var splitter = LineSplitter()
-    private let output: LogOutput
+    private let forwarder: OutputForwarder
     private let module: String
+    /// What came and was not split into lines yet, from `done` on.
+    private var rest: [UInt8] = []
+    private var done = 0
+    private var isEnding = false
     /// Made when there is something to print: most checks are silent.
     private lazy var fields = makeFields()
     private let makeFields: () -> [LogOutput.Field]
 
     init(
-        _ output: LogOutput, module: String, fields: @escaping () -> [LogOutput.Field]
+        _ forwarder: OutputForwarder, module: String, fields: @escaping () -> [LogOutput.Field]
     ) {
-        self.output = output
+        self.forwarder = forwarder
         self.module = module
         makeFields = fields
     }
 
+    var isWaiting: Bool { !rest.isEmpty }
+    var isFull: Bool { isWaiting || forwarder.isHolding }
+
     func receive(_ bytes: UnsafeRawBufferPointer) {
-        splitter.feed(bytes) { output.forward($0, from: module, fields) }
+        let taken = isWaiting ? 0 : pass(bytes)
+        guard taken < bytes.count else { return }
+        let left = bytes[taken...]
+        if forwarder.keep(self, left.count, isNew: !isWaiting) {
+            rest.append(contentsOf: left)
+        } else {
+            forwarder.log.channel.drop(left.count { $0 == UInt8(ascii: "\n") })
+        }
     }
 
     func finish() {
-        splitter.finish { output.forward($0, from: module, fields) }
+        isEnding = true
+        if !isWaiting { splitter.finish(forward) }
+    }
+
+    /// Passes on some of what waits.
+    ///
+    /// - Returns: how many bytes that was.
+    func resume() -> Int {
+        let taken = pass(rest[done...])
+        done += taken
+        guard done == rest.count else { return taken }
+        (rest, done) = ([], 0)
+        if isEnding { splitter.finish(forward) }
+        return taken
+    }
+
+    private func pass(_ bytes: some Collection<UInt8>) -> Int {
+        var lines = 0
+        let taken = splitter.feed(bytes, atMost: forwarder.share) {
+            lines += 1
+            forward($0)
+        }
+        forwarder.spend(lines)
+        return taken
+    }
+
+    private func forward(_ line: [UInt8]) {
+        forwarder.log.forward(line, from: module, fields)
     }
 }

@@ -18,17 +18,27 @@ public struct LogOutput: Sendable {
     }
 
     private let isJournal: Bool
-    private let standardError = StandardErrorStream()
+    let channel: LogChannel
 
     /// Looks where standard error leads.
     public init() {
         isJournal = Journal.isStandardError
+        channel = isJournal ? .journal() : .standardError()
     }
+
+    /// Writes text to a descriptor, whatever it is.
+    init(to descriptor: CInt) {
+        isJournal = false
+        channel = .standardError(descriptor)
+    }
+
+    /// Writes what the reader had no room for until now, since the program ends.
+    public func finish() { channel.finish() }
 
     /// Writes one line of the daemon's own.
     public func write(_ text: String, _ priority: LogPriority, _ fields: [Field]) {
         guard !isJournal else {
-            return sendToJournal("crd", Array(text.utf8), priority, fields)
+            return sendToJournal("crd", text.utf8, priority, fields)
         }
         let label =
             switch priority {
@@ -37,7 +47,7 @@ public struct LogOutput: Sendable {
             case .notice, .info: ""
             case .debug: "debug: "
             }
-        standardError.write(Array("crd: \(label)\(text)\n".utf8))
+        channel.write(Array("crd: \(label)\(text)\n".utf8))
     }
 
     /// Writes one line that a module printed, with the priority it begins with, if it does.
@@ -47,18 +57,18 @@ public struct LogOutput: Sendable {
         guard !isJournal else {
             return sendToJournal("crd.\(module)", text, priority, fields)
         }
-        standardError.write(Array("\(module): ".utf8) + text + [UInt8(ascii: "\n")])
+        channel.write(Array("\(module): ".utf8) + text + [UInt8(ascii: "\n")])
     }
 
     private func sendToJournal(
-        _ identifier: String, _ text: [UInt8], _ priority: LogPriority, _ fields: [Field]
+        _ identifier: String, _ text: some Collection<UInt8>, _ priority: LogPriority,
+        _ fields: [Field]
     ) {
-        var entry = [
-            Array("MESSAGE=".utf8) + text, Array("PRIORITY=\(priority.rawValue)".utf8),
-            Array("SYSLOG_IDENTIFIER=\(identifier)".utf8),
-        ]
-        for field in fields { entry.append(Array("\(field.name)=\(field.value)".utf8)) }
-        // A journal that takes nothing cannot be told so; what it must not do is stop the daemon.
-        try? Journal.send(entry)
+        var entry = JournalDatagram()
+        entry.append("MESSAGE", text)
+        entry.append("PRIORITY", "\(priority.rawValue)")
+        entry.append("SYSLOG_IDENTIFIER", identifier)
+        for field in fields { entry.append(field.name, field.value) }
+        channel.write(entry.bytes)
     }
 }

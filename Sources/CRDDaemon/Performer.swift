@@ -15,7 +15,8 @@ final class Performer {
     private let roster: ModuleRoster
     /// How much of what a check prints is kept for its response, in bytes.
     var outputMax: Int
-    private let output: LogOutput
+    /// What modules print for people.
+    let forwarder: OutputForwarder
     private let reporter: RunReporter
     private var active: [ModuleID: ActiveRun] = [:]
     /// Modules whose latest response failed.
@@ -39,7 +40,7 @@ final class Performer {
         self.reactor = reactor
         self.containment = containment
         self.outputMax = outputMax
-        self.output = output
+        forwarder = OutputForwarder(output)
         self.reporter = reporter
         self.origin = origin
         self.runPrefix = runPrefix
@@ -73,6 +74,7 @@ final class Performer {
 
     /// Nothing is to be done just now: prepares the next spawn.
     func prepare() {
+        forwarder.beginTurn()
         supplies.restock()
     }
 
@@ -87,6 +89,7 @@ final class Performer {
 
     /// The scheduler has said that all is over.
     func finish() {
+        forwarder.finish()
         guard !containment.finish() else { return }
         reporter.logger.error("a module's process could not be ended and may live on")
     }
@@ -125,8 +128,9 @@ final class Performer {
     }
 
     private func start(_ module: PreparedModule, _ role: Role, _ active: ActiveRun) throws {
-        let forwarded = { [output, name = module.name, id = active.id, cause = active.run.cause] in
-            ForwardedOutput(output, module: name) {
+        let forwarded = {
+            [forwarder, name = module.name, id = active.id, cause = active.run.cause] in
+            ForwardedOutput(forwarder, module: name) {
                 Self.fields(name, role, id, cause)
             }
         }

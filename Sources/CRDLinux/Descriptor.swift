@@ -5,7 +5,7 @@ import Glibc
 public import SystemPackage
 
 /// Sole owner of an open file descriptor; closes it when dropped.
-public struct Descriptor: ~Copyable {
+public struct Descriptor: ~Copyable, Sendable {
     public let rawValue: CInt
 
     /// Takes ownership of `rawValue`, which must be open and close-on-exec.

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// systemd-journald, of whom each machine and each container has one of its own.
 public enum Journald {
-    private static let socket = "/run/systemd/journal/socket"
+    static let socket = "/run/systemd/journal/socket"
     private static let unit = "system.slice/systemd-journald.service"
 
     /// The process that serves our own socket; nil where there is none.

@@ -10,12 +10,24 @@ public protocol OutputSink: AnyObject {
     func receive(_ bytes: UnsafeRawBufferPointer)
     /// No more will come.
     func finish()
+    /// Had better get nothing more for the moment.
+    var isFull: Bool { get }
+}
+
+extension OutputSink {
+    public var isFull: Bool { false }
 }
 
 /// Our end of a pipe that a child writes into.
-public final class PipeSource: EventSource {
+///
+/// It is told once that there is something, and remembers whether it has read all of that: so nothing
+/// has to be registered anew while its sink is full, and the loop can sleep.
+public final class PipeSource: BackloggedSource {
     /// How much is read in one turn, so that a child that prints without end holds up nobody.
     private static let share = 1 << 16
+    /// What is taken in of what a child leaves in its pipe, which can make that longer (fcntl(2),
+    /// `F_SETPIPE_SZ`).
+    private static let restMax = 1 << 20
 
     /// Memory to read into, shared by all pipes of a thread: what is read is handed on at once.
     public final class Scratch {
@@ -33,6 +45,8 @@ public final class PipeSource: EventSource {
     public var sink: (any OutputSink)?
     /// The child's end has been closed by all who had it.
     public private(set) var isFinished = false
+    /// There may be something that was not read yet.
+    private var isPending = false
 
     /// A pipe, and the blocking end for the child, which the caller closes after the spawn
     /// (pipe2(2)).
@@ -55,9 +69,20 @@ public final class PipeSource: EventSource {
     }
 
     public var descriptor: CInt { pipe.rawValue }
+    public var interest: Interest { [.readable, .edge] }
+    public var hasBacklog: Bool { isPending && sink?.isFull != true }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
-        _ = try read(upTo: Self.share)
+        isPending = true
+        var left = Self.share
+        while left > 0, sink?.isFull != true {
+            let count = try read(upTo: left)
+            guard count > 0 else {
+                isPending = false
+                return
+            }
+            left -= count
+        }
     }
 
     /// The child has ended: takes in what it left in the pipe, and no more than that, since
@@ -65,7 +90,7 @@ public final class PipeSource: EventSource {
     public func finish() {
         var waiting: CInt = 0
         if !isFinished { _ = ioctl(pipe.rawValue, UInt(FIONREAD), &waiting) }
-        var rest = Int(waiting)
+        var rest = min(Int(waiting), Self.restMax)
         while rest > 0 {
             guard let count = try? read(upTo: min(rest, Self.share)), count > 0 else { break }
             rest -= count

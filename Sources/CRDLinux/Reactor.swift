@@ -91,11 +91,15 @@ public final class Reactor {
 
     /// Sleeps until something is ready, then drains all that is (epoll_wait(2)). While a source
     /// has a backlog it does not sleep.
-    public func wait(into events: inout [Event]) throws(SystemCallError) -> [Failure] {
+    ///
+    /// - Parameter mayWait: false where the caller has more to do at once.
+    public func wait(
+        into events: inout [Event], mayWait: Bool = true
+    ) throws(SystemCallError) -> [Failure] {
         letGoOfRetired()
         var failures: [Failure] = []
         let waiting = backlogged.filter { $0.source.hasBacklog }
-        let timeout: CInt = waiting.isEmpty ? -1 : 0
+        let timeout: CInt = waiting.isEmpty && mayWait ? -1 : 0
         let count = try ready.withUnsafeMutableBufferPointer { buffer throws(SystemCallError) in
             try systemCall("epoll_wait") {
                 epoll_wait(epoll.rawValue, buffer.baseAddress!, CInt(buffer.count), timeout)

@@ -1,50 +1,74 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Glibc
-import Synchronization
+import SystemPackage
 
-/// Standard error, written to without ever waiting long for whoever reads it.
+/// Standard error, written to without waiting for whoever reads it.
 ///
-/// It cannot be made non-blocking, since that is a property of the open file, which a terminal's
-/// other programs share; so it is asked first whether it takes anything (poll(2)).
-public final class StandardErrorStream: Sendable {
-    /// How long a line waits for room the first time; while lines are being lost, none waits.
-    private static let patience: CInt = 100
-    /// As much as a pipe that is ready takes without blocking (pipe(7), `PIPE_BUF`).
+/// The descriptor cannot be made non-blocking, since that is a property of the open file, which a
+/// terminal's other programs share. A pipe or a terminal is opened once more instead.
+struct StandardErrorStream: LogDestination {
+    private enum Access {
+        /// Non-blocking, and ours alone.
+        case own
+        case socket
+        /// Neither; asked first whether it takes anything (poll(2)).
+        case shared
+    }
+
+    /// As much as a pipe takes in one piece, or without blocking where poll(2) says that it takes
+    /// anything (pipe(7), `PIPE_BUF`).
     private static let chunk = 4_096
 
-    private let lost = Atomic<Int>(0)
+    let file: SharedDescriptor?
+    private let access: Access
 
-    public init() {}
-
-    /// Writes a line, in one write(2) where it is short, so that lines of several writers do not
-    /// mix. A line that finds no room is counted, and the count is told as soon as there is.
-    public func write(_ line: [UInt8]) {
-        let before = lost.load(ordering: .relaxed)
-        guard isReady(within: before == 0 ? Self.patience : 0) else {
-            lost.add(1, ordering: .relaxed)
+    init(_ descriptor: CInt) {
+        var status = stat()
+        _ = fstat(descriptor, &status)
+        let kind = status.st_mode & S_IFMT
+        if kind == S_IFIFO || isatty(descriptor) == 1,
+            let own = try? Descriptor.open(
+                FilePath("/proc/self/fd/\(descriptor)"), O_WRONLY | O_NONBLOCK | O_NOCTTY)
+        {
+            file = SharedDescriptor(own)
+            access = .own
             return
         }
-        if before > 0 {
-            lost.store(0, ordering: .relaxed)
-            put(Array("crd: warning: nobody read here, and \(before) lines were lost\n".utf8))
-        }
-        put(line)
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+        file = copy < 0 ? nil : SharedDescriptor(Descriptor(adopting: copy))
+        access = kind == S_IFSOCK ? .socket : .shared
     }
 
-    private func put(_ line: [UInt8]) {
-        var done = 0
-        while done < line.count, isReady(within: Self.patience) {
-            let count = line.withUnsafeBytes {
-                Glibc.write(
-                    STDERR_FILENO, $0.baseAddress! + done, min(line.count - done, Self.chunk))
+    func write(_ bytes: ArraySlice<UInt8>) -> LogWriteResult {
+        guard let file else { return .impossible }
+        // In one write(2) where it is short, so that lines of several writers do not mix.
+        let chunk = bytes.prefix(Self.chunk)
+        while true {
+            if access == .shared, !isReady(file) { return .full }
+            let count = chunk.withUnsafeBytes { chunk in
+                access == .socket
+                    ? send(
+                        file.rawValue, chunk.baseAddress, chunk.count,
+                        CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
+                    : Glibc.write(file.rawValue, chunk.baseAddress, chunk.count)
             }
-            if count > 0 { done += count } else if errno != EINTR && errno != EAGAIN { return }
+            if count >= 0 { return .wrote(count) }
+            switch Errno(rawValue: errno) {
+            case .interrupted: continue
+            case .wouldBlock: return .full
+            default: return .impossible
+            }
         }
     }
 
-    private func isReady(within milliseconds: CInt) -> Bool {
-        var request = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-        return poll(&request, 1, milliseconds) > 0
+    private func isReady(_ file: SharedDescriptor) -> Bool {
+        var request = pollfd(fd: file.rawValue, events: Int16(POLLOUT), revents: 0)
+        return poll(&request, 1, 0) > 0
+    }
+
+    static func notice(dropped: Int) -> [UInt8] {
+        let lines = "\(dropped) line\(dropped == 1 ? "" : "s")"
+        return Array("crd: warning: dropped \(lines): standard error was not read in time\n".utf8)
     }
 }

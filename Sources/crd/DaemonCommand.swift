@@ -32,11 +32,16 @@ struct DaemonCommand: ParsableCommand {
         try Daemon.holdSignals()
         let configuration = options.load()
         let output = LogOutput()
+        defer { output.finish() }
         let level = Logger.Level(rawValue: logLevel.rawValue) ?? .info
         LoggingSystem.bootstrap { _ in DaemonLogHandler(output, level: level) }
-        recover(configuration, output)
+        let serviceManager = ServiceManager()
+        recover(configuration, output, serviceManager)
         do {
-            try Daemon(configuration, output: output, logger: Logger(label: "crd")).run()
+            try Daemon(
+                configuration, output: output, logger: Logger(label: "crd"),
+                serviceManager: serviceManager
+            ).run()
         } catch {
             output.write("\(error)", .error, [])
             throw ExitCode.failure
@@ -44,11 +49,13 @@ struct DaemonCommand: ParsableCommand {
     }
 
     /// Before any module is read: what an installation that was killed has left half done.
-    private func recover(_ configuration: ConfigurationFile, _ output: LogOutput) {
+    private func recover(
+        _ configuration: ConfigurationFile, _ output: LogOutput, _ serviceManager: ServiceManager
+    ) {
         guard Recovery.isDue(configuration.configuration) else { return }
         let settings = configuration.configuration
         // A rollback may take its time, and then get its grace.
-        ServiceManager().tellStarting(within: (settings.timeout + settings.grace) * 2)
+        serviceManager.tellStarting(within: (settings.timeout + settings.grace) * 2)
         var console = InstallationConsole { output.write($0, .notice, []) }
         console.output = STDERR_FILENO
         Recovery.finishInterrupted(configuration, console: console)

@@ -12,7 +12,7 @@ struct NotificationTests {
         try world.module(
             "Log",
             check: "env | grep -c '^NOTIFY_SOCKET\\|^WATCHDOG' >>'\(world.notes)/env'; exit 1")
-        let socket = try DatagramSocket("\(world.directory)/notify")
+        let socket = try NotifySocket("\(world.directory)/notify")
         let daemon = try await world.start(
             environment: World.environment.merging([
                 "NOTIFY_SOCKET": socket.path, "WATCHDOG_USEC": "400000",
@@ -42,37 +42,55 @@ struct NotificationTests {
         #expect(end.contains("EXTEND_TIMEOUT_USEC="))
         #expect(world.notedLines("env") == ["0"])
     }
-}
 
-/// A Unix socket that messages come to (unix(7)).
-private final class DatagramSocket {
-    let path: String
-    private let socket: CInt
-    private(set) var received: [String] = []
-
-    init(_ path: String) throws {
-        self.path = path
-        socket = Foundation.socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue) | O_CLOEXEC | O_NONBLOCK, 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, size) }
+    @Test(
+        "G14: holds nothing while it does not read, and gets the newest of all when it does",
+        arguments: ["", "@"])
+    func unread(kind: String) async throws {
+        let world = try World(grace: "60s", more: "auto-reload = false")
+        try world.module("Tick", check: "exit 1", manifest: "interval = \"200ms\"")
+        try world.module(
+            "Last", check: "exit 0",
+            response:
+                "echo >'\(world.notes)/responds'; until [ -e '\(world.notes)/end' ]; do sleep 0.02; done",
+            manifest: "[[trigger.signal]]\nsignal = \"USR1\"")
+        try world.write("", to: "notes/end")
+        let socket = try NotifySocket("\(kind)\(world.directory)/notify")
+        try socket.fill()
+        let daemon = try await world.start(
+            environment: World.environment.merging([
+                "NOTIFY_SOCKET": socket.path,
+                // Without a watchdog nothing but room has the rest sent.
+                kind.isEmpty ? "WATCHDOG_USEC" : "IGNORED": "100000",
+            ]) { $1 })
+        let begun = try await world.runs(1, of: "Tick").runs
+        let before = Processes.processorSeconds(daemon.pid)
+        try await world.runs(begun + 10, of: "Tick")
+        // A loop that waits for room where there is none uses all of a processor: two seconds.
+        #expect(Processes.processorSeconds(daemon.pid) - before < 1)
+        #expect(try await world.reload().code == 0)
+        #expect(try await world.reload().code == 0)
+        func told(_ text: String) async throws {
+            try await eventually("\(text) arrives") {
+                socket.receive().contains { $0.hasPrefix(text) }
+            }
         }
-        guard result == 0 else { throw Trouble("bind: \(errno)") }
-    }
+        try await told("RELOADING=1\nMONOTONIC_USEC=")
+        try await told("READY=1\nSTATUS=2 modules, all well")
+        if kind.isEmpty { try await told("WATCHDOG=1") }
+        #expect(socket.received.count { $0.hasPrefix("RELOADING=1") } == 1)
 
-    deinit { close(socket) }
-
-    /// All that has come until now.
-    @discardableResult
-    func receive() -> [String] {
-        var buffer = [UInt8](repeating: 0, count: 4_096)
-        while true {
-            let count = recv(socket, &buffer, buffer.count, 0)
-            guard count > 0 else { return received }
-            received.append(String(decoding: buffer[..<count], as: UTF8.self))
-        }
+        // The same at the end, which a response puts off.
+        try await world.runs(1, of: "Last")
+        for name in ["responds", "end"] { world.remove(note: name) }
+        daemon.send(SIGUSR1)
+        try await eventually("it responds") { world.note("responds") != nil }
+        try socket.fill()
+        daemon.send(SIGTERM)
+        try await eventually("it stops") { world.lines.contains { $0.contains("stopping on") } }
+        try await told("STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=")
+        try socket.fill()
+        try world.write("", to: "notes/end")
+        #expect(try await daemon.end() == 0)
     }
 }

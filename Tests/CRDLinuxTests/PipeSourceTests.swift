@@ -10,6 +10,7 @@ import Testing
 final class CollectingSink: OutputSink {
     private(set) var bytes: [UInt8] = []
     private(set) var finishes = 0
+    var isFull = false
 
     func receive(_ bytes: UnsafeRawBufferPointer) { self.bytes.append(contentsOf: bytes) }
     func finish() { finishes += 1 }
@@ -49,6 +50,25 @@ final class PipeSourceTests {
         for _ in 0..<10 { try source.drain(into: &events) }
         #expect(sink.bytes == bytes)
         #expect(events.isEmpty && !source.isFinished && sink.finishes == 0)
+    }
+
+    @Test("a sink that is full gets nothing, and the rest when it is not, without a spin")
+    func fullSink() throws {
+        let reactor = try Reactor()
+        _ = try reactor.add(source)
+        sink.isFull = true
+        try childEnd.writeAll(Array("one".utf8))
+        let held = try reactor.turn(for: .milliseconds(50))
+        #expect(sink.bytes.isEmpty)
+        #expect(held.turns <= 3)
+        sink.isFull = false
+        #expect(source.hasBacklog)
+        var events: [Event] = []
+        _ = try reactor.wait(into: &events)
+        #expect(sink.bytes.elementsEqual("one".utf8))
+        try childEnd.writeAll(Array("two".utf8))
+        _ = try reactor.wait(into: &events)
+        #expect(sink.bytes.elementsEqual("onetwo".utf8))
     }
 
     @Test("takes what the child left at its end") func rest() throws {

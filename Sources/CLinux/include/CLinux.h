@@ -112,6 +112,11 @@ int crd_set_subreaper(bool adopts);
 /// A listening, non-blocking, close-on-exec stream socket at `path`. \returns it, or -1.
 int crd_unix_listen(const char *path, int backlog);
 int crd_unix_connect(const char *path);
+/// A datagram socket, non-blocking and close-on-exec, connected to a path, or to an abstract name that
+/// begins with '@' here. \returns it, or -1.
+int crd_unix_datagram(const char *address);
+/// Sends a descriptor with an empty message, without waiting (unix(7), SCM_RIGHTS).
+int crd_send_descriptor(int socket, int passed);
 /// accept4(2), non-blocking and close-on-exec.
 int crd_accept(int listener);
 /// SO_PEERCRED, unix(7).

@@ -26,4 +26,9 @@ int crd_test_unshare_mounts(void);
 /// Lets two paths change places (renameat2(2), RENAME_EXCHANGE). \returns 0, or -1.
 int crd_test_exchange(const char *one, const char *other);
 
+/// A non-blocking Unix datagram socket at a path. \returns it, or -1.
+int crd_test_datagram_receiver(const char *path);
+/// Receives a message with a descriptor in it (SCM_RIGHTS). \returns that, close-on-exec, or -1.
+int crd_test_receive_descriptor(int socket);
+
 #pragma clang assume_nonnull end

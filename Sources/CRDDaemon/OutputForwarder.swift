@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import DequeModule
+
+/// Spreads what modules print for people over the turns of the loop: a line costs a system call, and
+/// a pipe holds sixty thousand empty ones.
+final class OutputForwarder {
+    /// Lines in a turn, of all modules.
+    private static let linesMax = 512
+    /// Lines of one output, before it is another's turn.
+    private static let share = 64
+    /// Bytes that wait in all outputs together; lines beyond are dropped and counted.
+    private static let sizeMax = 4 << 20
+
+    let log: LogOutput
+    private var allowance = linesMax
+    /// Outputs with lines that wait, each of them once.
+    private var waiting = Deque<ForwardedOutput>()
+    private var size = 0
+
+    init(_ log: LogOutput) {
+        self.log = log
+    }
+
+    /// Outputs had better get nothing more for the moment.
+    var isHolding: Bool { log.channel.isHolding }
+
+    /// Something is to be done at once.
+    var hasBacklog: Bool { !waiting.isEmpty && !isHolding }
+
+    /// A turn of the loop begins.
+    func beginTurn() {
+        allowance = Self.linesMax
+        guard !isHolding else { return }
+        while allowance > 0, let output = waiting.popFirst() { resume(output) }
+    }
+
+    /// How many lines may be passed on now.
+    var share: Int { min(Self.share, allowance) }
+
+    func spend(_ lines: Int) { allowance -= lines }
+
+    /// Keeps an output whose lines wait.
+    ///
+    /// - Returns: whether there is room for so many bytes more.
+    func keep(_ output: ForwardedOutput, _ bytes: Int, isNew: Bool) -> Bool {
+        guard size + bytes <= Self.sizeMax else { return false }
+        size += bytes
+        if isNew { waiting.append(output) }
+        return true
+    }
+
+    /// The daemon ends: passes on all there is.
+    func finish() {
+        allowance = .max
+        while let output = waiting.popFirst() { resume(output) }
+    }
+
+    private func resume(_ output: ForwardedOutput) {
+        size -= output.resume()
+        if output.isWaiting { waiting.append(output) }
+    }
+}

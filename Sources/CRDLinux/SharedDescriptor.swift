@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A descriptor with several users: it is closed when the last of them lets go.
+public final class SharedDescriptor: Sendable {
+    let descriptor: Descriptor
+
+    var rawValue: CInt { descriptor.rawValue }
+
+    init(_ descriptor: consuming Descriptor) {
+        self.descriptor = descriptor
+    }
+}
