@@ -184,7 +184,7 @@ final class JournalTriggers {
         for module in modules {
             guard let record = scheduler.journalRecord(of: module.id) else { continue }
             if let read = contents.read, record == JournalRecord(position: read) {
-                contents.upToDate.append(module.name)
+                contents.upToDate.insert(module.name)
             } else {
                 contents.records[module.name] = record
             }

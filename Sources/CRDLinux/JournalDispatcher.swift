@@ -45,6 +45,7 @@ final class JournalDispatcher {
     init(_ listeners: [JournalSource.Listener], own: OwnEntries) throws(Pattern.Malformed) {
         self.own = own
         var watches: [Watch] = []
+        var places: [[String]: Int] = [:]
         for (place, listener) in listeners.enumerated() {
             for (number, trigger) in listener.triggers.enumerated() {
                 watches.append(
@@ -54,7 +55,7 @@ final class JournalDispatcher {
                         matches: trigger.match.map { match in
                             (FieldName(match.field), match.values.map { Array($0.utf8) })
                         },
-                        pattern: try Self.look(for: trigger, &patterns)))
+                        pattern: try Self.look(for: trigger, &patterns, &places)))
             }
         }
         self.watches = watches
@@ -62,11 +63,12 @@ final class JournalDispatcher {
     }
 
     private static func look(
-        for trigger: JournalTrigger, _ patterns: inout [Look]
+        for trigger: JournalTrigger, _ patterns: inout [Look], _ places: inout [[String]: Int]
     ) throws(Pattern.Malformed) -> Int? {
         guard let text = trigger.pattern else { return nil }
-        let known = patterns.firstIndex { $0.text == text && $0.field.text == trigger.field }
-        if let known { return known }
+        let key = [trigger.field, text]
+        if let known = places[key] { return known }
+        places[key] = patterns.count
         patterns.append(
             Look(text: text, field: FieldName(trigger.field), pattern: try Pattern(text)))
         return patterns.count - 1
