@@ -129,15 +129,37 @@ struct PackageTests {
         try await box.run("systemctl disable --quiet crd && dpkg -i /srv/0.deb")
         #expect(try await property("UnitFileState", in: box) == "disabled")
 
-        try await box.run("echo 'slots = 2' >/etc/CRD/crd.conf && dpkg -i /srv/1.deb")
-        #expect(box.read("/etc/CRD/crd.conf") == "slots = 2\n")
+        let configuration = "slots = 2\nsupport = \"/srv/support\"\n"
+        try box.write(configuration, to: "/etc/CRD/crd.conf")
+        try await box.run("dpkg -i /srv/1.deb")
+        #expect(box.read("/etc/CRD/crd.conf") == configuration)
         try addModule(to: box)
         try await box.run("useradd member && gpasswd -a member crd")
+        // What is the administrator's in /etc/CRD; receipts, and modules that some of them are of.
+        let receipts = "/var/lib/crd/daemon/receipts"
+        for (path, text) in [
+            ("/etc/CRD/allowed-signers", "somebody"), ("/etc/CRD/chat/url", "http://x"),
+            ("/etc/CRD/crd.conf.dpkg-old", ""), ("/srv/support/tool/tool", ""),
+            ("\(receipts)/Hears.json", "{}"), ("\(receipts)/tool.json", "{}"),
+            ("\(receipts)/gone.json", "{}"), ("/var/lib/crd/modules/Hears/runs", "start\n"),
+            ("/var/lib/crd/daemon/aside/tool-1/rollback", ""),
+        ] { try box.write(text, to: path) }
         let said = try await box.run("dpkg -P crd")
         #expect(said.contains("crd: kept /opt/CRD/modules, which is not empty\n"), "\(said)")
         #expect(said.contains("crd: kept the group crd, which has members\n"), "\(said)")
         #expect(box.read("/opt/CRD/modules/Hears/check") != nil)
-        #expect(try await box.run("ls -d /etc/CRD /var/lib/crd /run/crd 2>/dev/null || :") == "")
+        for path in [
+            "/etc/CRD, which is not empty", "\(receipts)/Hears.json, since the module is there",
+            "\(receipts)/tool.json, since the module is there",
+            "/var/lib/crd/daemon/aside, where files of rollbacks that failed are",
+        ] { #expect(said.contains("crd: kept \(path)\n"), "\(said)") }
+        let left = try await box.run("find /etc/CRD /var/lib/crd /run/crd -type f 2>/dev/null || :")
+        #expect(
+            left.split(separator: "\n").sorted() == [
+                "/etc/CRD/allowed-signers", "/etc/CRD/chat/url",
+                "/var/lib/crd/daemon/aside/tool-1/rollback", "\(receipts)/Hears.json",
+                "\(receipts)/tool.json",
+            ])
     }
 
     @Test(
