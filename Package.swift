@@ -97,8 +97,7 @@ let package = Package(
         .testTarget(
             name: "CRDDaemonTests",
             dependencies: [
-                "CRDCore", "CRDDaemon", "CTestSupport", "crd",
-                .product(name: "Logging", package: "swift-log"),
+                "CRDCore", "CRDDaemon", "crd", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
     ],

@@ -42,14 +42,14 @@ struct FailingInstallTests {
             says: ["ended with signal 9", "nothing of queue is left"]),
         Failure(
             testDescription: "timeout", install: "setsid sleep 300 & sleep 300",
-            manifest: "[install]\ntimeout = \"300ms\"",
-            says: ["took longer than 300ms", "[install]", "nothing of queue is left"]),
+            manifest: "[install]\ntimeout = \"3s\"",
+            says: ["took longer than 3s", "[install]", "nothing of queue is left"]),
         Failure(
             testDescription: "timeout for both roles", install: "sleep 300",
-            manifest: "timeout = \"300ms\"", says: ["took longer than 300ms"]),
+            manifest: "timeout = \"3s\"", says: ["took longer than 3s"]),
         Failure(
             testDescription: "deaf to SIGTERM", install: "trap '' TERM; sleep 300; sleep 300",
-            manifest: "[install]\ntimeout = \"300ms\"", says: ["took longer than 300ms"]),
+            manifest: "[install]\ntimeout = \"3s\"", says: ["took longer than 3s"]),
         Failure(
             testDescription: "no rollback", install: "exit 4", rollback: nil,
             says: ["exit code 4", "has no 'rollback'", "not undone"], marks: ["a", "b", "c"]),
@@ -62,8 +62,8 @@ struct FailingInstallTests {
             ], marks: ["b", "c"], isKeptAside: true),
         Failure(
             testDescription: "rollback hangs", install: "exit 6", rollback: "sleep 300",
-            manifest: "[install]\ntimeout = \"300ms\"",
-            says: ["exit code 6", "'rollback' took longer than 300ms", "are kept in"],
+            manifest: "[install]\ntimeout = \"3s\"",
+            says: ["exit code 6", "'rollback' took longer than 3s", "are kept in"],
             marks: ["a", "b", "c"], isKeptAside: true),
         Failure(
             testDescription: "much output", install: "yes line | head -n 300000; exit 7",

@@ -70,7 +70,9 @@ struct JournalOwnTests {
     }
 
     /// What a check logs by itself, by a process that is there while journald asks who it is.
-    private static let child = "{ echo 'child says'; sleep 1; } | logger --tag child"
+    private func child(in world: World) -> String {
+        "{ echo 'child says'; until [ -e '\(world.notes)/asked' ]; do sleep 0.05; done; } | logger --tag child"
+    }
 
     @Test(
         "do not include what a module's child logs by itself, where it is in no cgroup of ours",
@@ -81,11 +83,12 @@ struct JournalOwnTests {
         let place = try await JournalWorld()
         let log = try place.witness(
             "Log", "match = { SYSLOG_IDENTIFIER = 'child' }",
-            before: "[ \"$CRD_TRIGGER\" = journal ] || \(Self.child)")
+            before: "[ \"$CRD_TRIGGER\" = journal ] || \(child(in: place.world))")
         try place.world.module(
-            "Child", check: Self.child, manifest: "interval = '1h'")
+            "Child", check: child(in: place.world), manifest: "interval = '1h'")
         try await start(place)
         try await log.tells(["child says"])
+        try place.world.write("", to: "notes/asked")
     }
 
     @Test(
@@ -98,12 +101,13 @@ struct JournalOwnTests {
         let place = try await JournalWorld()
         let cgroup = try DelegatedCgroup()
         let log = try place.witness("Log", "match = { SYSLOG_IDENTIFIER = 'child' }")
-        try place.world.module("Child", check: Self.child)
+        try place.world.module("Child", check: child(in: place.world))
         try await start(place, in: cgroup)
-        try await place.world.runs(1, of: "Child")
         try await eventually("it is in the journal") {
             try await place.box.entries().contains { $0["MESSAGE"] as? String == "child says" }
         }
+        try place.world.write("", to: "notes/asked")
+        try await place.world.runs(1, of: "Child")
         try await log.expectNoMoreRuns(for: .milliseconds(500))
         // Neither a neighbour's, nor one's of a cgroup with a name that begins alike.
         let sibling = try ScratchCgroup("\(cgroup.path.split(separator: "/").last ?? "")-more")

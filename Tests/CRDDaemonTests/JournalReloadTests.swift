@@ -23,9 +23,11 @@ struct JournalReloadTests {
         let counting = "match = { TEST = 'yes' }\ncount = 3\nwithin = '1h'"
         let log = try place.witness("Log", counting)
         let other = try place.witness("Other", counting)
+        // An entry is told to all that it is for before anything else is done.
+        let each = try place.witness("Each", "match = { TEST = 'yes' }", more: "cooldown = '0s'")
         try await place.start()
         try send(["1", "2"], to: place)
-        try await Task.sleep(for: .milliseconds(300))
+        try await each.tells(["1", "2"])
         // Another trigger beside it, and before it; and a module that is not touched.
         try place.world.write(
             manifest("match = { TEST = 'no' }", counting), to: "modules/Log/module.toml")
@@ -35,7 +37,7 @@ struct JournalReloadTests {
         try await other.tells(["3"])
         // One that is another counts anew.
         try send(["4", "5"], to: place)
-        try await Task.sleep(for: .milliseconds(300))
+        try await each.tells(["1", "2", "3", "4", "5"])
         try place.world.write(
             manifest(counting.replacing("1h", with: "2h")), to: "modules/Log/module.toml")
         #expect(try await place.world.reload().output == "changed: Log\n")

@@ -274,6 +274,8 @@ struct ReloadTests {
         try world.write(good.replacing("50ms", with: "1h"), to: "crd.conf")
         #expect(try await world.reload().output == "crd.conf has changed\n")
         #expect(try world.list().daemon?.complaints == [])
+        // A run of before may be under way.
+        try await eventually("it rests") { try world.listed("Log").state == "idle" }
         let after = try world.listed("Log").runs
         try await Task.sleep(for: .milliseconds(500))
         #expect(try world.listed("Log").runs == after)

@@ -162,7 +162,9 @@ struct WebhookTests {
 
     @Test("no program has a token or a URL from a file in its arguments or its environment")
     func secrets() async throws {
-        let site = try await Site(["--delay", "2"])
+        let gate = try TemporaryDirectory.make()
+        defer { try? FileManager.default.removeItem(atPath: gate) }
+        let site = try await Site(["--until", "\(gate)/open"])
         let mark = "\(UInt64.random(in: 0 ... .max))"
         let token = #"to"k\e"# + mark
         let program = try await site.begin(
@@ -178,6 +180,7 @@ struct WebhookTests {
             #expect(FileManager.default.contents(atPath: "/proc/\(pid)/environ")?.isEmpty == false)
         }
         #expect(Processes.mentioning(mark).map(Processes.name) == [])
+        try Data().write(to: URL(fileURLWithPath: "\(gate)/open"))
         #expect(try await program.end() == 0)
         let request = try #require(try site.server.requests.first)
         #expect(request.headers["authorization"] == "Bearer \(token)")
