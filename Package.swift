@@ -97,7 +97,8 @@ let package = Package(
         .testTarget(
             name: "CRDDaemonTests",
             dependencies: [
-                "CRDCore", "CRDDaemon", "crd", .product(name: "Logging", package: "swift-log"),
+                "CRDCore", "CRDDaemon", "CTestSupport", "crd",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
     ],

@@ -5,6 +5,7 @@ import DequeModule
 /// Counts the entries of one trigger in a sliding window, apart by key.
 ///
 /// Time is the entries' own, so that a backlog is counted as it was written and no timer is needed.
+/// Where the clock was set in between, the time since the boot tells.
 /// Bounded whatever comes in: the keys that were counted longest ago are forgotten first.
 struct EntryCounter: Hashable, Codable, Sendable {
     /// An entry that was counted.
@@ -12,6 +13,25 @@ struct EntryCounter: Hashable, Codable, Sendable {
         /// In microseconds since 1970.
         var time: Int64
         var cursor: String
+        /// The boot in which it was logged, and when, in microseconds since that began; nil in what
+        /// was stored before these were.
+        var boot: String?
+        var monotonic: Int64?
+
+        /// How long before or after another it was logged, in microseconds.
+        ///
+        /// Within a boot that is at least what lies between them by the clock that is never set, and
+        /// at most as much longer as the machine has slept, which that clock leaves out. The
+        /// calendar's clock tells where in between, unless it was set.
+        ///
+        /// - Parameter slept: how long the machine has slept at most, in microseconds.
+        func distance(to other: Noted, slept: Int64) -> Int64 {
+            let apart = other.time - time
+            guard let boot, boot == other.boot, let start = monotonic, let end = other.monotonic
+            else { return abs(apart) }
+            let least = abs(end - start)
+            return min(max(end < start ? -apart : apart, least), least + slept)
+        }
     }
 
     /// The entries that made the count full.
@@ -25,14 +45,21 @@ struct EntryCounter: Hashable, Codable, Sendable {
     static let keysMax = 1_024
     /// Over all keys.
     static let entriesMax = 4_096
-    /// A key is cut there, in bytes.
-    static let keySizeMax = 256
     static let shownMax = 100
 
     private struct Window: Hashable, Codable, Sendable {
-        var key: [UInt8]
+        /// What is shown of the key, and `EntryKey.digest`.
+        let key: [UInt8]
+        let digest: [UInt8]?
         /// Oldest first.
         var entries: Deque<Noted> = []
+
+        init(_ key: EntryKey) {
+            self.key = key.shown
+            digest = key.digest
+        }
+
+        func isOf(_ other: EntryKey) -> Bool { key == other.shown && digest == other.digest }
     }
 
     /// The one that was counted latest last.
@@ -41,19 +68,20 @@ struct EntryCounter: Hashable, Codable, Sendable {
     /// How many keys were forgotten with what was counted of them, for want of room.
     private(set) var forgotten = 0
 
+    /// - Parameter slept: how long the machine has slept at most in the boot of the entry, in
+    ///   microseconds.
     /// - Returns: the entries, if it was this one that made the count full; the key starts anew.
     mutating func count(
-        _ entry: Noted, key: [UInt8], for counting: JournalTrigger.Counting
+        _ entry: Noted, key: EntryKey, for counting: JournalTrigger.Counting, slept: Int64 = 0
     ) -> Tally? {
-        let key = Array(key.prefix(Self.keySizeMax))
-        var window = take(key) ?? Window(key: key)
+        var window = take(key) ?? Window(key)
         let span = counting.window.microseconds
-        // Both ways: after the clock was set back, what was counted before it means nothing.
-        window.entries.removeAll { abs($0.time - entry.time) > span }
+        // Both ways: entries of several machines or boots need not come in order.
+        window.entries.removeAll { $0.distance(to: entry, slept: slept) > span }
         window.entries.append(entry)
         guard window.entries.count < counting.count else {
             return Tally(
-                key: key, count: window.entries.count,
+                key: key.shown, count: window.entries.count,
                 entries: Array(window.entries.suffix(Self.shownMax)))
         }
         size += window.entries.count
@@ -62,8 +90,8 @@ struct EntryCounter: Hashable, Codable, Sendable {
         return nil
     }
 
-    private mutating func take(_ key: [UInt8]) -> Window? {
-        guard let index = windows.lastIndex(where: { $0.key == key }) else { return nil }
+    private mutating func take(_ key: EntryKey) -> Window? {
+        guard let index = windows.lastIndex(where: { $0.isOf(key) }) else { return nil }
         size -= windows[index].entries.count
         return windows.remove(at: index)
     }

@@ -58,6 +58,8 @@ public struct FileChanges: Sendable {
 
     /// What has come to rest. It is not told again.
     public mutating func take(at now: Instant) -> Due {
+        // Not at each of many modules that are put back.
+        unready = unready.filter { $0.value.last + Self.patience > now }
         if let everything, everything.due <= now {
             (changes, self.everything) = ([:], nil)
             return .everything
@@ -76,7 +78,7 @@ public struct FileChanges: Sendable {
         _ name: ModuleName, within patience: Duration = patience, at now: Instant
     ) -> Bool {
         // What was not asked about for so long has been complete meanwhile.
-        unready = unready.filter { $0.value.last + Self.patience > now }
+        if let last = unready[name]?.last, last + Self.patience <= now { unready[name] = nil }
         unready[name, default: Change(first: now, last: now)].last = now
         guard let first = unready[name]?.first, first + patience > now else { return false }
         changes[name] = Change(first: now, last: now)

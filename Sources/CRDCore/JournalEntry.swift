@@ -21,12 +21,22 @@ public struct JournalEntry: Hashable, Sendable {
         json = object.finish()
     }
 
-    /// The unit it is about: what systemd says of a unit counts as that unit's, as for
-    /// `journalctl --unit`. Only systemd itself is believed.
+    /// The unit it is about: what systemd says of a unit counts as that unit's, and so does what
+    /// root's services say of it, as for `journalctl --unit`. Nobody else is believed.
     var unit: ArraySlice<UInt8>? {
-        if fields.first("_PID")?.elementsEqual("1".utf8) == true, let unit = fields.first("UNIT") {
-            return unit
+        func has(_ name: String, _ value: String) -> Bool {
+            fields.first(name)?.elementsEqual(value.utf8) ?? false
+        }
+        if has("_PID", "1"), let unit = fields.first("UNIT") { return unit }
+        if has("_UID", "0") {
+            if has("MESSAGE_ID", Self.coredumpID), let unit = fields.first("COREDUMP_UNIT") {
+                return unit
+            }
+            if let unit = fields.first("OBJECT_SYSTEMD_UNIT") { return unit }
         }
         return fields.first("_SYSTEMD_UNIT")
     }
+
+    /// What systemd-coredump says of a process that dumped core (sd-messages.h).
+    public static let coredumpID = "fc2e22bc6ee647b6b90729ab34a250b1"
 }

@@ -20,22 +20,31 @@ public struct JournalMatch: Hashable, Sendable {
     /// The pattern was given up, for it took more than a line may cost. Whether the line has it is
     /// unknown, so it counts.
     public let isExceeded: Bool
+    /// How long the machine has slept at most in the boot of the entry, in microseconds: time that
+    /// its monotonic clock left out.
+    public let slept: Int64
+    /// Of the field that the trigger counts by, where the entry has only a part of it.
+    private let wholeKey: EntryKey?
 
     public init(
-        trigger: Int, entry: JournalEntry, captures: [Capture] = [], isExceeded: Bool = false
+        trigger: Int, entry: JournalEntry, captures: [Capture] = [], isExceeded: Bool = false,
+        slept: Int64 = 0, wholeKey: EntryKey? = nil
     ) {
+        self.wholeKey = wholeKey
+        self.slept = slept
         self.trigger = trigger
         self.entry = entry
         self.captures = captures
         self.isExceeded = isExceeded
     }
 
-    /// What it is counted by; empty where everything counts together, or it has no such thing.
-    func key(for key: JournalTrigger.Key?) -> [UInt8] {
+    /// What it is counted by.
+    func key(for key: JournalTrigger.Key?) -> EntryKey {
         switch key {
-        case nil: []
-        case .field(let name): entry.fields.first(name).map { Array($0) } ?? []
-        case .capture(let name): captures.first { $0.name == name }?.value ?? []
+        case nil: EntryKey([])
+        case .field(let name): wholeKey ?? entry.fields.first(name).map { EntryKey($0) } ?? .missing
+        case .capture(let name):
+            captures.first { $0.name == name }.map { EntryKey($0.value) } ?? .missing
         }
     }
 

@@ -59,8 +59,10 @@ struct JournalProgress: Sendable {
         if let counting {
             let position = match.entry.position
             tally = counters[match.trigger].count(
-                EntryCounter.Noted(time: position.time, cursor: position.cursor),
-                key: match.key(for: counting.key), for: counting)
+                EntryCounter.Noted(
+                    time: position.time, cursor: position.cursor, boot: position.bootID,
+                    monotonic: position.monotonic),
+                key: match.key(for: counting.key), for: counting, slept: match.slept)
             if tally == nil { return nil }
         }
         if let mark { pending = mark }

@@ -35,6 +35,8 @@ public struct JournalTrigger: Hashable, Codable, Sendable {
 
     /// Each of them must hold.
     public var match: [Match]
+    /// The units of which an entry must be about one, as for `journalctl --unit`; nil: any will do.
+    public var units: [UnitPattern]?
     /// What the pattern is matched with.
     public var field: String
     /// As pcre2pattern(3); nil: any text will do.
@@ -43,10 +45,12 @@ public struct JournalTrigger: Hashable, Codable, Sendable {
     public var counting: Counting?
 
     public init(
-        match: [Match] = [], field: String = "MESSAGE", pattern: String? = nil,
+        match: [Match] = [], units: [UnitPattern]? = nil, field: String = "MESSAGE",
+        pattern: String? = nil,
         counting: Counting? = nil
     ) {
         self.match = match
+        self.units = units
         self.field = field
         self.pattern = pattern
         self.counting = counting

@@ -11,9 +11,20 @@ public enum LogPriority: UInt8, Comparable, Sendable {
 
     var name: String { Self.names[Int(rawValue)] }
 
+    /// By name, or by number as journalctl(1) takes it too.
     init?(named name: String) {
-        guard let number = Self.names.firstIndex(of: name.lowercased()) else { return nil }
-        self.init(rawValue: UInt8(number))
+        if let number = Self.names.firstIndex(of: name.lowercased()) {
+            self.init(rawValue: UInt8(number))
+        } else if name.utf8.count == 1, let number = Int64(name) {
+            self.init(number: number)
+        } else {
+            return nil
+        }
+    }
+
+    init?(number: Int64) {
+        guard let value = UInt8(exactly: number) else { return nil }
+        self.init(rawValue: value)
     }
 
     /// Takes a leading `<3>` off a line, as services of systemd write it (sd-daemon(3)).

@@ -176,12 +176,16 @@ extension JournalTrigger {
         self.init()
         let faults = decoder.faultCount
         decoder.read("match", .journalMatches, into: &match)
+        decoder.read("unit", .units, into: &units)
+        readMatch("identifier", .identifiers, of: "SYSLOG_IDENTIFIER", &decoder)
+        readMatch("priority", .priorities, of: "PRIORITY", &decoder)
         decoder.read("field", .journalField, into: &field)
         decoder.read(
             "pattern", .text("a pattern", objection: Self.objection), into: &pattern)
-        if match.isEmpty && pattern == nil && decoder.faultCount == faults {
+        if match.isEmpty && units == nil && pattern == nil && decoder.faultCount == faults {
             decoder.complainOfLack(
-                "a journal trigger needs 'match', 'pattern' or both, or every entry would be one")
+                "a journal trigger needs 'match', 'unit', 'identifier', 'priority' or 'pattern', or "
+                    + "every entry would be one")
         }
         if pattern == nil, let position = decoder.position(of: "field") {
             decoder.complainOfLack(
@@ -199,6 +203,16 @@ extension JournalTrigger {
         return
             "has a backspace, which \"\\b\" is in double quotes; write the pattern in single quotes, "
             + "where \\b is the edge of a word"
+    }
+
+    /// A key that stands for a match.
+    private mutating func readMatch(
+        _ key: String, _ format: TOMLFormat<[String]>, of field: String,
+        _ decoder: inout TOMLDecoder
+    ) {
+        var values: [String]?
+        decoder.read(key, format, into: &values)
+        if let values { match.append(Match(field: field, values: values)) }
     }
 
     /// The names of the pattern's groups.

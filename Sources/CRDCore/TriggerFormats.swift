@@ -127,6 +127,93 @@ extension TOMLFormat where Value == [JournalTrigger.Match] {
     }
 }
 
+extension TOMLFormat where Value == [UnitPattern] {
+    static let units = TOMLFormat(
+        expected: "a unit's name or glob, such as \"nginx\" or \"worker@*\", or a list of them"
+    ) { value, complaints in
+        var units: [UnitPattern] = []
+        let items = value.items
+        for item in items {
+            guard case .string(let text) = item.content else {
+                complaints.refuse(item)
+                continue
+            }
+            do throws(UnitPattern.Malformed) {
+                let unit = try UnitPattern(parsing: text)
+                complaints.warn(about: unit, at: item.position)
+                units.append(unit)
+            } catch {
+                complaints.refuse(item, because: error.reason)
+            }
+        }
+        if items.isEmpty { complaints.refuse(value, because: "is empty") }
+        return units.isEmpty || units.count < items.count ? nil : units
+    }
+}
+
+extension TOMLFormat where Value == [String] {
+    static let identifiers = TOMLFormat(
+        expected: "a text such as \"sshd\", or a list of texts"
+    ) { value, complaints in
+        let items = value.items
+        let texts = items.compactMap { item -> String? in
+            guard case .string(let text) = item.content else {
+                complaints.refuse(item)
+                return nil
+            }
+            if !text.isEmpty { return text }
+            complaints.refuse(item, because: "is empty")
+            return nil
+        }
+        if items.isEmpty { complaints.refuse(value, because: "is empty") }
+        return texts.isEmpty || texts.count < items.count ? nil : texts
+    }
+
+    /// The priorities that a range comprises, as the journal has them; one alone stands for what is
+    /// worse, too.
+    static let priorities = TOMLFormat(
+        expected: "\"emerg\", \"alert\", \"crit\", \"err\", \"warning\", \"notice\", \"info\", "
+            + "\"debug\", a number from 0 to 7, or a range such as \"warning..err\""
+    ) { value, complaints in
+        let ends: [LogPriority?]
+        switch value.content {
+        case .integer(let number): ends = [.emergency, LogPriority(number: number)]
+        case .string(let text):
+            let parts = text.components(around: "..").map { LogPriority(named: $0) }
+            ends = parts.count == 1 ? [.emergency] + parts : parts
+        default:
+            complaints.refuse(value)
+            return nil
+        }
+        let known = ends.compactMap { $0?.rawValue }.sorted()
+        guard known.count == 2, ends.count == 2 else {
+            complaints.refuse(value, because: "is not a priority")
+            return nil
+        }
+        return (known[0]...known[1]).map { "\($0)" }
+    }
+}
+
+extension String {
+    /// The parts between those separators.
+    fileprivate func components(around separator: String) -> [String] {
+        var parts: [String] = []
+        var rest = self[...]
+        while let place = rest.firstRange(of: separator) {
+            parts.append(String(rest[..<place.lowerBound]))
+            rest = rest[place.upperBound...]
+        }
+        return parts + [String(rest)]
+    }
+}
+
+extension TOMLValue {
+    /// Those of a list; of anything else itself.
+    fileprivate var items: [TOMLValue] {
+        if case .array(let items) = content { items } else { [self] }
+    }
+}
+
 extension TOMLFormat where Value == JournalTrigger.Key {
     /// - Parameter captures: the names of the pattern's groups.
     static func journalKey(_ captures: [String]) -> TOMLFormat {
@@ -153,6 +240,14 @@ extension TOMLComplaints {
     fileprivate mutating func warn(aboutField name: String, at position: SourcePosition) {
         guard let warning = JournalField.warning(about: name) else { return }
         warn("\(QuotedText.single(key)): '\(name)' \(warning)", at: position)
+    }
+
+    fileprivate mutating func warn(about unit: UnitPattern, at position: SourcePosition) {
+        guard !unit.isGlob, UnitName.isTemplate(unit.text) else { return }
+        warn(
+            "\(QuotedText.single(key)): \(QuotedText.double(unit.text)) can match no entry, since a "
+                + "template does not run, its instances do; write "
+                + QuotedText.double(UnitName.instances(of: unit.text)), at: position)
     }
 
     /// Of values that were accepted, those that no entry has.

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// A unit's name, or a glob for several, as `journalctl --unit` takes it.
-public struct UnitPattern: Hashable, Sendable {
+public struct UnitPattern: Hashable, Codable, Sendable {
     /// A name with its suffix, or a glob.
     public let text: String
     /// Whether it stands for names that fnmatch(3) has to find.
     public let isGlob: Bool
+
+    /// Whether it may stand for slices, of which the entries of all that is in them are told.
+    public var isSlice: Bool { isGlob || text.hasSuffix(".slice") }
+
+    /// Whether a glob tells what kind of unit it is for; if not, ".service" is understood too.
+    public var hasSuffix: Bool { UnitName.hasSuffix(text) }
 
     /// What is wrong with a text, completing ""text" …".
     struct Malformed: Error {

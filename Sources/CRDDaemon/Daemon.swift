@@ -31,6 +31,9 @@ public final class Daemon {
     /// When the service manager must hear that the loop turns.
     private var aliveBy: Instant?
     private var status = ""
+    /// When the status line may be made anew.
+    private var summaryAt: Instant?
+    private static let summaryPeriod = Duration.seconds(1)
     private var scheduler: Scheduler
     private var isDone = false
     private var isStopping = false
@@ -161,7 +164,10 @@ public final class Daemon {
         serviceManagerRoom.update(in: reactor)
         logRoom.update(in: reactor)
         let reloadAt = isStopping ? nil : reloader.auto.deadline
-        let deadlines = [scheduler.nextDeadline, aliveBy, reloadAt, log.deadline(at: now)]
+        let deadlines = [
+            scheduler.nextDeadline, aliveBy, reloadAt, log.deadline(at: now),
+            hasReported ? summaryAt : nil,
+        ]
         try timer.arm(deadlines.compactMap(\.self).min())
         return try reactor.wait(into: &events, mayWait: !performer.forwarder.hasBacklog)
     }
@@ -184,8 +190,11 @@ public final class Daemon {
                 aliveBy = now + period
             }
         }
-        guard hasReported else { return }
+        // It takes a look at every module, of which each may have something to report.
+        let now = Clock.now
+        guard hasReported, summaryAt.map({ $0 <= now }) ?? true else { return }
         hasReported = false
+        summaryAt = now + Self.summaryPeriod
         let summary = summary
         guard summary != status else { return }
         status = summary

@@ -11,6 +11,8 @@ final class JournalAlarm {
     /// journald time, but the next look comes soon.
     private static let stormMin = 8
     private static let stormPause = Duration.milliseconds(2)
+    /// How often to look, where journald announces new entries, whether there is a journald.
+    private static let announcedPeriod = Duration.seconds(5)
     /// How soon, at first and at last, journald is looked for again after it has ended.
     private static let searchPause = Duration.milliseconds(100)...Duration.seconds(5)
 
@@ -47,13 +49,16 @@ final class JournalAlarm {
     }
 
     private var period: Duration {
-        if case .every(let period) = wake { period } else { JournalWake.fallbackPeriod }
+        switch wake {
+        case .every(let period): period
+        case .notify: Self.announcedPeriod
+        case .auto, .doorbell: JournalWake.fallbackPeriod
+        }
     }
 
     private var wantsBell: Bool { wake == .auto || wake == .doorbell }
 
     func start() throws(SystemCallError) {
-        guard wake != .notify else { return }
         let timer = try TimerSource { [weak self] events in self?.ring(&events) }
         timerToken = try reactor.add(timer)
         self.timer = timer
@@ -80,12 +85,13 @@ final class JournalAlarm {
 
     /// A look has come to the end of the journal.
     ///
+    /// - Parameter deadline: when to look again though nothing rings.
     /// - Returns: whether to look again at once, the bell being armed only now.
-    func settle(after entries: Int) throws(SystemCallError) -> Bool {
+    func settle(after entries: Int, by deadline: Instant?) throws(SystemCallError) -> Bool {
         let wasStorm = isStorm
         isStorm = bell != nil && entries > Self.stormMin
         let pause: Duration? = bell == nil ? period : isStorm ? Self.stormPause : nil
-        try timer?.arm(pause.map { Clock.now + $0 })
+        try timer?.arm([pause.map { Clock.now + $0 }, deadline].compactMap(\.self).min())
         return wasStorm && !isStorm
     }
 

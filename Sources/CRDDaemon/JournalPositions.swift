@@ -17,7 +17,7 @@ final class JournalPositions {
         /// How far the journal had been read.
         var read: JournalPosition?
         /// The modules that had been served until there, by name: most of them.
-        var upToDate: [String] = []
+        var upToDate: Set<String> = []
         /// The others, and those that count.
         var records: [String: JournalRecord] = [:]
 

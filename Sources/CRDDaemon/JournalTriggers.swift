@@ -41,6 +41,7 @@ final class JournalTriggers {
     private var token: Reactor.Token?
     private var hasFailedToStore = false
     private var isDeaf = false
+    private var silence = JournalSilence()
     private var mustReopen = false
     private var reopenedAt: Instant?
     private var exceededBefore = 0
@@ -146,6 +147,7 @@ final class JournalTriggers {
         modules = new
         if alarm == nil { startAlarm() }
         if !modules.isEmpty { open(into: &events) }
+        if silence.isSilent { tellSilence(into: &events) }
         return change.told
     }
 
@@ -184,7 +186,7 @@ final class JournalTriggers {
         for module in modules {
             guard let record = scheduler.journalRecord(of: module.id) else { continue }
             if let read = contents.read, record == JournalRecord(position: read) {
-                contents.upToDate.append(module.name)
+                contents.upToDate.insert(module.name)
             } else {
                 contents.records[module.name] = record
             }
@@ -267,7 +269,30 @@ final class JournalTriggers {
     private func afterLook(_ entries: Int, _ events: inout [Event]) throws(SystemCallError) {
         guard let alarm, let source else { return }
         if entries == 0 && source.isStale() { mustReopen = true }
-        if try alarm.settle(after: entries) { try source.look(into: &events) }
+        noteSilence(after: entries, &events)
+        if try alarm.settle(after: entries, by: silence.deadline) {
+            try source.look(into: &events)
+        }
+    }
+
+    /// What is there can be read, but perhaps nothing will ever come.
+    private func noteSilence(after entries: Int, _ events: inout [Event]) {
+        let wasSilent = silence.isSilent
+        let now = Clock.now
+        if entries > 0 {
+            silence.hear()
+        } else if silence.isDue(at: now) {
+            // Where nobody can tell, as without rights, nothing is said.
+            silence.note(isWritten: JournalSource.isWritten() ?? true, at: now)
+        }
+        guard silence.isSilent != wasSilent else { return }
+        if silence.isSilent { return tellSilence(into: &events) }
+        for module in modules { events.append(.rearmed(module.id, .journal)) }
+    }
+
+    private func tellSilence(into events: inout [Event]) {
+        let reason = JournalSource.silence()
+        for module in modules { events.append(.deafened(module.id, .journal, reason: reason)) }
     }
 
     private func open(into events: inout [Event]) {

@@ -16,6 +16,11 @@ public enum Clock {
     /// Microseconds since the boot, sleep not included, as the journal counts (`CLOCK_MONOTONIC`).
     static var monotonicMicroseconds: Int64 { read(CLOCK_MONOTONIC) / 1_000 }
 
+    /// How long the machine has slept since the boot, in microseconds.
+    static var sleptMicroseconds: Int64 {
+        max(0, (read(CLOCK_BOOTTIME) - read(CLOCK_MONOTONIC)) / 1_000)
+    }
+
     /// Nanoseconds that this thread has had of a processor (`CLOCK_THREAD_CPUTIME_ID`). Takes a
     /// system call, unlike the others.
     public static var threadNanoseconds: Int64 { read(CLOCK_THREAD_CPUTIME_ID) }

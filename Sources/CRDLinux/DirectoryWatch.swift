@@ -14,6 +14,8 @@ public final class DirectoryWatch: EventSource {
 
     private let inotify: Inotify
     private var watches: [ModuleName: Inotify.WatchDescriptor] = [:]
+    /// Links may make one directory that of several modules.
+    private var watched: [Inotify.WatchDescriptor: [ModuleName]] = [:]
     /// The module whose directory it is and the name in it; nil where the kernel's queue was full
     /// and anything may have happened.
     public typealias Changed = ((module: ModuleName, name: String)?) -> Void
@@ -38,6 +40,7 @@ public final class DirectoryWatch: EventSource {
             guard watches[module] != watch else { return }
             forget(module)
             watches[module] = watch
+            watched[watch, default: []].append(module)
         } catch let error where error.meansNothingThere {
             forget(module)
         }
@@ -46,8 +49,10 @@ public final class DirectoryWatch: EventSource {
     /// Watches the module's directory no longer.
     public func forget(_ module: ModuleName) {
         guard let watch = watches.removeValue(forKey: module) else { return }
-        // Links may make one directory that of two modules.
-        if !watches.values.contains(watch) { inotify.remove(watch) }
+        watched[watch]?.removeAll { $0 == module }
+        guard watched[watch]?.isEmpty == true else { return }
+        watched[watch] = nil
+        inotify.remove(watch)
     }
 
     /// The modules whose directories are watched.
@@ -56,9 +61,10 @@ public final class DirectoryWatch: EventSource {
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         try inotify.read { record in
             if record.isOverflow { return changed(nil) }
-            let modules = watches.filter { $0.value == record.watch }.keys
+            let modules = watched[record.watch] ?? []
             if record.isLast {
                 for module in modules { watches[module] = nil }
+                watched[record.watch] = nil
             } else if let name = record.name.map({ String(cString: $0) }) {
                 for module in modules { changed((module, name)) }
             }

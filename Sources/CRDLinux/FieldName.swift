@@ -12,11 +12,18 @@ final class FieldName {
         _ = cString.initialize(from: bytes)
     }
 
+    /// Whether an entry may have it several times; of its own fields journald adds one.
+    var mayRepeat: Bool { !text.hasPrefix("_") || text == "_UDEV_DEVLINK" }
+
     deinit { cString.deallocate() }
 
     /// What the entry at hand has under this name; nil where it has no such field.
-    func value(in reader: JournalReader) -> UnsafeRawBufferPointer? {
-        guard let base = cString.baseAddress, let datum = reader.data(base) else { return nil }
+    ///
+    /// - Parameter isWhole: beyond where values are cut, too.
+    func value(in reader: JournalReader, isWhole: Bool = false) -> UnsafeRawBufferPointer? {
+        guard let base = cString.baseAddress,
+            let datum = isWhole ? reader.wholeData(base) : reader.data(base)
+        else { return nil }
         // The name, which ends in NUL here, and '=' in the datum.
         return UnsafeRawBufferPointer(rebasing: datum[min(cString.count, datum.count)...])
     }

@@ -11,6 +11,8 @@ final class JournalDispatcher {
         /// Which of the module's triggers.
         let number: Int
         let isCounting: Bool
+        /// The field that it counts by, if it does.
+        let key: FieldName?
         let matches: [(field: FieldName, values: [[UInt8]])]
         /// Into `patterns`; nil where any text will do.
         let pattern: Int?
@@ -30,6 +32,8 @@ final class JournalDispatcher {
     private var patterns: [Look] = []
     private let index: JournalIndex
     private let own: OwnEntries
+    /// This boot.
+    private let bootID = JournalReader.currentBootID()
     private(set) var exceeded = JournalSource.Exceeded()
 
     // Of the entry at hand.
@@ -45,28 +49,34 @@ final class JournalDispatcher {
     init(_ listeners: [JournalSource.Listener], own: OwnEntries) throws(Pattern.Malformed) {
         self.own = own
         var watches: [Watch] = []
+        var places: [[String]: Int] = [:]
         for (place, listener) in listeners.enumerated() {
             for (number, trigger) in listener.triggers.enumerated() {
                 watches.append(
                     Watch(
                         listener: place, module: listener.module, number: number,
-                        isCounting: trigger.counting != nil,
+                        isCounting: trigger.counting != nil, key: Self.key(of: trigger),
                         matches: trigger.match.map { match in
                             (FieldName(match.field), match.values.map { Array($0.utf8) })
                         },
-                        pattern: try Self.look(for: trigger, &patterns)))
+                        pattern: try Self.look(for: trigger, &patterns, &places)))
             }
         }
         self.watches = watches
-        index = JournalIndex(listeners.flatMap { $0.triggers.map(\.match) })
+        index = JournalIndex(listeners.flatMap(\.triggers))
+    }
+
+    private static func key(of trigger: JournalTrigger) -> FieldName? {
+        if case .field(let name)? = trigger.counting?.key { FieldName(name) } else { nil }
     }
 
     private static func look(
-        for trigger: JournalTrigger, _ patterns: inout [Look]
+        for trigger: JournalTrigger, _ patterns: inout [Look], _ places: inout [[String]: Int]
     ) throws(Pattern.Malformed) -> Int? {
         guard let text = trigger.pattern else { return nil }
-        let known = patterns.firstIndex { $0.text == text && $0.field.text == trigger.field }
-        if let known { return known }
+        let key = [trigger.field, text]
+        if let known = places[key] { return known }
+        places[key] = patterns.count
         patterns.append(
             Look(text: text, field: FieldName(trigger.field), pattern: try Pattern(text)))
         return patterns.count - 1
@@ -130,7 +140,9 @@ final class JournalDispatcher {
                 watch.module,
                 JournalMatch(
                     trigger: watch.number, entry: entry, captures: captures,
-                    isExceeded: isExceeded)))
+                    isExceeded: isExceeded,
+                    slept: entry.position.bootID == bootID ? Clock.sleptMicroseconds : 0,
+                    wholeKey: wholeKey(watch, of: entry, in: reader))))
     }
 
     /// An entry is one event for a module, however many of its triggers want it. Those that count
@@ -143,8 +155,8 @@ final class JournalDispatcher {
         watch.matches.allSatisfy { field, values in
             guard let value = field.value(in: reader) else { return false }
             if values.contains(where: { value.elementsEqual($0) }) { return true }
-            // Which of several values libsystemd gives is open. Of its own fields journald adds one.
-            return !field.text.hasPrefix("_") && reader.has(field.text, values)
+            // Which of several values libsystemd gives is open.
+            return field.mayRepeat && reader.has(field.text, values)
         }
     }
 
@@ -163,6 +175,14 @@ final class JournalDispatcher {
             captures.append(.init(name: name, value: value))
         }
         return .matched
+    }
+
+    /// What the trigger counts by, where not all of it is in the entry as it is handed on.
+    private func wholeKey(
+        _ watch: Watch, of entry: JournalEntry, in reader: JournalReader
+    ) -> EntryKey? {
+        guard let key = watch.key, entry.fields.truncated.contains(key.text) else { return nil }
+        return key.value(in: reader, isWhole: true).map { EntryKey($0) }
     }
 
     private func entry(

@@ -21,9 +21,9 @@ final class JournalReader {
         }
         guard let opened else { preconditionFailure("sd_journal_open gave no handle") }
         do throws(SystemCallError) {
-            // More is not unpacked; enough to see that a value is too long.
+            // More is not unpacked.
             try libsystemdCall("sd_journal_set_data_threshold") {
-                sd_journal_set_data_threshold(opened, JournalFields.valueMax + 128)
+                sd_journal_set_data_threshold(opened, Self.threshold)
             }
             descriptor = try libsystemdCall("sd_journal_get_fd") { sd_journal_get_fd(opened) }
         } catch {
@@ -62,7 +62,8 @@ final class JournalReader {
         return try next()
     }
 
-    private func seek(_ cursor: String) throws(SystemCallError) {
+    /// Stands so that `next` steps to the entry of that cursor, or to the one that takes its place.
+    func seek(_ cursor: String) throws(SystemCallError) {
         try libsystemdCall("sd_journal_seek_cursor", on: cursor) {
             sd_journal_seek_cursor(journal, cursor)
         }
@@ -164,6 +165,35 @@ final class JournalReader {
         return UnsafeRawBufferPointer(start: data, count: size)
     }
 
+    /// The same, where `data` and `fields` have only its beginning: up to 4 MiB.
+    func wholeData(_ field: UnsafePointer<CChar>) -> UnsafeRawBufferPointer? {
+        sd_journal_set_data_threshold(journal, 4 << 20)
+        defer { sd_journal_set_data_threshold(journal, Self.threshold) }
+        return data(field)
+    }
+
+    /// Enough to see that a value is too long.
+    private static let threshold = JournalFields.valueMax + 128
+
+    /// Calls `body` with the number of the field and the value, for each value of each of these
+    /// fields: an entry may have a field several times.
+    func visit(
+        _ names: JournalFieldNames, _ body: (Int, UnsafeRawBufferPointer) -> Void
+    ) {
+        // Of what is packed no more is unpacked than tells it from what is looked for.
+        sd_journal_set_data_threshold(journal, names.valueMax + 128)
+        defer { sd_journal_set_data_threshold(journal, Self.threshold) }
+        sd_journal_restart_data(journal)
+        var value: UnsafeRawPointer?
+        var size = 0
+        while true {
+            let number = crd_journal_next_value(
+                journal, names.table, CInt(names.table.count), &value, &size)
+            guard number >= 0 else { return }
+            body(Int(number), UnsafeRawBufferPointer(start: value, count: size))
+        }
+    }
+
     /// Whether the entry has one of these values in a field, which it may have several times.
     func has(_ field: String, _ values: [[UInt8]]) -> Bool {
         let prefix = Array("\(field)=".utf8)
@@ -205,6 +235,11 @@ final class JournalReader {
     }
 
     // MARK: What to step over
+
+    /// `next` stops at every entry again (sd_journal_flush_matches(3)). The place is lost.
+    func stopEverywhere() {
+        sd_journal_flush_matches(journal)
+    }
 
     /// From now on `next` stops only at entries that have, for one of the triggers, a value of each
     /// of its fields (sd_journal_add_match(3)).

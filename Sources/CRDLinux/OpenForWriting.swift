@@ -9,15 +9,18 @@ public enum OpenForWriting {
     /// Given back at once: until then, who opens the file for writing waits.
     ///
     /// False where nobody can tell, as on a file system without leases.
-    public static func contains(_ path: FilePath) -> Bool {
+    public static func contains(_ path: FilePath) -> Bool { find(path) ?? false }
+
+    /// The same; nil where nobody can tell.
+    static func find(_ path: FilePath) -> Bool? {
         guard let file = try? Descriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
-            return false
+            return nil
         }
         if fcntl(file.rawValue, setLease, F_RDLCK) == 0 {
             _ = fcntl(file.rawValue, setLease, F_UNLCK)
             return false
         }
-        return Errno(rawValue: errno) == .wouldBlock
+        return Errno(rawValue: errno) == .wouldBlock ? true : nil
     }
 
     /// `F_SETLEASE` of fcntl.h, which Glibc's module does not have.

@@ -14,7 +14,9 @@ public final class PathSource: BackloggedSource {
     private let table: WatchTable
     private let scan: TreeScan
     private let root = PathNode.root()
-    private var targets: [PathTarget] = []
+    /// By module, each module's in the order in which they came: a module's few are looked for often,
+    /// all of them hardly ever.
+    private var targets: [ModuleID: [PathTarget]] = [:]
     private var renames = RenameMemory()
     /// The modules that were told to be deaf.
     private var deaf: Set<ModuleID> = []
@@ -44,7 +46,7 @@ public final class PathSource: BackloggedSource {
     /// Watches what the triggers ask for. What is there already is nothing new.
     public func arm(_ triggers: [(ModuleID, PathTrigger)], into events: inout [Event]) {
         let added = triggers.map { PathTarget($1, of: $0) }
-        targets += added
+        for target in added { targets[target.module, default: []].append(target) }
         for target in added { resolve(target, because: .nothing) }
         // All of it, since a check that comes before would not see what happens after it.
         finishTurn(share: .max, into: &events)
@@ -53,11 +55,12 @@ public final class PathSource: BackloggedSource {
     /// Watches no longer for these triggers.
     public func disarm(_ triggers: [(ModuleID, PathTrigger)], into events: inout [Event]) {
         for (module, trigger) in triggers {
-            let place = targets.firstIndex { $0.module == module && $0.trigger == trigger }
-            if let place { drop(targets.remove(at: place)) }
+            let place = targets[module]?.firstIndex { $0.trigger == trigger }
+            if let place, let target = targets[module]?.remove(at: place) { drop(target) }
+            if targets[module]?.isEmpty == true { targets[module] = nil }
         }
         for module in Set(triggers.map(\.0)).sorted(by: { $0.index < $1.index })
-        where !targets.contains(where: { $0.module == module }) {
+        where targets[module] == nil {
             // Its number may be another's soon.
             if deaf.remove(module) != nil { events.append(.rearmed(module, .path)) }
         }
@@ -77,7 +80,7 @@ public final class PathSource: BackloggedSource {
 
     /// Tries again to watch what could not be watched for this module.
     public func rearm(_ module: ModuleID, into events: inout [Event]) {
-        for target in targets where target.module == module && target.fault != nil {
+        for target in targets[module] ?? [] where target.fault != nil {
             target.fault = nil
             resolve(target, because: .nothing)
         }
@@ -90,7 +93,12 @@ public final class PathSource: BackloggedSource {
 
     /// The first of the module's paths that is not there.
     public func missingPath(of module: ModuleID) -> String? {
-        targets.first { $0.module == module && $0.node == nil && $0.fault == nil }?.trigger.path
+        targets[module]?.first { $0.node == nil && $0.fault == nil }?.trigger.path
+    }
+
+    /// In the order of the modules' numbers.
+    private var allTargets: [PathTarget] {
+        targets.sorted { $0.key.index < $1.key.index }.flatMap(\.value)
     }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
@@ -231,6 +239,7 @@ public final class PathSource: BackloggedSource {
     /// looks again, and every directory is compared with what is known of it.
     private func rescan() {
         overflows += 1
+        let targets = allTargets
         for target in targets { resolve(target, because: .nothing) }
         var waiting = [root]
         while let node = waiting.popLast() {
@@ -454,8 +463,8 @@ public final class PathSource: BackloggedSource {
         guard isUnsettled || scan.hasFailed || !deaf.isEmpty else { return }
         (isUnsettled, scan.hasFailed) = (false, false)
         var faults: [ModuleID: SystemCallError] = [:]
-        for target in targets {
-            faults[target.module] = faults[target.module] ?? target.fault
+        for (module, targets) in targets {
+            faults[module] = targets.lazy.compactMap(\.fault).first
         }
         for (module, fault) in faults.sorted(by: { $0.key.index < $1.key.index })
         where deaf.insert(module).inserted {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Foundation
 import Testing
 
 @testable import CRDCore
@@ -17,7 +18,7 @@ struct EntryCounterTests {
         return entries.indices.filter { index in
             let (key, second) = entries[index]
             return counter.count(
-                .init(time: second * 1_000_000, cursor: "\(index)"), key: Array(key.utf8),
+                .init(time: second * 1_000_000, cursor: "\(index)"), key: EntryKey(key.utf8),
                 for: counting) != nil
         }
     }
@@ -56,7 +57,7 @@ struct EntryCounterTests {
         for index in 0..<150 {
             #expect(tally == nil)
             tally = counter.count(
-                .init(time: Int64(index), cursor: "c\(index)"), key: [7], for: counting)
+                .init(time: Int64(index), cursor: "c\(index)"), key: EntryKey([7]), for: counting)
         }
         let found = try #require(tally)
         #expect(found.key == [7])
@@ -73,7 +74,7 @@ struct EntryCounterTests {
         var counter = EntryCounter()
         for key in 0..<(EntryCounter.keysMax + 5) {
             _ = counter.count(
-                .init(time: 0, cursor: ""), key: Array("\(key)".utf8), for: Self.counting)
+                .init(time: 0, cursor: ""), key: EntryKey("\(key)".utf8), for: Self.counting)
         }
         #expect(counter.forgotten == 5)
     }
@@ -85,25 +86,109 @@ struct EntryCounterTests {
         for key in 0..<UInt8(20) {
             for index in 0..<999 {
                 let tally = counter.count(
-                    .init(time: Int64(index), cursor: ""), key: [key], for: counting)
+                    .init(time: Int64(index), cursor: ""), key: EntryKey([key]), for: counting)
                 #expect(tally == nil)
             }
         }
         #expect(counter.size <= EntryCounter.entriesMax)
         #expect(
-            counter.count(.init(time: 999, cursor: ""), key: [19], for: counting) != nil,
+            counter.count(.init(time: 999, cursor: ""), key: EntryKey([19]), for: counting)
+                != nil,
             "the latest key is kept")
         #expect(
-            counter.count(.init(time: 999, cursor: ""), key: [0], for: counting) == nil,
+            counter.count(.init(time: 999, cursor: ""), key: EntryKey([0]), for: counting)
+                == nil,
             "the oldest is not")
     }
 
-    @Test("G4: a key of any length takes little") func keysAreCut() {
+    @Test("G4: a key of any length takes little, and differs by every byte of it")
+    func longKeys() {
         let long = Array(repeating: UInt8(ascii: "k"), count: 1 << 16)
         var counter = EntryCounter()
         let counting = JournalTrigger.Counting(count: 2, within: .seconds(1))
-        #expect(counter.count(.init(time: 0, cursor: ""), key: long, for: counting) == nil)
-        let tally = counter.count(.init(time: 0, cursor: ""), key: long, for: counting)
-        #expect(tally?.key.count == EntryCounter.keySizeMax)
+        func count(_ key: [UInt8]) -> EntryCounter.Tally? {
+            counter.count(.init(time: 0, cursor: ""), key: EntryKey(key), for: counting)
+        }
+        for size in [255, 256, 257, long.count] {
+            let key = long.prefix(size)
+            #expect(count(key + [1]) == nil)
+            #expect(count(key + [2]) == nil)
+        }
+        let tally = count(long + [1])
+        #expect(tally?.key == Array(long.prefix(EntryKey.shownMax)))
+        #expect(EntryKey(long).digest?.count == 32)
+    }
+
+    @Test("entries without the field or group are counted together, apart from an empty one")
+    func missing() {
+        var counter = EntryCounter()
+        let counting = JournalTrigger.Counting(count: 2, within: .seconds(1))
+        let keys: [EntryKey] = [.missing, EntryKey([]), .missing, EntryKey([])]
+        let fires = keys.map {
+            counter.count(.init(time: 0, cursor: ""), key: $0, for: counting)?.key
+        }
+        #expect(fires == [nil, nil, [], []])
+    }
+
+    @Test(
+        "within a boot the time since that tells, where the clock was set",
+        arguments: [
+            // Real and monotonic seconds of three entries, what the machine slept; whether they are
+            // three in a minute.
+            ([(0, 100), (1, 101), (2, 102)], 0, true),
+            ([(0, 100), (1, 101), (62, 162)], 0, false),
+            // Set forward by an hour, and back.
+            ([(0, 100), (1, 101), (3_602, 102)], 0, true),
+            ([(3_600, 100), (1, 101), (2, 102)], 0, true),
+            ([(3_600, 100), (1, 170), (2, 171)], 0, false),
+            // It slept for an hour, in which only one of the clocks goes on.
+            ([(0, 100), (1, 101), (3_602, 102)], 3_600, false),
+            // It slept for five seconds, and was set forward by an hour.
+            ([(0, 100), (1, 101), (3_602, 102)], 5, true),
+        ] as [([(Int64, Int64)], Int64, Bool)])
+    func clockSet(entries: [(Int64, Int64)], slept: Int64, isFull: Bool) {
+        for boots in [["a", "a", "a"], ["a", "b", "c"]] {
+            var counter = EntryCounter()
+            let fires = zip(entries, boots).map { entry, boot in
+                let noted = EntryCounter.Noted(
+                    time: entry.0 * 1_000_000, cursor: "", boot: boot,
+                    monotonic: entry.1 * 1_000_000)
+                return counter.count(
+                    noted, key: .missing, for: Self.counting, slept: slept * 1_000_000) != nil
+            }
+            let real = entries.map(\.0)
+            let isFullByCalendar = abs(real[2] - real[0]) <= 60 && abs(real[2] - real[1]) <= 60
+            #expect(fires == [false, false, boots[0] == boots[1] ? isFull : isFullByCalendar])
+        }
+    }
+
+    @Test("reads back what was stored before boots were") func formerRecord() throws {
+        let text = """
+            {"windows":[{"key":[97],"entries":[{"time":1,"cursor":"c"}]}],"size":1,"forgotten":0}
+            """
+        var counter = try JSONDecoder().decode(EntryCounter.self, from: Data(text.utf8))
+        let tally = counter.count(
+            .init(time: 2, cursor: "d", boot: "b", monotonic: 2), key: EntryKey("a".utf8),
+            for: .init(count: 2, within: .seconds(1)))
+        #expect(tally?.entries.map(\.cursor) == ["c", "d"])
+    }
+
+    @Test(
+        "SHA-256 is that of FIPS 180-4",
+        arguments: [
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+            ),
+            (
+                String(repeating: "a", count: 1_000_000),
+                "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
+            ),
+        ])
+    func digest(text: String, expected: String) {
+        let digest = SHA256.digest(text.utf8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+        #expect(digest.joined() == expected)
     }
 }

@@ -39,6 +39,27 @@ struct JournalCountTests {
         #expect(try log.told[2].known.key?.text == "a")
     }
 
+    @Test("are counted apart by values of any length, and together where they have none")
+    func longValues() async throws {
+        let place = try await JournalWorld()
+        let log = try place.witness(
+            "Log", "match = { TEST = 'yes' }\ncount = 2\nwithin = '1h'\nby = 'WHO'")
+        try await place.start()
+        let sizes = [255, 256, 257, 70_000, 300_000]
+        for end in ["a", "b", "a"] {
+            for size in sizes {
+                let value = String(repeating: "x", count: size) + end
+                try place.box.send(["MESSAGE": "\(size)\(end)", "TEST": "yes", "WHO": value])
+            }
+            try place.box.send(["MESSAGE": "none", "TEST": "yes"])
+        }
+        // Of the three without the field two make one event.
+        let expected = ["none"] + sizes.map { "\($0)a" }
+        try await eventually("they are told") { try log.told.count >= expected.count }
+        #expect(try Set(log.told.map(\.message)) == Set(expected))
+        #expect(try log.told.count == expected.count)
+    }
+
     @Test("are counted apart by what a group of the pattern took")
     func byCapture() async throws {
         let place = try await JournalWorld()

@@ -62,6 +62,57 @@ struct JournalTriggerTests {
         #expect(try decode("trigger.journal = []").0.journal == [])
     }
 
+    @Test(
+        "unit, identifier and priority are as for journalctl -u, -t and -p",
+        arguments: [
+            ("unit = 'flappy'", [], ["flappy.service"]),
+            ("unit = ['a.socket', 'b@1', 'c*']", [], ["a.socket", "b@1.service", "c*"]),
+            (
+                "identifier = 'sshd'", [.init(field: "SYSLOG_IDENTIFIER", values: ["sshd"])],
+                []
+            ),
+            (
+                "identifier = ['b', 'a']",
+                [.init(field: "SYSLOG_IDENTIFIER", values: ["b", "a"])], []
+            ),
+            (
+                "priority = 'err'", [.init(field: "PRIORITY", values: ["0", "1", "2", "3"])],
+                []
+            ),
+            ("priority = 1", [.init(field: "PRIORITY", values: ["0", "1"])], []),
+            ("priority = '0'", [.init(field: "PRIORITY", values: ["0"])], []),
+            (
+                "priority = 'warning..err'", [.init(field: "PRIORITY", values: ["3", "4"])],
+                []
+            ),
+            ("priority = '5..6'", [.init(field: "PRIORITY", values: ["5", "6"])], []),
+            (
+                "match = { PRIORITY = '3' }\nunit = 'u'\npriority = 4\nidentifier = 'i'",
+                [
+                    .init(field: "PRIORITY", values: ["3"]),
+                    .init(field: "SYSLOG_IDENTIFIER", values: ["i"]),
+                    .init(field: "PRIORITY", values: ["0", "1", "2", "3", "4"]),
+                ], ["u.service"]
+            ),
+        ] as [(String, [JournalTrigger.Match], [String])])
+    func asJournalctl(keys: String, match: [JournalTrigger.Match], units: [String]) throws {
+        let (manifest, complaints) = try decode("[[trigger.journal]]\n\(keys)\n")
+        #expect(complaints == [])
+        let trigger = try #require(manifest.journal.first)
+        #expect(trigger.match == match)
+        #expect((trigger.units ?? []).map(\.text) == units)
+    }
+
+    @Test("a template as a unit is a warning") func template() throws {
+        let (manifest, complaints) = try decode("[[trigger.journal]]\nunit = 'sshd@'\n")
+        #expect(
+            complaints == [
+                "m:2:8: warning: 'trigger.journal.unit': \"sshd@.service\" can match no entry, since "
+                    + "a template does not run, its instances do; write \"sshd@*.service\""
+            ])
+        #expect(manifest.journal.count == 1)
+    }
+
     @Test("a group is preferred to a field of its name") func groupBeforeField() throws {
         let (manifest, complaints) = try decode(
             "trigger.journal = [{ pattern = '(?<UNIT>x)', count = 2, within = 1, by = 'UNIT' }]")
@@ -74,8 +125,8 @@ struct JournalTriggerTests {
         arguments: [
             (
                 "",
-                "m:1:1: a journal trigger needs 'match', 'pattern' or both, or every entry "
-                    + "would be one"
+                "m:1:1: a journal trigger needs 'match', 'unit', 'identifier', 'priority' or "
+                    + "'pattern', or every entry would be one"
             ),
             (
                 "match = {}",
@@ -111,6 +162,34 @@ struct JournalTriggerTests {
                 "match = { PRIORITY = [] }",
                 "m:2:22: 'trigger.journal.match.PRIORITY': an array is empty; it must be a string "
                     + "in quotes, or a list of strings"
+            ),
+            (
+                "unit = \"a b\"",
+                "m:2:8: 'trigger.journal.unit': \"a b\" is not a unit's name (systemd.unit(5)); it "
+                    + "must be a unit's name or glob, such as \"nginx\" or \"worker@*\", or a list "
+                    + "of them"
+            ),
+            (
+                "unit = [\"a\", \"/home\"]",
+                "m:2:14: 'trigger.journal.unit': \"/home\" is a path; write the unit's name, which "
+                    + "systemd-escape --path prints; it must be a unit's name or glob, such as "
+                    + "\"nginx\" or \"worker@*\", or a list of them"
+            ),
+            (
+                "unit = \"a[b\"",
+                "m:2:8: 'trigger.journal.unit': \"a[b\" has a '[' without its ']'; it must be a "
+                    + "unit's name or glob, such as \"nginx\" or \"worker@*\", or a list of them"
+            ),
+            (
+                "identifier = []",
+                "m:2:14: 'trigger.journal.identifier': an array is empty; it must be a text such as "
+                    + "\"sshd\", or a list of texts"
+            ),
+            (
+                "priority = \"error\"",
+                "m:2:12: 'trigger.journal.priority': \"error\" is not a priority; it must be "
+                    + "\"emerg\", \"alert\", \"crit\", \"err\", \"warning\", \"notice\", \"info\", "
+                    + "\"debug\", a number from 0 to 7, or a range such as \"warning..err\""
             ),
             (
                 "pattern = \"\"",

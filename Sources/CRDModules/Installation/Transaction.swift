@@ -283,6 +283,8 @@ struct Transaction {
                 + "\(outcome.story): see whether the module works")
     }
 
+    private static let waitPeriod = Duration.milliseconds(100)
+
     /// A run of the version that goes may end first, its response too: what it needs is in the
     /// directory. The run that this crd is a part of is not waited for.
     private func waitForRun(while isConcerned: () -> Bool = { true }) {
@@ -292,12 +294,17 @@ struct Transaction {
         let settings = configuration.configuration
         let end = Clock.now + settings.timeout + settings.grace
         var hasSaid = false
-        while Clock.now < end, interruption.signal == nil, console.runUnderWay(name) == run,
-            isConcerned()
-        {
+        while interruption.signal == nil {
+            // The daemon answers with all its modules: asking it takes a tenth of its time at most.
+            let asked = Clock.now
+            guard asked < end, console.runUnderWay(name) == run, isConcerned() else { return }
             if !hasSaid { console.say("waiting for a run of \(name) to end") }
             hasSaid = true
-            usleep(100_000)
+            let pause = max(Self.waitPeriod, asked.duration(to: Clock.now) * 9)
+            let next = min(Clock.now + pause, end)
+            while Clock.now < next, interruption.signal == nil {
+                usleep(UInt32(Self.waitPeriod.nanoseconds / 1_000))
+            }
         }
     }
 

@@ -5,6 +5,8 @@
 
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #pragma clang assume_nonnull begin
 
@@ -30,5 +32,14 @@ int crd_test_exchange(const char *one, const char *other);
 int crd_test_datagram_receiver(const char *path);
 /// Receives a message with a descriptor in it (SCM_RIGHTS). \returns that, close-on-exec, or -1.
 int crd_test_receive_descriptor(int socket);
+
+/// Whether this machine's processor has what `crd_test_stop_after_write` takes.
+bool crd_test_has_watchpoints(void);
+
+/// Lets a process with one thread go on until it has written to one of up to four places of eight
+/// bytes, and leaves it stopped there as by SIGSTOP (ptrace(2)). `armed` is called when it waits for
+/// that. To be called in a thread of its own. \returns 0, or -1.
+int crd_test_stop_after_write(pid_t pid, const uintptr_t *addresses, int count,
+                              void (*armed)(void *_Nullable), void *_Nullable context);
 
 #pragma clang assume_nonnull end

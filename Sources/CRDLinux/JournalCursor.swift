@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// An entry's place by its cursor (sd_journal_get_cursor(3)), in the order in which libsystemd walks
+/// through several files.
+struct JournalCursor: Comparable {
+    let text: String
+    private let sequence: Substring
+    private let boot: Substring
+    private let number: UInt64
+    private let monotonic: UInt64
+    private let time: UInt64
+    private let content: UInt64
+
+    init(_ text: String) {
+        self.text = text
+        var parts: [Character: Substring] = [:]
+        for part in text.split(separator: ";") where part.dropFirst().first == "=" {
+            parts[part[part.startIndex]] = part.dropFirst(2)
+        }
+        func hexadecimal(_ name: Character) -> UInt64 {
+            parts[name].flatMap { UInt64($0, radix: 16) } ?? 0
+        }
+        sequence = parts["s"] ?? ""
+        boot = parts["b"] ?? ""
+        number = hexadecimal("i")
+        monotonic = hexadecimal("m")
+        time = hexadecimal("t")
+        content = hexadecimal("x")
+    }
+
+    /// By what both have in common: the numbers of one writer, else the clock of one boot, else the
+    /// calendar's.
+    static func < (left: JournalCursor, right: JournalCursor) -> Bool {
+        if left.sequence == right.sequence, left.number != right.number {
+            return left.number < right.number
+        }
+        if left.boot == right.boot, left.monotonic != right.monotonic {
+            return left.monotonic < right.monotonic
+        }
+        return (left.time, left.content) < (right.time, right.content)
+    }
+}
