@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -36,6 +37,11 @@ int crd_memfd_seal(int fd) {
 void crd_trim_memory(void) { malloc_trim(0); }
 
 int crd_reserve_page(int fd) { return fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 1); }
+
+void crd_ask_file_system(const char *path) {
+    struct statx status;
+    (void)!statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status);
+}
 
 int crd_pipe(int ends[2]) {
     if (pipe2(ends, O_CLOEXEC) == -1) return -1;

@@ -14,6 +14,12 @@ public struct Glob: Hashable, Sendable {
         self.pattern = pattern
     }
 
+    /// One that was parsed before; nil where it is malformed.
+    public init?(_ pattern: String) {
+        guard Self.objection(to: pattern) == nil else { return nil }
+        self.pattern = pattern
+    }
+
     /// fnmatch(3) takes everything, and what it does not understand then matches nothing.
     private static func objection(to pattern: String) -> String? {
         if pattern.isEmpty { return "is empty" }

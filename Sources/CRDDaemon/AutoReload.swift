@@ -15,7 +15,12 @@ final class AutoReload {
     /// How often all is looked at while something cannot be watched.
     private static let pollPeriod = Duration.seconds(5)
 
+    /// How long a module may wait for the name service before it is listed as failed.
+    private static let accountPatience = Duration.seconds(3)
+
     private let reactor: Reactor
+    private let mounts: MountMap
+    private let reach: PathReach
     private let logger: Logger
     private var changes = FileChanges()
     private var isOn = false
@@ -31,8 +36,10 @@ final class AutoReload {
 
     private enum Fault { case directories, modules }
 
-    init(reactor: Reactor, logger: Logger) {
+    init(reactor: Reactor, mounts: MountMap, reach: PathReach, logger: Logger) {
         self.reactor = reactor
+        self.mounts = mounts
+        self.reach = reach
         self.logger = logger
     }
 
@@ -100,6 +107,12 @@ final class AutoReload {
         if isOn { changes.note(name, at: Clock.now) }
     }
 
+    /// What was known when the module was read has changed elsewhere, whether or not files are watched.
+    func insist(_ name: ModuleName) { changes.note(name, at: Clock.now) }
+
+    /// The same for all modules.
+    func insistOnAll() { changes.noteEverything(at: Clock.now) }
+
     /// Something was mounted or unmounted, perhaps in the place of a module.
     func note(_ mounts: [MountTable.Change]) {
         guard isOn else { return }
@@ -129,6 +142,10 @@ final class AutoReload {
     /// Whether the module is not complete yet, so that it is read again a second later; no longer
     /// where that has been so for too long to be no fault.
     func awaits(_ module: InstalledModule, at now: Instant) -> Bool {
+        if module.isStalled { return changes.putBack(module.name, at: now) }
+        if module.awaitsAccount {
+            return changes.putBack(module.name, within: Self.accountPatience, at: now)
+        }
         if module.isBeingWritten {
             return changes.putBack(module.name, within: FileChanges.writingPatience, at: now)
         }
@@ -163,6 +180,15 @@ final class AutoReload {
 
     private func watch(_ name: ModuleName) throws(SystemCallError) {
         let directory = modules.appending(name.description)
+        if let obstacle = reach.obstacle(on: modules) {
+            throw SystemCallError(
+                function: "inotify_add_watch", errno: .timedOut, subject: "\(obstacle.path)")
+        }
+        guard mounts.stallingFileSystem(at: Array(directory.string.utf8)) == nil else {
+            linked.insert(name)
+            watch?.forget(name)
+            return
+        }
         // Links are followed by who follows paths: any of them may lead elsewhere one day.
         guard FileStatus(of: directory, followingLinks: false)?.kind != .symbolicLink else {
             linked.insert(name)

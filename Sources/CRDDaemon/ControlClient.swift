@@ -78,7 +78,7 @@ public enum ControlClient {
         }
         if failure.error == "\(ReactorInterface.name).PermissionDenied" {
             throw Refused(
-                description: "the daemon at \(path) denies that to \(UserAccount.current().name): "
+                description: "the daemon at \(path) denies that to \(UserAccount.daemon.name): "
                     + "only root may change anything, and only root and the members of the group "
                     + "crd may read; run crd as root, or join the group")
         }

@@ -58,7 +58,7 @@ final class ControlService {
         self.list = list
         self.reload = reload
         // Only root can give a file to a group that it is not in.
-        readers = geteuid() == 0 ? UserAccount.group(named: Self.group) : nil
+        readers = geteuid() == 0 ? UserAccount.localGroup(named: Self.group) : nil
         let listener = try SocketListener(path, group: readers) { [weak self] stream in
             self?.accept(stream)
         }

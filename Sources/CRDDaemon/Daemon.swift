@@ -15,12 +15,17 @@ public final class Daemon {
     private let performer: Performer
     private let containment: any Containment
     private let paths: PathTriggers
+    /// Nil where the kernel does not tell what is mounted.
+    private let mounts: MountTable?
     private let journal: JournalTriggers
     private var signals: SignalTriggers
     private let logger: Logger
     private let reloader: Reloader
     /// Who waits for the files to be read again: nobody in particular where it was SIGHUP.
     private var reloadRequests: [(Reloader.Outcome?) -> Void] = []
+    /// Until when they wait for the name service to answer about users that modules name.
+    private var answersDueBy: Instant?
+    private static let answerPatience = Duration.seconds(10)
     private let started = Clock.realtimeNanoseconds
     private let state: StateDirectory
     private let inbox = SignalInbox()
@@ -63,8 +68,12 @@ public final class Daemon {
         state = try StateDirectory.open(settings)
         reactor = try Reactor()
         timer = try TimerSource()
+        let helpers = HelperProcess.Roll(reactor)
+        mounts = Self.mountTable(logger)
 
-        let reloader = Reloader(configuration, reactor: reactor, logger: logger)
+        let reloader = Reloader(
+            configuration, reactor: reactor, helpers: helpers, mounts: mounts?.map ?? MountMap(),
+            logger: logger)
         self.reloader = reloader
         let policies = reloader.begin()
         let keeps: (String) -> Bool = { reloader.roster.keepsLeftovers($0) }
@@ -75,14 +84,16 @@ public final class Daemon {
         containment =
             if let cgroups = CgroupContainment(reactor, logger: logger) { cgroups } else {
                 try SubreaperContainment(
-                    origin: origin, runPrefix: runPrefix, keepsLeftovers: keeps)
+                    origin: origin, runPrefix: runPrefix, helpers: helpers, keepsLeftovers: keeps)
             }
         performer = try Performer(
             reloader.roster, reactor: reactor, containment: containment,
-            origin: origin, runPrefix: runPrefix, outputMax: settings.outputMax, output: output,
-            reporter: RunReporter(logger: logger))
+            origin: origin, runPrefix: runPrefix, reach: reloader.reach,
+            outputMax: settings.outputMax, output: output, reporter: RunReporter(logger: logger))
         scheduler = Scheduler(policies, slots: settings.slotsInForce, at: Clock.now)
-        paths = PathTriggers(reloader.pathTriggers, reactor: reactor, logger: logger)
+        paths = PathTriggers(
+            reloader.pathTriggers, reactor: reactor, helpers: helpers,
+            mounts: mounts?.map ?? MountMap(), logger: logger)
         journal = JournalTriggers(
             reloader.journalTriggers, broken: reloader.broken, configuration: settings,
             state: state.path, own: own, reactor: reactor, logger: logger)
@@ -113,7 +124,7 @@ public final class Daemon {
     public func run() throws {
         // Arm, then look: the checks at the start see what happened before, the watches the rest.
         var events: [Event] = []
-        paths.mounted = { [reloader] in reloader.auto.note($0) }
+        try watchMounts()
         paths.arm(into: &events)
         reloader.noteStrangers()
         let (records, catchUp) = journal.begin()
@@ -139,6 +150,7 @@ public final class Daemon {
             for failure in try wait(into: &events) { note(failure, &events) }
             let childHasEnded = takeSignals(into: &events)
             journal.settle(into: &events)
+            paths.settle(into: &events)
             process(events)
             journal.note(events)
             paths.logOverflows()
@@ -166,10 +178,30 @@ public final class Daemon {
         let reloadAt = isStopping ? nil : reloader.auto.deadline
         let deadlines = [
             scheduler.nextDeadline, aliveBy, reloadAt, log.deadline(at: now),
-            hasReported ? summaryAt : nil,
+            hasReported ? summaryAt : nil, paths.deadline, answersDueBy,
         ]
         try timer.arm(deadlines.compactMap(\.self).min())
         return try reactor.wait(into: &events, mayWait: !performer.forwarder.hasBacklog)
+    }
+
+    private static func mountTable(_ logger: Logger) -> MountTable? {
+        do throws(SystemCallError) {
+            return try MountTable()
+        } catch {
+            logger.warning(
+                "a mount over a watched path is noticed only at the next interval check, and one whose server does not answer not at all: \(error)"
+            )
+            return nil
+        }
+    }
+
+    private func watchMounts() throws(SystemCallError) {
+        guard let mounts else { return }
+        mounts.receive = { [unowned self] changes, events in
+            paths.take(changes, into: &events)
+            reloader.auto.note(changes)
+        }
+        _ = try reactor.add(mounts)
     }
 
     /// For the tests of the watchdog; no release has it.
@@ -326,7 +358,12 @@ public final class Daemon {
     /// Reads again what somebody asked for, or what has changed and come to rest.
     private func reload() {
         let now = Clock.now
-        guard reloadRequests.isEmpty else { return answerRequests(at: now) }
+        guard reloadRequests.isEmpty else {
+            if let due = answersDueBy, due > now, reloader.accounts.isPending, !isStopping {
+                return
+            }
+            return answerRequests(at: now)
+        }
         guard !isStopping, let deadline = reloader.auto.deadline, deadline <= now else { return }
         let due = reloader.auto.take(at: now) {
             var events: [Event] = []
@@ -344,11 +381,19 @@ public final class Daemon {
         let requests = reloadRequests
         reloadRequests = []
         guard !isStopping else {
+            answersDueBy = nil
             for answer in requests { answer(nil) }
             return
         }
         serviceManager.tellReloading()
         let outcome = read(.everything, at: now)
+        if outcome.awaitsAccounts, answersDueBy == nil {
+            // Mostly the name service has only been slow for a moment.
+            answersDueBy = now + Self.answerPatience
+            reloadRequests = requests
+            return
+        }
+        answersDueBy = nil
         status = summary
         serviceManager.tellReady(status)
         for answer in requests { answer(outcome) }

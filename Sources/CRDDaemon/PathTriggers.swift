@@ -15,27 +15,36 @@ final class PathTriggers {
 
     private var triggers: [Trigger]
     private let reactor: Reactor
+    private let helpers: HelperProcess.Roll
+    private let mounts: MountMap
     private let logger: Logger
     private var source: PathSource?
     /// Those who wait for there to be a source.
     private var waiting: Set<ModuleID> = []
     private var overflowsLogged = 0
     private var overflowLoggedAt: Instant?
-    private var watchesMounts = false
-    /// Called with what was mounted and unmounted.
-    var mounted: ([MountTable.Change]) -> Void = { _ in }
+    /// Who watches what may stall, by mount point.
+    private var watchers: [[UInt8]: MountWatcher] = [:]
+    private var haveBordersChanged = false
+    /// What the watchers have reported since the last `settle`.
+    private var reports: [(mountPoint: [UInt8], report: MountWatcher.Report)] = []
 
-    init(_ triggers: [Trigger], reactor: Reactor, logger: Logger) {
+    init(
+        _ triggers: [Trigger], reactor: Reactor, helpers: HelperProcess.Roll,
+        mounts: MountMap, logger: Logger
+    ) {
         self.triggers = triggers
         self.reactor = reactor
+        self.helpers = helpers
+        self.mounts = mounts
         self.logger = logger
     }
 
     /// Begins to watch; what is there already is nothing new.
     func arm(into events: inout [Event]) {
         guard !triggers.isEmpty else { return }
-        watchMounts()
         begin(into: &events)
+        settle(into: &events)
     }
 
     /// Watches for these triggers from now on. Where one is as before, so is its watch.
@@ -54,6 +63,7 @@ final class PathTriggers {
         guard let source else { return arm(into: &events) }
         source.disarm(dropped, into: &events)
         source.arm(added, into: &events)
+        settle(into: &events)
     }
 
     private struct Key: Hashable {
@@ -70,11 +80,15 @@ final class PathTriggers {
         } else {
             begin(into: &events)
         }
+        for watcher in watchers.values { watcher.rearm(module) }
+        settle(into: &events)
     }
 
     /// The source has failed, and the reactor let go of it.
     func lose(_ error: SystemCallError, into events: inout [Event]) {
         source = nil
+        for watcher in watchers.values { watcher.want([:]) }
+        reports = []
         deafen("\(error)", into: &events)
     }
 
@@ -83,6 +97,64 @@ final class PathTriggers {
     /// The first of the module's paths that is not there.
     func missingPath(of module: ModuleID) -> String? {
         source?.missingPath(of: module)
+            ?? watchers.values.lazy.compactMap { $0.missingPath(of: module) }.min()
+    }
+
+    /// Something was mounted or unmounted.
+    func take(_ changes: [MountTable.Change], into events: inout [Event]) {
+        source?.take(changes, into: &events)
+    }
+
+    // MARK: Mounts that may stall
+
+    /// When `settle` has something to do though nothing else happens.
+    var deadline: Instant? { watchers.values.compactMap(\.deadline).min() }
+
+    /// Hands on what the watchers have reported, and to them what is theirs to watch. To be called
+    /// after each turn of the loop.
+    func settle(into events: inout [Event]) {
+        if !watchers.isEmpty {
+            let now = Clock.now
+            for watcher in watchers.values { watcher.passDeadline(at: now) }
+        }
+        handOver()
+        guard let source else {
+            reports = []
+            return
+        }
+        while !reports.isEmpty {
+            let all = reports
+            reports = []
+            for (mountPoint, report) in all {
+                switch report {
+                case .happened(let module, let event): events.append(.triggered(module, event))
+                case .fault(let module, let reason):
+                    source.note(reason, of: module, at: mountPoint, into: &events)
+                }
+            }
+            handOver()
+        }
+    }
+
+    private func handOver() {
+        for (mountPoint, watcher) in watchers where watcher.isIdle { watchers[mountPoint] = nil }
+        guard haveBordersChanged else { return }
+        haveBordersChanged = false
+        let stalling = source?.stallingTriggers ?? [:]
+        let byMount = Dictionary(grouping: stalling) { $0.key.mountPoint }
+        for (mountPoint, watcher) in watchers where byMount[mountPoint] == nil { watcher.want([:]) }
+        for (mountPoint, triggers) in byMount {
+            let watcher = watchers[mountPoint] ?? makeWatcher(mountPoint, triggers[0].key.type)
+            watcher.want(Dictionary(uniqueKeysWithValues: triggers.map { ($0.key, $0.value) }))
+        }
+    }
+
+    private func makeWatcher(_ mountPoint: [UInt8], _ type: FileSystemType) -> MountWatcher {
+        let watcher = MountWatcher(mountPoint, type, helpers: helpers) { [unowned self] in
+            reports.append((mountPoint, $0))
+        }
+        watchers[mountPoint] = watcher
+        return watcher
     }
 
     /// How often the kernel's queue was full.
@@ -101,7 +173,8 @@ final class PathTriggers {
 
     private func begin(into events: inout [Event]) {
         do throws(SystemCallError) {
-            let source = try PathSource()
+            let source = try PathSource(mounts: mounts)
+            source.bordersChanged = { [unowned self] in haveBordersChanged = true }
             _ = try reactor.add(source)
             self.source = source
             let freed = waiting
@@ -116,20 +189,6 @@ final class PathTriggers {
     private func deafen(_ reason: String, into events: inout [Event]) {
         for (module, _) in triggers where waiting.insert(module).inserted {
             events.append(.deafened(module, .path, reason: reason))
-        }
-    }
-
-    private func watchMounts() {
-        guard !watchesMounts else { return }
-        watchesMounts = true
-        do throws(SystemCallError) {
-            _ = try reactor.add(
-                MountTable { [unowned self] changes, events in
-                    source?.take(changes, into: &events)
-                    mounted(changes)
-                })
-        } catch {
-            logger.warning("mounting over a watched path goes unnoticed until its timer: \(error)")
         }
     }
 }

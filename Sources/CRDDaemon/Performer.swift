@@ -12,6 +12,7 @@ final class Performer {
     private let reactor: Reactor
     private let containment: any Containment
     private let rule = OwnershipRule()
+    private let reach: PathReach
     private let roster: ModuleRoster
     /// How much of what a check prints is kept for its response, in bytes.
     var outputMax: Int
@@ -33,8 +34,8 @@ final class Performer {
 
     init(
         _ roster: ModuleRoster, reactor: Reactor, containment: any Containment,
-        origin: RunMark.Origin, runPrefix: String, outputMax: Int, output: LogOutput,
-        reporter: RunReporter
+        origin: RunMark.Origin, runPrefix: String, reach: PathReach, outputMax: Int,
+        output: LogOutput, reporter: RunReporter
     ) throws(SystemCallError) {
         self.roster = roster
         self.reactor = reactor
@@ -44,6 +45,7 @@ final class Performer {
         self.reporter = reporter
         self.origin = origin
         self.runPrefix = runPrefix
+        self.reach = reach
         supplies = SpawnSupplies(reactor)
         nothing = try .open("/dev/null", O_RDONLY)
         noEvents = try supplies.eventFile([])
@@ -100,6 +102,7 @@ final class Performer {
         let active = active[id] ?? begin(run, of: id)
         let module = active.prepared
         do {
+            if let obstacle = module.installed.obstacle(reach) { throw obstacle }
             switch role {
             case .check:
                 try module.installed.verify(under: rule)
@@ -112,8 +115,10 @@ final class Performer {
         } catch {
             unregister(active)
             if role == .check { forget(active) }
-            let isWritten = (error as? SpawnError)?.errno == .textFileBusy
-            return [isWritten ? .notReady(id, reason: "\(error)") : .unable(id, reason: "\(error)")]
+            let isPassing =
+                (error as? SpawnError)?.errno == .textFileBusy
+                || (error as? Refusal)?.isStalled == true
+            return [isPassing ? .notReady(id, reason: "\(error)") : .unable(id, reason: "\(error)")]
         }
     }
 

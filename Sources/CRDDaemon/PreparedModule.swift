@@ -37,7 +37,7 @@ final class PreparedModule {
         if !Self.sharesState(installed) {
             // Each role must get through to its own below it.
             let own = parent.appending(installed.name.description)
-            try Directory.makePrivate(own, owner: .current(), mode: 0o711)
+            try Directory.makePrivate(own, owner: .daemon, mode: 0o711)
         }
         for role in Role.allCases {
             guard let account = installed.accounts[role] else { continue }
@@ -80,9 +80,4 @@ final class PreparedModule {
     /// Where the value of an event's variable is cut, in bytes: execve(2) takes 128 KiB in one,
     /// and the whole value is among the events.
     private static let valueMax = 4_096
-}
-
-extension UserAccount {
-    /// Whom this process runs as, looked up once.
-    static let daemon = current()
 }

@@ -24,6 +24,8 @@ final class Reloader {
         var warnings: [Diagnostic] = []
         /// Not complete yet, and read again a second later.
         var unready: [ModuleName] = []
+        /// Some of those wait for the name service.
+        var awaitsAccounts = false
 
         static let consequence = "; until then what was read before is in force"
 
@@ -64,24 +66,50 @@ final class Reloader {
     private var strayFaults: [Diagnostic] = []
     private(set) var support: [InstalledModule] = []
     let auto: AutoReload
+    let accounts: AccountDirectory
+    private let probes: MountProbes
+    /// What can be looked at without waiting for a file server.
+    let reach: PathReach
     private let logger: Logger
 
     var configuration: Configuration { file.configuration }
 
-    init(_ file: ConfigurationFile, reactor: Reactor, logger: Logger) {
+    init(
+        _ file: ConfigurationFile, reactor: Reactor, helpers: HelperProcess.Roll,
+        mounts: MountMap, logger: Logger
+    ) {
         self.file = file
         self.logger = logger
-        auto = AutoReload(reactor: reactor, logger: logger)
+        accounts = AccountDirectory(helpers, logger: logger)
+        probes = MountProbes(mounts, helpers: helpers, logger: logger)
+        reach = PathReach(probes)
+        auto = AutoReload(reactor: reactor, mounts: mounts, reach: reach, logger: logger)
         auto.apply(file.configuration)
+        probes.recovered = { [auto] in auto.insistOnAll() }
+        accounts.changed = { [unowned self] user in readAgain(whereUserIs: user) }
+    }
+
+    private var shelf: ModuleShelf {
+        ModuleShelf(
+            configuration, findAccount: { [accounts] in accounts.find($0) }, reach: reach)
+    }
+
+    private func readAgain(whereUserIs user: String) {
+        for (_, member) in roster.all
+        where member.installed.manifest.roles.values.contains(where: { $0.user == user }) {
+            auto.insist(member.name)
+        }
     }
 
     /// Reads the modules at the daemon's start.
     ///
     /// - Returns: the modules' policies, by their numbers.
     func begin() -> [Policy] {
-        let shelf = ModuleShelf(configuration)
+        let shelf = shelf
         auto.follow(shelf.names())
-        let contents = shelf.contents()
+        let contents = accounts.read(waiting: AccountDirectory.Patience.atStart) {
+            shelf.contents()
+        }
         for complaint in contents.lastingComplaints { logger.error("\(complaint)") }
         for warning in contents.modules.flatMap(\.warnings) { logger.warning("\(warning)") }
         strayFaults = contents.complaints
@@ -96,9 +124,10 @@ final class Reloader {
     }
 
     /// Sees to what has come or gone between the reading of the modules and the watch on where they
-    /// live: to be called when that is armed.
+    /// live: to be called when that is armed. From now on others are served.
     func noteStrangers() {
-        let there = Set(ModuleShelf(configuration).names())
+        probes.patience = MountProbes.Patience.inService
+        let there = Set(shelf.names())
         for name in there.symmetricDifference(roster.names) { auto.note(name) }
     }
 
@@ -111,14 +140,15 @@ final class Reloader {
         var outcome = Outcome()
         let former = configuration
         if scope == .everything { readConfiguration(&outcome) }
-        let shelf = ModuleShelf(configuration)
+        let shelf = shelf
+        let patience = AccountDirectory.Patience.inService
         let contents: ModuleShelf.Contents
         var sought: [ModuleName]
         if case .modules(let names) = scope {
-            contents = shelf.contents(only: names)
+            contents = accounts.read(waiting: patience) { shelf.contents(only: names) }
             sought = names
         } else {
-            contents = shelf.contents()
+            contents = accounts.read(waiting: patience) { shelf.contents() }
             sought = roster.names.sorted()
             outcome.faults += news(of: contents.complaints, scope)
             strayFaults = contents.complaints
@@ -131,6 +161,7 @@ final class Reloader {
         difference.leaveOut { module in
             guard auto.awaits(module, at: now) else { return false }
             outcome.unready.append(module.name)
+            outcome.awaitsAccounts = outcome.awaitsAccounts || module.awaitsAccount
             return true
         }
         var reload = Reload(slots: configuration.slotsInForce)

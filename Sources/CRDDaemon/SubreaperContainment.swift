@@ -25,11 +25,15 @@ final class SubreaperContainment: Containment {
     /// Whether the last look found a process of a run that is not its executable.
     private var hasAdopted = false
 
+    private let helpers: HelperProcess.Roll
+
     init(
-        origin: RunMark.Origin, runPrefix: String, keepsLeftovers: @escaping (String) -> Bool
+        origin: RunMark.Origin, runPrefix: String, helpers: HelperProcess.Roll,
+        keepsLeftovers: @escaping (String) -> Bool
     ) throws(SystemCallError) {
         self.origin = origin
         self.runPrefix = runPrefix
+        self.helpers = helpers
         self.keepsLeftovers = keepsLeftovers
         try ChildProcess.adoptOrphans()
     }
@@ -125,7 +129,7 @@ final class SubreaperContainment: Containment {
         for _ in 0..<Self.looksMax {
             look = Look()
             let executables = runs.values.compactMap { $0.process?.pid }
-            for pid in children.read() where !executables.contains(pid) {
+            for pid in children.read() where !executables.contains(pid) && !helpers.contains(pid) {
                 if ProcessTable.reap(pid) {
                     strangers.remove(pid)
                     look.isSettled = false

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CLinux
 import Glibc
 public import SystemPackage
 
@@ -42,6 +43,12 @@ public struct FileStatus: Hashable, Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return nil }
         self.init(status)
+    }
+
+    /// Asks the file system, past what the kernel remembers (statx(2), `AT_STATX_FORCE_SYNC`): returns
+    /// when it has answered, which may be never.
+    public static func ask(_ path: [UInt8]) {
+        withPath(path) { crd_ask_file_system($0) }
     }
 
     private init(_ status: stat) {

@@ -19,12 +19,15 @@ public final class MountTable: EventSource {
     }
 
     private let file: Descriptor
-    private let receive: ([Change], inout [Event]) -> Void
+    /// Called for what has changed, what was unmounted first.
+    public var receive: ([Change], inout [Event]) -> Void
     private var mounts: Set<Mount> = []
+    /// Kept up to date with every drain, before the changes are told.
+    public let map = MountMap()
 
-    /// - Parameter receive: called for what has changed, what was unmounted first.
+    /// Reads the table.
     public init(
-        receive: @escaping ([Change], inout [Event]) -> Void
+        receive: @escaping ([Change], inout [Event]) -> Void = { _, _ in }
     ) throws(SystemCallError) {
         // Of this thread: a mount namespace is one's.
         file = try .open("/proc/thread-self/mountinfo", O_RDONLY)
@@ -65,12 +68,25 @@ public final class MountTable: EventSource {
         try systemCall("lseek", on: "mountinfo") { lseek(file.rawValue, 0, SEEK_SET) }
         let text = try file.readAll(subject: "mountinfo")
         var mounts: Set<Mount> = []
+        var types: [[UInt8]: FileSystemType] = [:]
         for line in text.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
             guard fields.count > 4 else { continue }
-            mounts.insert(Mount(number: Array(fields[0]), path: Self.unescaped(fields[4])))
+            let path = Self.unescaped(fields[4])
+            mounts.insert(Mount(number: Array(fields[0]), path: path))
+            // Of several mounts on one directory the last hides the others.
+            types[path] = Self.type(in: fields.last ?? [])
         }
+        map.replace(with: types)
         return mounts
+    }
+
+    /// The options, a varying number of tags, a hyphen, and the type.
+    private static func type(in rest: ArraySlice<UInt8>) -> FileSystemType {
+        let words = rest.split(separator: UInt8(ascii: " "))
+        let hyphen = words.firstIndex { $0.elementsEqual([UInt8(ascii: "-")]) }
+        let type = hyphen.flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil } ?? []
+        return FileSystemType(String(decoding: type, as: UTF8.self))
     }
 
     /// Space, tab, line feed and backslash are written as a backslash and three octal digits.

@@ -12,14 +12,21 @@ import Glibc
 /// happened is told.
 public final class PathSource: BackloggedSource {
     private let table: WatchTable
+    private let mounts: MountMap
     private let scan: TreeScan
     private let root = PathNode.root()
     /// By module, each module's in the order in which they came: a module's few are looked for often,
     /// all of them hardly ever.
     private var targets: [ModuleID: [PathTarget]] = [:]
     private var renames = RenameMemory()
-    /// The modules that were told to be deaf.
-    private var deaf: Set<ModuleID> = []
+    /// The modules that were reported as deaf, with the reason.
+    private var deaf: [ModuleID: String] = [:]
+    /// Why others cannot watch what this source has left to them, by mount point.
+    private var stalls: [ModuleID: [[UInt8]: String]] = [:]
+    /// What may be on a mount that stalls has changed in this turn.
+    private var hasNewBorders = false
+    /// Called at the end of a turn in which `stallingTriggers` has changed.
+    public var bordersChanged: () -> Void = {}
     /// Nodes whose watch the kernel has ended in this turn, and what that may mean.
     private var orphans: [(node: PathNode, change: Change)] = []
     /// Targets that were gone in this turn and there again when that was looked into.
@@ -34,20 +41,29 @@ public final class PathSource: BackloggedSource {
     /// How often the kernel's queue was full.
     public private(set) var overflows = 0
 
-    /// inotify_init1(2).
-    public init() throws(SystemCallError) {
+    /// Calls inotify_init1(2).
+    ///
+    /// - Parameter mounts: where not to look, since a look might never return; empty for a process
+    ///   that may wait.
+    public init(mounts: MountMap = MountMap()) throws(SystemCallError) {
         table = try WatchTable()
-        scan = TreeScan(table)
+        self.mounts = mounts
+        scan = TreeScan(table, mounts)
+        scan.avoided = { [unowned self] in avoid($0, $1, quietly: $2) }
     }
 
     public var descriptor: CInt { table.inotify.descriptor }
     public var hasBacklog: Bool { !scan.isDone || table.hasRetired }
 
-    /// Watches what the triggers ask for. What is there already is nothing new.
-    public func arm(_ triggers: [(ModuleID, PathTrigger)], into events: inout [Event]) {
+    /// Watches what the triggers ask for.
+    ///
+    /// - Parameter areNews: reports what is there already, since it came unseen.
+    public func arm(
+        _ triggers: [(ModuleID, PathTrigger)], areNews: Bool = false, into events: inout [Event]
+    ) {
         let added = triggers.map { PathTarget($1, of: $0) }
         for target in added { targets[target.module, default: []].append(target) }
-        for target in added { resolve(target, because: .nothing) }
+        for target in added { resolve(target, because: areNews ? .mounted : .nothing) }
         // All of it, since a check that comes before would not see what happens after it.
         finishTurn(share: .max, into: &events)
     }
@@ -62,7 +78,8 @@ public final class PathSource: BackloggedSource {
         for module in Set(triggers.map(\.0)).sorted(by: { $0.index < $1.index })
         where targets[module] == nil {
             // Its number may be another's soon.
-            if deaf.remove(module) != nil { events.append(.rearmed(module, .path)) }
+            stalls[module] = nil
+            if deaf.removeValue(forKey: module) != nil { events.append(.rearmed(module, .path)) }
         }
         isUnsettled = true
         finishTurn(into: &events)
@@ -70,6 +87,7 @@ public final class PathSource: BackloggedSource {
 
     private func drop(_ target: PathTarget) {
         attach(target, to: nil, isDirectory: false, isQuiet: true)
+        hasNewBorders = hasNewBorders || target.border != nil || !target.stallingBranches.isEmpty
         for node in target.way.reversed() {
             node.passing.removeFirst(target)
             table.prune(node)
@@ -85,6 +103,7 @@ public final class PathSource: BackloggedSource {
             resolve(target, because: .nothing)
         }
         scan.retry { $0.module == module }
+        isUnsettled = true
         finishTurn(into: &events)
     }
 
@@ -93,12 +112,77 @@ public final class PathSource: BackloggedSource {
 
     /// The first of the module's paths that is not there.
     public func missingPath(of module: ModuleID) -> String? {
-        targets[module]?.first { $0.node == nil && $0.fault == nil }?.trigger.path
+        targets[module]?.first { $0.node == nil && $0.fault == nil && $0.border == nil }?
+            .trigger.path
     }
 
     /// In the order of the modules' numbers.
     private var allTargets: [PathTarget] {
         targets.sorted { $0.key.index < $1.key.index }.flatMap(\.value)
+    }
+
+    // MARK: Mounts that may stall
+
+    /// What this source does not watch since it lies on such a mount, and whether what is found there
+    /// is news.
+    public var stallingTriggers: [StallingTrigger: Bool] {
+        var found: [StallingTrigger: Bool] = [:]
+        for target in targets.values.joined() {
+            if let border = target.border, let type = mounts.fileSystem(at: border) {
+                let trigger = StallingTrigger(
+                    target.trigger, of: target.module, at: border.path(), type)
+                found[trigger] = target.isBorderNew
+            }
+            for (mountPoint, isNew) in target.stallingBranches {
+                guard let type = mounts.fileSystem(at: mountPoint),
+                    let path = String(validating: shown(mountPoint, to: target), as: UTF8.self)
+                else { continue }
+                var trigger = target.trigger
+                trigger.path = path
+                found[StallingTrigger(trigger, of: target.module, at: mountPoint, type)] = isNew
+            }
+        }
+        return found
+    }
+
+    /// Takes note of why the module's triggers on a mount cannot be watched elsewhere; nil: they can.
+    public func note(
+        _ reason: String?, of module: ModuleID, at mountPoint: [UInt8], into events: inout [Event]
+    ) {
+        guard stalls[module]?[mountPoint] != reason else { return }
+        stalls[module, default: [:]][mountPoint] = reason
+        if stalls[module]?.isEmpty == true { stalls[module] = nil }
+        isUnsettled = true
+        finishTurn(into: &events)
+    }
+
+    private func avoid(_ path: [UInt8], _ heirs: [PathTarget], quietly: Bool) {
+        for target in heirs where target.stallingBranches[path] == nil {
+            target.stallingBranches[path] = !quietly
+            hasNewBorders = true
+        }
+    }
+
+    /// What was mounted there is gone: the directory below is an ordinary part of the tree again.
+    private func includeAgain(_ path: [UInt8]) {
+        guard mounts.fileSystem(at: path)?.mayStall != true else { return }
+        for target in allTargets where target.stallingBranches.removeValue(forKey: path) != nil {
+            hasNewBorders = true
+            guard
+                let parent = node(at: Array(path[..<(path.lastIndex(of: UInt8(ascii: "/")) ?? 0)]))
+            else { continue }
+            tell(target, shown(path, to: target), .unmount, isDirectory: true)
+            scan.add(parent, quietly: false)
+        }
+    }
+
+    private func node(at path: [UInt8]) -> PathNode? {
+        var node = root
+        for name in path.split(separator: UInt8(ascii: "/")) {
+            guard let child = node.children[FileName(name)] else { return nil }
+            node = child
+        }
+        return node
     }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
@@ -129,6 +213,9 @@ public final class PathSource: BackloggedSource {
         events += outbox
         outbox.removeAll(keepingCapacity: true)
         time = nil
+        guard hasNewBorders else { return }
+        hasNewBorders = false
+        bordersChanged()
     }
 
     // MARK: Records
@@ -167,7 +254,7 @@ public final class PathSource: BackloggedSource {
             if !heirs.isEmpty && !events.isDisjoint(with: .departures) {
                 table.release(child, by: heirs)
                 // Two names that were exchanged both go and both come, and not in that order.
-                if !node.isRemoved && node.hasDirectory(name) {
+                if !node.isRemoved && scan.hasDirectory(name, in: node) {
                     scan.inherit(name, of: node, by: heirs, evenIfKnown: true, quietly: false)
                 }
             }
@@ -257,11 +344,8 @@ public final class PathSource: BackloggedSource {
 
     private func take(_ change: MountTable.Change) {
         triggered.removeAll(keepingCapacity: true)
-        var node = root
-        for name in change.path.split(separator: UInt8(ascii: "/")) {
-            guard let child = node.children[FileName(name)] else { return }
-            node = child
-        }
+        if !change.isMounted { includeAgain(change.path) }
+        guard let node = node(at: change.path) else { return }
         let cause = change.isMounted ? Change.mounted : .unmounted
         resolve(through: node, because: cause)
         guard !node.inherited.isEmpty else { return }
@@ -269,7 +353,13 @@ public final class PathSource: BackloggedSource {
         for target in node.inherited where target.awaitsArrivals || event == .unmount {
             tell(target, at: node, nil, event, isDirectory: true)
         }
-        scan.add(node, quietly: false)
+        if mounts.fileSystem(at: node)?.mayStall == true {
+            let heirs = node.inherited
+            avoid(node.path(), heirs, quietly: false)
+            table.release(node, by: heirs)
+        } else {
+            scan.add(node, quietly: false)
+        }
     }
 
     // MARK: Where targets lead
@@ -309,11 +399,19 @@ public final class PathSource: BackloggedSource {
     /// Finds out anew where the target leads, and tells its module if that has changed.
     private func resolve(_ target: PathTarget, because change: Change) {
         let (way, finals, node) = (target.way, target.finals, target.node)
-        let watched = target.watched
-        let walk = PathWalk(target.path, root: root, table: table)
+        let (watched, border) = (target.watched, target.border)
+        let walk = PathWalk(target.path, root: root, table: table, mounts: mounts)
         target.way = walk.way
         target.finals = walk.finals
         target.fault = target.fault ?? walk.fault
+        target.border = walk.border
+        let hidden = walk.fileSystem.flatMap { $0.hidesChanges ? $0 : nil }
+        isUnsettled = isUnsettled || target.hidingFileSystem != hidden
+        target.hidingFileSystem = hidden
+        if border !== walk.border {
+            hasNewBorders = true
+            target.isBorderNew = !change.isNothing
+        }
         defer { isUnsettled = isUnsettled || target.fault != nil }
         for node in walk.way { node.passing.append(target) }
         attach(target, to: walk.node, isDirectory: walk.isDirectory, isQuiet: change.isNothing)
@@ -322,7 +420,9 @@ public final class PathSource: BackloggedSource {
             table.prune(node)
         }
 
-        let hasChanged = target.watched != watched || (target.node == nil) != (node == nil)
+        let hasChanged =
+            target.watched != watched || (target.node == nil) != (node == nil)
+            || (target.border == nil) != (border == nil)
         switch change {
         case .nothing: if target.node != nil { target.isAwaited = false }
         case .entry(let entry) where (finals + target.finals).contains { $0 === entry.node }:
@@ -401,6 +501,8 @@ public final class PathSource: BackloggedSource {
         if case .unmounted = change {
             return tell(target, target.path, .unmount, isDirectory: target.isDirectory)
         }
+        // What is beyond is seen by whoever watches there.
+        if target.border != nil { return }
         if target.node != nil {
             target.isAwaited = false
             guard target.awaitsArrivals else { return }
@@ -458,21 +560,48 @@ public final class PathSource: BackloggedSource {
         return target.path + path.dropFirst(top.count)
     }
 
-    /// Tells who has become deaf, and who hears again.
+    /// Reports who has become deaf, or deaf for another reason, and who hears again.
     private func settleHearing() {
-        guard isUnsettled || scan.hasFailed || !deaf.isEmpty else { return }
-        (isUnsettled, scan.hasFailed) = (false, false)
-        var faults: [ModuleID: SystemCallError] = [:]
-        for (module, targets) in targets {
-            faults[module] = targets.lazy.compactMap(\.fault).first
-        }
-        for (module, fault) in faults.sorted(by: { $0.key.index < $1.key.index })
-        where deaf.insert(module).inserted {
-            outbox.append(.deafened(module, .path, reason: "\(fault)"))
+        guard isUnsettled || scan.hasFailed else { return }
+        // What a scan is still to watch may end a module's deafness.
+        (isUnsettled, scan.hasFailed) = (!scan.isDone, false)
+        let reasons = reasonsOfDeafness()
+        for (module, reason) in reasons.sorted(by: { $0.key.index < $1.key.index })
+        where deaf[module] != reason {
+            deaf[module] = reason
+            outbox.append(.deafened(module, .path, reason: reason))
         }
         guard scan.isDone else { return }
-        let healed = deaf.filter { faults[$0] == nil }
-        deaf.subtract(healed)
-        outbox += healed.sorted { $0.index < $1.index }.map { .rearmed($0, .path) }
+        let healed = deaf.keys.filter { reasons[$0] == nil }.sorted { $0.index < $1.index }
+        for module in healed { deaf[module] = nil }
+        outbox += healed.map { .rearmed($0, .path) }
+    }
+
+    /// Of each module, one reason of each kind: what failed, what stalls, what inotify hides.
+    private func reasonsOfDeafness() -> [ModuleID: String] {
+        var faults: [ModuleID: String] = [:]
+        var hidden: [ModuleID: String] = [:]
+        for target in targets.values.joined() {
+            if let fault = target.fault, faults[target.module] == nil {
+                faults[target.module] = "\(fault)"
+            }
+            if let type = target.hidingFileSystem, hidden[target.module] == nil {
+                hidden[target.module] = type.silence(at: target.trigger.path)
+            }
+        }
+        var reasons = faults
+        for (module, stalls) in stalls {
+            for (_, reason) in stalls.sorted(by: { $0.value < $1.value }) {
+                reasons[module] = reasons[module].map { "\($0); \(reason)" } ?? reason
+            }
+        }
+        return reasons.merging(hidden) { first, _ in first }
+    }
+}
+
+extension FileSystemType {
+    /// Why a trigger there is not enough.
+    public func silence(at path: String) -> String {
+        "'\(path)' lies on \(name), of whose changes inotify(7) does not tell all"
     }
 }

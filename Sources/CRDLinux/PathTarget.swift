@@ -25,6 +25,14 @@ final class PathTarget {
     var isAwaited = true
     /// Why something on its way, or below it, is not watched.
     var fault: SystemCallError?
+    /// The mount point that it lies at or below, whose file system may stall.
+    var border: PathNode?
+    /// It came to lie there while it was watched, so that what is found there is news.
+    var isBorderNew = false
+    /// Such mount points in its tree, and whether what is found there is news.
+    var stallingBranches: [[UInt8]: Bool] = [:]
+    /// What it lies in, if changes there are hidden from inotify(7).
+    var hidingFileSystem: FileSystemType?
 
     init(_ trigger: PathTrigger, of module: ModuleID) {
         self.module = module

@@ -23,16 +23,23 @@ struct PathWalk {
     private(set) var isDirectory = false
     /// Why one of the directories is not watched. The walk goes on past it.
     private(set) var fault: SystemCallError?
+    /// The mount point at which the walk has stopped, since a look at it might never return.
+    private(set) var border: PathNode?
+    /// What the path's end, or the last directory on the way there, lies in.
+    private(set) var fileSystem: FileSystemType?
 
     private let table: WatchTable
+    private let mounts: MountMap
     private let root: PathNode
     /// The names still to go, the next one last.
     private var rest: [FileName]
     private var linksLeft = linksMax
 
-    init(_ path: [UInt8], root: PathNode, table: WatchTable) {
+    init(_ path: [UInt8], root: PathNode, table: WatchTable, mounts: MountMap) {
         self.table = table
+        self.mounts = mounts
         self.root = root
+        fileSystem = mounts.fileSystem(at: root)
         rest = Self.names(of: path).reversed()
         var place = root
         while let name = rest.popLast() {
@@ -51,11 +58,19 @@ struct PathWalk {
     /// - Returns: nil where the path leads nowhere.
     private mutating func step(from place: PathNode, to name: FileName) -> PathNode? {
         // Only links have this; `place` is no link, so the directory above it is its parent.
-        if name.bytes == Array("..".utf8) { return place.parent ?? root }
+        if name.bytes == Array("..".utf8) { return enter(place.parent ?? root) }
         guard watch(place) else { return nil }
         let child = place.child(name)
         way.append(child)
         if rest.isEmpty { finals.append(child) }
+        if let mounted = mounts.fileSystem(at: child) {
+            if mounted.mayStall {
+                table.disarm(child)
+                border = child
+                return nil
+            }
+            fileSystem = mounted
+        }
         switch look(at: child) {
         case .symbolicLink:
             table.disarm(child)
@@ -100,7 +115,13 @@ struct PathWalk {
         guard linksLeft > 0, let text = withPath(link.path(), SymbolicLink.read) else { return nil }
         linksLeft -= 1
         rest += Self.names(of: text).reversed()
-        return text.first == UInt8(ascii: "/") ? root : place
+        return enter(text.first == UInt8(ascii: "/") ? root : place)
+    }
+
+    /// Goes on from a place that is not the child of the last one.
+    private mutating func enter(_ place: PathNode) -> PathNode {
+        fileSystem = mounts.fileSystem(holding: place)
+        return place
     }
 }
 

@@ -15,6 +15,7 @@ final class TreeScan {
     typealias Found = (PathNode, UnsafePointer<CChar>, _ isDirectory: Bool) -> Void
 
     private let table: WatchTable
+    private let mounts: MountMap
     /// Last in, first out: so it never holds more than the siblings along one path.
     private var queue: [PathNode] = []
     /// Those that could not be watched.
@@ -22,8 +23,12 @@ final class TreeScan {
     /// Something could not be watched since this was taken note of.
     var hasFailed = false
 
-    init(_ table: WatchTable) {
+    /// Called for a mount point that may stall, and is therefore not looked into.
+    var avoided: (_ path: [UInt8], _ heirs: [PathTarget], _ quietly: Bool) -> Void = { _, _, _ in }
+
+    init(_ table: WatchTable, _ mounts: MountMap) {
         self.table = table
+        self.mounts = mounts
     }
 
     var isDone: Bool { queue.isEmpty }
@@ -87,7 +92,7 @@ final class TreeScan {
         }
         var lost = node.children.filter { !$0.value.inherited.isEmpty }
         try Directory.visit(node.path()) { name, kind in
-            let isDirectory = kind == .directory || kind == .unknown && node.hasDirectory(name)
+            let isDirectory = kind == .directory || kind == .unknown && hasDirectory(name, in: node)
             if isTold { found(node, name, isDirectory) }
             guard isDirectory, !heirs.isEmpty else { return }
             let child = inherit(
@@ -96,6 +101,14 @@ final class TreeScan {
         }
         node.isFresh = false
         for child in lost.values { table.release(child, by: child.inherited) }
+    }
+
+    /// For file systems whose directories do not say of what kind an entry is (lstat(2)).
+    func hasDirectory(_ name: UnsafePointer<CChar>, in node: PathNode) -> Bool {
+        // The root of a mount is one, nearly always.
+        if mounts.mayStall(name, in: node) { return true }
+        let path = FilePath(bytes: node.path(of: name))
+        return FileStatus(of: path, followingLinks: false)?.kind == .directory
     }
 
     /// Gives a directory to those that include it because they include the one that it is in.
@@ -113,6 +126,10 @@ final class TreeScan {
         let excluding = heirs.contains { $0.excludes(name) }
         let heirs = excluding ? heirs.filter { !$0.excludes(name) } : heirs
         guard !heirs.isEmpty else { return nil }
+        if mounts.mayStall(name, in: node) {
+            avoided(node.path(of: name), heirs, quietly)
+            return nil
+        }
         let child = node.child(FileName(name))
         let isKnown = child.inherited.elementsEqual(heirs, by: ===)
         child.inherited = heirs
@@ -126,11 +143,5 @@ extension PathNode {
     var audience: [PathTarget] {
         // Mostly it is only inherited, and then no new list is made.
         attached.isEmpty ? inherited : inherited + attached.filter(\.isDirectory)
-    }
-
-    /// For file systems whose directories do not say of what kind an entry is (lstat(2)).
-    func hasDirectory(_ name: UnsafePointer<CChar>) -> Bool {
-        let path = FilePath(bytes: path(of: name))
-        return FileStatus(of: path, followingLinks: false)?.kind == .directory
     }
 }

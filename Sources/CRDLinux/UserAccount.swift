@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Glibc
+import SystemPackage
 
 /// A user as the system's databases know it (getpwnam(3), getgrouplist(3)).
 ///
-/// Looked up when a module is read, never on the way to a run: the answer may come from a
-/// directory server on the network.
-public struct UserAccount: Hashable, Sendable {
+/// `named`, `find` and `with` may wait for a directory server on the network, so the daemon leaves them
+/// to a helper process (G14).
+public struct UserAccount: Hashable, Codable, Sendable {
     public let name: String
     public let uid: UID
     public let gid: GID
@@ -16,53 +17,114 @@ public struct UserAccount: Hashable, Sendable {
     public let shell: String
 
     /// Nil where there is no such user.
-    public static func named(_ name: String) -> UserAccount? {
-        lookUp { getpwnam_r(name, $0, $1, $2, $3) }
+    public static func named(_ name: String) -> UserAccount? { try? find(name) }
+
+    /// Nil where there is no such user.
+    ///
+    /// - Throws: `SystemCallError` where the name service cannot be asked just now.
+    public static func find(_ name: String) throws(SystemCallError) -> UserAccount? {
+        try lookUp(name) { getpwnam_r(name, $0, $1, $2, $3) }
     }
 
     /// Nil where the user has no entry.
     public static func with(uid: UID) -> UserAccount? {
-        lookUp { getpwuid_r(uid, $0, $1, $2, $3) }
+        try? lookUp("\(uid)") { getpwuid_r(uid, $0, $1, $2, $3) }
     }
 
-    /// Who this process runs as; a uid without an entry gets what can be said of it.
-    public static func current() -> UserAccount {
-        with(uid: geteuid())
+    /// Whom this process runs as, looked up once: in /etc/passwd, which nobody has to wait for, and
+    /// only for a user who is not in there by the name service.
+    public static let daemon: UserAccount = {
+        let uid = geteuid()
+        return inFile { $0.pw_uid == uid } ?? with(uid: uid)
             ?? UserAccount(
-                name: "\(geteuid())", uid: geteuid(), gid: getegid(), groups: [getegid()],
-                home: "/", shell: "/bin/sh")
+                name: "\(uid)", uid: uid, gid: getegid(), groups: [getegid()], home: "/",
+                shell: "/bin/sh")
+    }()
+
+    /// The name in /etc/passwd (passwd(5)); nil where the user is not in there.
+    public static func localName(of uid: UID) -> String? { inFile { $0.pw_uid == uid }?.name }
+
+    /// The first entry of /etc/passwd that matches (fgetpwent_r(3)), with its primary group alone.
+    private static func inFile(_ matches: (passwd) -> Bool) -> UserAccount? {
+        firstEntry(of: "/etc/passwd") { file, buffer, size in
+            var entry = passwd()
+            var found: UnsafeMutablePointer<passwd>?
+            guard fgetpwent_r(file, &entry, buffer, size, &found) == 0, let found else {
+                return .end
+            }
+            guard matches(found.pointee) else { return .other }
+            let account = UserAccount(found.pointee, groups: [found.pointee.pw_gid])
+            return account.map(Step.found) ?? .other
+        }
     }
 
-    /// The group's id (getgrnam(3)); nil where there is none.
-    public static func group(named name: String) -> GID? {
-        var entry = Glibc.group()
-        var found: UnsafeMutablePointer<Glibc.group>?
-        return withRoom { getgrnam_r(name, &entry, $0, $1, &found) } ? found?.pointee.gr_gid : nil
+    /// The id of a group in /etc/group (fgetgrent_r(3)); nil where it is not in there.
+    public static func localGroup(named name: String) -> GID? {
+        firstEntry(of: "/etc/group") { file, buffer, size in
+            var entry = Glibc.group()
+            var found: UnsafeMutablePointer<Glibc.group>?
+            guard fgetgrent_r(file, &entry, buffer, size, &found) == 0, let found else {
+                return .end
+            }
+            return strcmp(found.pointee.gr_name, name) == 0 ? .found(found.pointee.gr_gid) : .other
+        }
+    }
+
+    private enum Step<Value> {
+        case found(Value)
+        case other
+        case end
+    }
+
+    private static func firstEntry<Value>(
+        of path: String,
+        _ read: (UnsafeMutablePointer<FILE>, UnsafeMutablePointer<CChar>, Int) -> Step<Value>
+    ) -> Value? {
+        guard let file = fopen(path, "re") else { return nil }
+        defer { fclose(file) }
+        // Room for a group with thousands of members; what is longer is passed over.
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1 << 18) { buffer in
+            while true {
+                switch read(file, buffer.baseAddress!, buffer.count) {
+                case .found(let value): return value
+                case .other: continue
+                case .end: return nil
+                }
+            }
+        }
     }
 
     private static func lookUp(
+        _ subject: String,
         _ ask: (
             UnsafeMutablePointer<passwd>, UnsafeMutablePointer<CChar>, Int,
             UnsafeMutablePointer<UnsafeMutablePointer<passwd>?>
         ) -> CInt
-    ) -> UserAccount? {
+    ) throws(SystemCallError) -> UserAccount? {
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?
         var account: UserAccount?
-        _ = withRoom { buffer, size in
+        let code = withRoom { buffer, size in
             let code = ask(&entry, buffer, size, &found)
             // The strings live in the buffer.
-            if code == 0, let found { account = UserAccount(found.pointee) }
+            if code == 0, let found {
+                let groups = groups(of: found.pointee.pw_name, primary: found.pointee.pw_gid)
+                account = UserAccount(found.pointee, groups: groups)
+            }
             return code
+        }
+        // What getpwnam(3) lists as "not found", since some services answer so.
+        guard [0, ENOENT, ESRCH, EBADF, EPERM].contains(code) else {
+            throw SystemCallError(
+                function: "getpwnam", errno: Errno(rawValue: code), subject: subject)
         }
         return account
     }
 
-    private init?(_ entry: passwd) {
+    private init?(_ entry: passwd, groups: [GID]) {
         guard let name = entry.pw_name else { return nil }
         self.init(
-            name: String(cString: name), uid: entry.pw_uid, gid: entry.pw_gid,
-            groups: Self.groups(of: name, primary: entry.pw_gid),
+            name: String(cString: name), uid: entry.pw_uid, gid: entry.pw_gid, groups: groups,
             home: entry.pw_dir.map { String(cString: $0) } ?? "/",
             shell: entry.pw_shell.map { String(cString: $0) } ?? "/bin/sh")
     }
@@ -90,15 +152,17 @@ public struct UserAccount: Hashable, Sendable {
     }
 
     /// Asks with more and more room until the answer fits.
-    private static func withRoom(_ ask: (UnsafeMutablePointer<CChar>, Int) -> CInt) -> Bool {
+    ///
+    /// - Returns: what the last one returned.
+    private static func withRoom(_ ask: (UnsafeMutablePointer<CChar>, Int) -> CInt) -> CInt {
         var size = 1_024
         while size <= 1 << 20 {
             let code = withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) {
                 ask($0.baseAddress!, size)
             }
-            if code != ERANGE { return code == 0 }
+            if code != ERANGE { return code }
             size *= 4
         }
-        return false
+        return ERANGE
     }
 }

@@ -25,6 +25,10 @@ public struct InstalledModule: Sendable {
     public let executableComplaints: [Diagnostic]
     /// Somebody else could change what it is read from: it may not run.
     public let isRefused: Bool
+    /// The name service has not answered about a user that it names.
+    public let awaitsAccount: Bool
+    /// It lies on a mount whose server does not answer: nothing of it was read.
+    public let isStalled: Bool
     /// Of its executables: another where one of them was written, replaced or given other rights.
     private let fingerprint: Int
     /// Of what is in them; nil where nobody has asked.
@@ -37,7 +41,8 @@ public struct InstalledModule: Sendable {
         name: ModuleName, kind: ModuleKind, way: OwnershipRule.Way, manifest: Manifest = Manifest(),
         accounts: [Role: UserAccount] = [:], complaints: [Diagnostic],
         executableComplaints: [Diagnostic] = [], executables: [FileStatus?] = [],
-        manifestStamp: Int = 0, isRefused: Bool = false
+        manifestStamp: Int = 0, isRefused: Bool = false, awaitsAccount: Bool = false,
+        isStalled: Bool = false
     ) {
         self.name = name
         self.kind = kind
@@ -54,6 +59,8 @@ public struct InstalledModule: Sendable {
         fingerprint = executables.hashValue
         self.manifestStamp = manifestStamp
         self.isRefused = isRefused
+        self.awaitsAccount = awaitsAccount
+        self.isStalled = isStalled
     }
 
     /// Whether it was read from the same files, with the same in them.
@@ -122,6 +129,14 @@ public struct InstalledModule: Sendable {
             // A module need not have one.
         }
         for role in Role.allCases { try verifyExecutable(role, under: rule) }
+    }
+
+    /// Why not to look at what the module is read from and executed from: a mount does not answer.
+    public func obstacle(_ reach: PathReach) -> Refusal? {
+        for path in [directory, manifestFile, check, response] {
+            if let obstacle = reach.obstacle(on: path) { return obstacle }
+        }
+        return nil
     }
 
     /// Looks again at what the next step of a run executes, and at the directories above it.

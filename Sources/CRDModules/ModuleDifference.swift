@@ -25,7 +25,9 @@ public struct ModuleDifference: Sendable {
         for var module in found where module.kind == .user {
             there.insert(module.name)
             let former = inForce(module.name)
-            if let former, module.mayDiffer(from: former) { module.readContent() }
+            if let former, !module.isStalled, module.mayDiffer(from: former) {
+                module.readContent()
+            }
             switch former {
             case nil: added.append(module)
             case let former? where former.isSame(as: module): untouched.append(module.name)

@@ -6,7 +6,7 @@ import Glibc
 import SystemPackage
 
 /// The directories that modules live in.
-public struct ModuleShelf: Sendable {
+public struct ModuleShelf {
     private let modules: FilePath
     private let support: FilePath
     /// What leads to each module, shared by them.
@@ -15,7 +15,9 @@ public struct ModuleShelf: Sendable {
     private let rule: OwnershipRule
     /// Whether a role may run as somebody else: only root can become another user.
     private let switchesUsers: Bool
-    private let ownAccount = UserAccount.current()
+    private let ownAccount = UserAccount.daemon
+    private let findAccount: (String) -> AccountAnswer
+    private let reach: PathReach
 
     /// All that was found.
     public struct Contents: Sendable {
@@ -38,14 +40,23 @@ public struct ModuleShelf: Sendable {
         }
     }
 
-    /// - Parameter switchesUsers: false where roles that name another user must be refused.
-    public init(_ configuration: Configuration, switchesUsers: Bool = geteuid() == 0) {
+    /// - Parameters:
+    ///   - switchesUsers: false where roles that name another user must be refused.
+    ///   - findAccount: asks the name service.
+    ///   - reach: what can be looked at.
+    public init(
+        _ configuration: Configuration, switchesUsers: Bool = geteuid() == 0,
+        findAccount: @escaping (String) -> AccountAnswer = AccountAnswer.waiting,
+        reach: PathReach = PathReach()
+    ) {
         modules = FilePath(configuration.modules)
         support = FilePath(configuration.support)
         wayToModules = OwnershipRule.Way(to: modules)
         wayToSupport = OwnershipRule.Way(to: support)
         rule = OwnershipRule()
         self.switchesUsers = switchesUsers
+        self.findAccount = findAccount
+        self.reach = reach
     }
 
     /// Reads every module. A broken one is in the list with its complaints; the others go on.
@@ -68,7 +79,8 @@ public struct ModuleShelf: Sendable {
     /// Reads these user modules, those of them that are there, and the support modules.
     public func contents(only names: [ModuleName]) -> Contents {
         var contents = Contents()
-        contents.isReadable = FileStatus(of: modules)?.kind == .directory
+        contents.isReadable =
+            reach.obstacle(on: modules) == nil && FileStatus(of: modules)?.kind == .directory
         for name in names where isThere(modules.appending(name.description)) {
             contents.modules.append(userModule(name))
         }
@@ -82,7 +94,8 @@ public struct ModuleShelf: Sendable {
 
     /// A file is no module; a link that leads nowhere was meant to be one.
     private func isThere(_ path: FilePath) -> Bool {
-        FileStatus(of: path).map { $0.kind == .directory }
+        if reach.obstacle(on: path) != nil { return true }
+        return FileStatus(of: path).map { $0.kind == .directory }
             ?? (FileStatus(of: path, followingLinks: false) != nil)
     }
 
@@ -90,6 +103,11 @@ public struct ModuleShelf: Sendable {
         in shelf: FilePath, kind: ModuleKind, _ contents: inout Contents
     ) -> [ModuleName] {
         let entries: [(path: FilePath, name: String)]
+        if let obstacle = reach.obstacle(on: shelf) {
+            if kind == .user { contents.isReadable = false }
+            contents.complaints.append(Self.complaint(shelf, obstacle.description))
+            return []
+        }
         do throws(SystemCallError) {
             entries = try Directory.list(shelf).map { (shelf.appending($0), $0.string) }
         } catch {
@@ -139,12 +157,16 @@ public struct ModuleShelf: Sendable {
 
     private func userModule(_ name: ModuleName) -> InstalledModule {
         let directory = modules.appending(name.description)
+        if let stalled = stalled(directory, name, .user, Role.allCases.map(\.fileName)) {
+            return stalled
+        }
         var complaints: [Diagnostic] = []
         var executableComplaints: [Diagnostic] = []
         var manifest = Manifest()
         var accounts: [Role: UserAccount] = [:]
         var executables: [FileStatus?] = []
         var isRefused = true
+        var awaitsAccount = false
         let stamp = InstalledModule.stamp(of: directory.appending(InstalledModule.manifestName))
         if complainAbout(directory, &complaints) {
             isRefused = false
@@ -154,14 +176,14 @@ public struct ModuleShelf: Sendable {
             for role in Role.allCases {
                 let position = root.map { userPosition(role, $0) } ?? .start
                 accounts[role] = account(
-                    manifest.roles[role]?.user, file, position, &complaints)
+                    manifest.roles[role]?.user, file, position, &complaints, &awaitsAccount)
             }
             // Both roles may have it from the same line.
             if complaints.count > 1, complaints.last == complaints.dropLast().last {
                 complaints.removeLast()
             }
             complaints += missing(of: manifest, file, root)
-            if let root { complaints += PathAdvice.warnings(about: root, in: file.string) }
+            if let root { complaints += PathAdvice.warnings(about: root, in: file.string, reach) }
             for role in Role.allCases {
                 executables.append(
                     complainAbout(
@@ -169,7 +191,7 @@ public struct ModuleShelf: Sendable {
                         ownedAlsoBy: accounts[role]?.uid, &executableComplaints))
             }
             let twin = support.appending(name.description)
-            if FileStatus(of: twin)?.kind == .directory {
+            if reach.obstacle(on: twin) == nil, FileStatus(of: twin)?.kind == .directory {
                 complaints.append(
                     Self.complaint(
                         directory,
@@ -181,11 +203,27 @@ public struct ModuleShelf: Sendable {
             name: name, kind: .user, way: .init(to: name.description, in: wayToModules),
             manifest: manifest,
             accounts: accounts, complaints: complaints, executableComplaints: executableComplaints,
-            executables: executables, manifestStamp: stamp, isRefused: isRefused)
+            executables: executables, manifestStamp: stamp, isRefused: isRefused,
+            awaitsAccount: awaitsAccount)
+    }
+
+    /// The module, if it lies on a mount that does not answer.
+    private func stalled(
+        _ directory: FilePath, _ name: ModuleName, _ kind: ModuleKind,
+        _ executables: [FilePath.Component]
+    ) -> InstalledModule? {
+        let files = ([InstalledModule.manifestName] + executables).map { directory.appending($0) }
+        let obstacle = ([directory] + files).lazy.compactMap { reach.obstacle(on: $0) }.first
+        guard let obstacle else { return nil }
+        return InstalledModule(
+            name: name, kind: kind,
+            way: .init(to: name.description, in: kind == .user ? wayToModules : wayToSupport),
+            complaints: [Self.complaint(directory, obstacle.description)], isStalled: true)
     }
 
     private func supportModule(_ name: ModuleName) -> InstalledModule {
         let directory = support.appending(name.description)
+        if let stalled = stalled(directory, name, .support, []) { return stalled }
         var complaints: [Diagnostic] = []
         var manifest = Manifest()
         if complainAbout(directory, &complaints) {
@@ -227,7 +265,8 @@ public struct ModuleShelf: Sendable {
     ) -> [Diagnostic] {
         manifest.requires.filter { name in
             let executable = support.appending("\(name)/\(name)")
-            return FileStatus(of: executable, followingLinks: false) == nil
+            return reach.obstacle(on: executable) == nil
+                && FileStatus(of: executable, followingLinks: false) == nil
         }.map { name in
             Diagnostic(
                 file: file.string, position: root?["requires"]?.value.position ?? .start,
@@ -253,7 +292,7 @@ public struct ModuleShelf: Sendable {
 
     private func account(
         _ name: String?, _ file: FilePath, _ position: SourcePosition,
-        _ complaints: inout [Diagnostic]
+        _ complaints: inout [Diagnostic], _ awaitsAccount: inout Bool
     ) -> UserAccount? {
         let own = ownAccount
         guard let name else { return own }
@@ -262,8 +301,16 @@ public struct ModuleShelf: Sendable {
                 Diagnostic(file: file.string, position: position, message: message))
             return nil
         }
-        guard let account = UserAccount.named(name) else {
+        let account: UserAccount
+        switch findAccount(name) {
+        case .found(let found): account = found
+        case .unknown:
             return complain("'user': there is no user \"\(name)\"; create it, or name another")
+        case .pending:
+            awaitsAccount = true
+            return complain(
+                "'user': the name service has not answered about \"\(name)\" yet; the module is "
+                    + "taken in when it does")
         }
         guard account.uid == own.uid || switchesUsers else {
             return complain(

@@ -139,7 +139,7 @@ public struct OwnershipRule: Sendable {
         _ path: FilePath, _ status: FileStatus, owner: UID?
     ) throws(Refusal) {
         guard status.owner != 0, status.owner != daemonUser, status.owner != owner else { return }
-        let name = UserAccount.with(uid: status.owner).map { "\($0.name) (uid \($0.uid))" }
+        let name = UserAccount.localName(of: status.owner).map { "\($0) (uid \(status.owner))" }
         let rightful = daemonUser == 0 ? "root" : "root or uid \(daemonUser)"
         let link = status.kind == .symbolicLink ? "-h " : ""
         throw Refusal(

@@ -10,13 +10,15 @@ enum PathAdvice {
     /// - Parameters:
     ///   - root: of the manifest.
     ///   - file: what the warnings call it.
-    static func warnings(about root: TOMLTable, in file: String) -> [Diagnostic] {
+    static func warnings(
+        about root: TOMLTable, in file: String, _ reach: PathReach
+    ) -> [Diagnostic] {
         guard case .table(let triggers)? = root["trigger"]?.value.content,
             case .array(let items)? = triggers["path"]?.value.content
         else { return [] }
         return items.compactMap { item in
             guard case .table(let trigger) = item.content, let value = trigger["path"]?.value,
-                case .string(let path) = value.content, let message = warning(about: path)
+                case .string(let path) = value.content, let message = warning(about: path, reach)
             else { return nil }
             return Diagnostic(
                 .warning, file: file, position: value.position,
@@ -25,11 +27,12 @@ enum PathAdvice {
     }
 
     /// A path is taken as it is written; a glob that somebody meant names nothing.
-    private static func warning(about path: String) -> String? {
+    private static func warning(about path: String, _ reach: PathReach) -> String? {
         let globs = FilePath(path).components.filter { component in
             component.string.contains { "*?[".contains($0) }
         }
         guard path.hasPrefix("/"), let first = globs.first,
+            reach.obstacle(on: FilePath(path)) == nil,
             FileStatus(of: FilePath(path), followingLinks: false) == nil
         else { return nil }
         return "there is no '\(PlainText.of(path))', and glob characters are taken as they are; "

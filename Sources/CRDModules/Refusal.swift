@@ -11,11 +11,16 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     public let reason: String
     /// There is no such file.
     public let isMissing: Bool
+    /// It lies on a mount whose server does not answer just now.
+    public let isStalled: Bool
 
-    public init(_ path: FilePath, _ reason: String, isMissing: Bool = false) {
+    public init(
+        _ path: FilePath, _ reason: String, isMissing: Bool = false, isStalled: Bool = false
+    ) {
         self.path = path
         self.reason = reason
         self.isMissing = isMissing
+        self.isStalled = isStalled
     }
 
     /// Whether it is this file itself that is not there, and not what it leads to or lies in.

@@ -20,7 +20,7 @@ public struct StateLayout: Sendable {
     public func make() throws(SystemCallError) {
         try Directory.make(state, mode: 0o755)
         try Directory.make(modules, mode: 0o755)
-        try Directory.makePrivate(daemon, owner: .current())
+        try Directory.makePrivate(daemon, owner: .daemon)
     }
 
     /// Sees that nobody else could change them: who can do that can pretend to be the daemon, or make

@@ -31,7 +31,7 @@ struct CRD: ParsableCommand {
         subcommands: [
             DaemonCommand.self, ReloadCommand.self, ListCommand.self, CheckConfigCommand.self,
             InstallCommand.self, UpgradeCommand.self, RemoveCommand.self, VerifyCommand.self,
-            SearchCommand.self, NewCommand.self, CheckRepositoryCommand.self,
+            SearchCommand.self, NewCommand.self, CheckRepositoryCommand.self, HelperCommand.self,
         ])
 
     @OptionGroup var execution: ExecutionOption

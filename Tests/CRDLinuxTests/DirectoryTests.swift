@@ -10,7 +10,7 @@ import Testing
 @Suite("Directory")
 struct DirectoryTests {
     private let directory: TemporaryDirectory
-    private let owner = UserAccount.current()
+    private let owner = UserAccount.daemon
     private static let nobody = UserAccount(
         name: "nobody", uid: 65_534, gid: 65_533, groups: [], home: "/", shell: "/bin/sh")
 
@@ -26,7 +26,7 @@ struct DirectoryTests {
             for mask: mode_t in [0, 0o022, 0o077] {
                 umask(mask)
                 let place = FilePath(path).appending("\(mask)")
-                try Directory.makePrivate(place, owner: .current())
+                try Directory.makePrivate(place, owner: .daemon)
                 #expect(FileStatus(of: place)?.mode == 0o700)
             }
         }

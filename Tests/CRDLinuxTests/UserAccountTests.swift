@@ -14,7 +14,14 @@ struct UserAccountTests {
         #expect(root.home == "/root")
         #expect(root.shell.hasPrefix("/"))
         #expect(UserAccount.with(uid: 0) == root)
-        #expect(UserAccount.group(named: "root") == 0)
+    }
+
+    @Test("knows without a name service what is in the files") func local() throws {
+        #expect(UserAccount.localName(of: 0) == "root")
+        #expect(UserAccount.localName(of: 4_000_000_000) == nil)
+        #expect(UserAccount.localGroup(named: "root") == 0)
+        let nobody = try #require(UserAccount.named("nobody"))
+        #expect(UserAccount.localName(of: nobody.uid) == "nobody")
     }
 
     @Test("knows everybody of the system's as the system does") func everybody() {
@@ -35,7 +42,7 @@ struct UserAccountTests {
         ])
     func missing(name: String) {
         #expect(UserAccount.named(name) == nil)
-        #expect(UserAccount.group(named: name) == nil)
+        #expect(UserAccount.localGroup(named: name) == nil)
         #expect(UserAccount.with(uid: 4_000_000_000) == nil)
     }
 
@@ -44,7 +51,7 @@ struct UserAccountTests {
         await #expect(processExitsWith: .success) {
             setegid(3_999_999_999)
             seteuid(4_000_000_000)
-            let account = UserAccount.current()
+            let account = UserAccount.daemon
             #expect(account.name == "4000000000" && account.uid == 4_000_000_000)
             #expect(account.gid == 3_999_999_999 && account.groups == [3_999_999_999])
         }

@@ -74,7 +74,7 @@ struct ModuleShelfTests {
         let beta = contents.modules[2]
         #expect(beta.manifest.interval == .every(.seconds(300)))
         #expect(beta.executable(.check) == directory["modules/beta/check"])
-        #expect(beta.accounts[.response] == .current())
+        #expect(beta.accounts[.response] == .daemon)
         #expect(throws: Never.self) { try beta.verify(under: OwnershipRule()) }
     }
 
@@ -267,7 +267,7 @@ struct ModuleShelfTests {
     }
 
     @Test("refuses another user to a daemon that cannot become one") func cannotSwitch() throws {
-        let own = UserAccount.current().name
+        let own = UserAccount.daemon.name
         let other = own == "nobody" ? "root" : "nobody"
         try module("m", manifest: "user = \"\(other)\"")
         try module("own", manifest: "user = \"\(own)\"")

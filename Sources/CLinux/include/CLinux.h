@@ -109,6 +109,10 @@ int crd_reap(pid_t pid);
 /// prctl(2), PR_SET_CHILD_SUBREAPER. \returns whether it was one before, or -1.
 int crd_set_subreaper(bool adopts);
 
+/// Asks the file system at `path` itself, past what the kernel remembers of it (statx(2),
+/// AT_STATX_FORCE_SYNC). May never return.
+void crd_ask_file_system(const char *path);
+
 /// A listening, non-blocking, close-on-exec stream socket at `path`. \returns it, or -1.
 int crd_unix_listen(const char *path, int backlog);
 int crd_unix_connect(const char *path);

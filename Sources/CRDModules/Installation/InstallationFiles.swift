@@ -44,8 +44,8 @@ struct InstallationFiles {
     func prepare() throws(InstallationFailure) {
         do throws(SystemCallError) {
             try layout.make()
-            try Directory.makePrivate(receipts, owner: .current())
-            try Directory.makePrivate(aside, owner: .current())
+            try Directory.makePrivate(receipts, owner: .daemon)
+            try Directory.makePrivate(aside, owner: .daemon)
         } catch {
             throw InstallationFailure(
                 "\(error); run crd as root, or name another directory with 'state' in crd.conf")

@@ -328,7 +328,7 @@ public struct Installer {
         let more = files.count - Self.filesShownMax
         if more > 0 { lines.append("    and \(more) more") }
         if module.files.contains(where: { $0.path == "install" }) {
-            lines.append("its 'install' will be run as \(UserAccount.current().name)")
+            lines.append("its 'install' will be run as \(UserAccount.daemon.name)")
         }
         guard confirm(lines) else { throw InstallationFailure("not installed") }
     }

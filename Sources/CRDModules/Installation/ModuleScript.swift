@@ -88,7 +88,7 @@ public enum ModuleScript: String, CaseIterable {
 
     private func environment(_ setting: Setting) -> CStringBlock {
         var block = CommonEnvironment.block(
-            for: .current(), setting.manifest.environment, setting.configuration)
+            for: .daemon, setting.manifest.environment, setting.configuration)
         let variables = [
             "CRD_MODULE": setting.name, "CRD_ROLE": rawValue, "CRD_RUN": setting.runID,
             "CRD_TRIGGER": Cause.request.rawValue, "CRD_STATE": setting.state.string,

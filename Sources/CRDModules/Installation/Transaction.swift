@@ -126,7 +126,7 @@ struct Transaction {
         guard record.mayBePrepared else { return }
         do throws(SystemCallError) {
             // One that is there may belong to a role's user.
-            if record.madeState { try Directory.makePrivate(state, owner: .current()) }
+            if record.madeState { try Directory.makePrivate(state, owner: .daemon) }
         } catch {
             throw InstallationFailure("\(error)")
         }

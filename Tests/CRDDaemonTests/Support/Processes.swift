@@ -28,6 +28,10 @@ enum Processes {
         text(pid, "task/\(pid)/children").split(separator: " ").compactMap { pid_t($0) }
     }
 
+    static func arguments(of pid: pid_t) -> [String] {
+        text(pid, "cmdline").split(separator: "\0").map(String.init)
+    }
+
     static func isZombie(_ pid: pid_t) -> Bool {
         stat(pid).first == "Z"
     }

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// The type of a file system as /proc/self/mountinfo names it: `ext4`, `fuse.sshfs` (proc(5)).
+public struct FileSystemType: Hashable, Sendable {
+    public let name: String
+
+    public init(_ name: String) {
+        self.name = name
+    }
+
+    /// Whether a system call on it may wait for a server, on the network or in user space.
+    public var mayStall: Bool {
+        isFUSE || Self.remote.contains(name) || name == "autofs"
+    }
+
+    /// Whether its content changes in ways that inotify(7) does not report.
+    public var hidesChanges: Bool {
+        Self.kernelMade.contains(name) || Self.remote.contains(name)
+            || Self.remoteInUserSpace.contains(name)
+    }
+
+    private var isFUSE: Bool { name == "fuse" || name == "fuseblk" || name.hasPrefix("fuse.") }
+
+    /// Other machines change what is on these.
+    private static let remote: Set<String> = [
+        "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "coda", "lustre", "beegfs",
+        "gpfs", "orangefs", "pvfs2", "ncpfs", "virtiofs", "vboxsf", "vmhgfs", "prl_fs",
+    ]
+
+    private static let remoteInUserSpace: Set<String> = [
+        "fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.glusterfs", "fuse.ceph-fuse", "fuse.ceph",
+        "fuse.davfs", "fuse.curlftpfs", "fuse.gcsfuse", "fuse.moosefs", "fuse.mfs", "fuse.juicefs",
+        "fuse.JuiceFS", "fuse.vmhgfs-fuse", "fuse.hdfs", "fuse.lizardfs", "fuse.smbnetfs",
+    ]
+
+    /// The kernel makes up their content when it is read. Control groups are not among them: the
+    /// kernel reports changes of their `*.events` files.
+    private static let kernelMade: Set<String> = [
+        "proc", "sysfs", "debugfs", "tracefs", "securityfs", "configfs", "bpf", "pstore",
+        "efivarfs", "selinuxfs", "smackfs", "binfmt_misc", "rpc_pipefs", "nfsd", "fusectl",
+        "resctrl", "sockfs",
+    ]
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// A second `crd` that does what may wait for something outside, so that the daemon need not (G14):
+/// for a file server, or for a name service.
+///
+/// One that waits in the kernel can be neither ended nor replaced. So nothing here waits for it, and
+/// there is one of a kind, or none.
+final class HelperProcess {
+    /// The helpers there are, so that no one takes them for a module's processes.
+    final class Roll {
+        private let reactor: Reactor
+        private var pids: Set<PID> = []
+
+        init(_ reactor: Reactor) {
+            self.reactor = reactor
+        }
+
+        func contains(_ pid: PID) -> Bool { pids.contains(pid) }
+
+        /// Starts a helper. It ends with the daemon.
+        ///
+        /// - Throws: `SystemCallError`, `SpawnError`.
+        func start(_ kind: Kind) throws -> HelperProcess {
+            let helper = try HelperProcess(kind, reactor: reactor)
+            pids.insert(helper.pid)
+            helper.collected = { [weak self] in self?.pids.remove($0) }
+            return helper
+        }
+    }
+
+    /// What it is for: the argument of `crd helper`.
+    enum Kind: String { case paths, accounts, mounts }
+
+    private let reactor: Reactor
+    /// Nil once it was dismissed.
+    private var socket: MessageSocket?
+    private var tokens: [Reactor.Token] = []
+    /// Called with each message that it sends.
+    var received: ([UInt8]) -> Void = { _ in }
+    /// Called once when it has ended, with how.
+    var ended: (Termination) -> Void = { _ in }
+    private var collected: (PID) -> Void = { _ in }
+    private let pid: PID
+
+    private init(_ kind: Kind, reactor: Reactor) throws {
+        self.reactor = reactor
+        let (socket, childEnd) = try MessageSocket.pair()
+        self.socket = socket
+        let other = Descriptor(adopting: childEnd)
+        let nothing = try Descriptor.open("/dev/null", O_RDWR)
+        let request = ChildProcess.Request(
+            // Also where the file was replaced since: the one and the other must be of one version.
+            path: "/proc/self/exe", arguments: ["helper", kind.rawValue],
+            environment: Self.environment, directory: "/",
+            descriptors: (nothing.rawValue, nothing.rawValue, STDERR_FILENO, other.rawValue))
+        let process = try ChildProcess.spawn(request)
+        pid = process.pid
+        let source = HelperSource(process)
+        source.ended = { [weak self] in self?.end($0) }
+        socket.received = { [weak self] in self?.received($0) }
+        tokens = [try reactor.add(source), try reactor.add(socket)]
+    }
+
+    /// - Returns: false where it has not taken what was sent before, or has ended.
+    func send(_ message: [UInt8]) -> Bool {
+        (try? socket?.send(message)) ?? false
+    }
+
+    /// Waits for a message and takes it in: for a moment only, since everybody waits meanwhile.
+    ///
+    /// - Returns: whether one came in time.
+    func waitForMessage(milliseconds: CInt) -> Bool {
+        guard let socket, (try? socket.waitForMessage(milliseconds: milliseconds)) == true
+        else { return false }
+        var events: [Event] = []
+        try? socket.drain(into: &events)
+        return !socket.isFinished
+    }
+
+    /// Closes the connection, at which it ends as soon as it can.
+    func dismiss() {
+        if socket != nil, let token = tokens.popLast() { reactor.remove(token) }
+        socket = nil
+        received = { _ in }
+    }
+
+    private func end(_ termination: Termination) {
+        dismiss()
+        tokens = []
+        collected(pid)
+        ended(termination)
+    }
+
+    /// That of the daemon, without what a service manager meant for the daemon alone.
+    private static var environment: CStringBlock {
+        var block = CStringBlock()
+        var next = environ
+        while let entry = next.pointee {
+            let text = String(cString: entry)
+            let name = text.prefix { $0 != "=" }
+            if !["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"]
+                .contains(name), name.utf8.count < text.utf8.count
+            {
+                block.append(String(name), String(text.dropFirst(name.count + 1)))
+            }
+            next += 1
+        }
+        return block
+    }
+}
+
+/// Becomes readable when a helper has ended (pidfd_open(2)).
+private final class HelperSource: EventSource {
+    private let process: ChildProcess
+    var ended: (Termination) -> Void = { _ in }
+    private(set) var isFinished = false
+
+    init(_ process: consuming ChildProcess) {
+        self.process = process
+    }
+
+    var descriptor: CInt { process.pidfd.rawValue }
+
+    func drain(into events: inout [Event]) throws(SystemCallError) {
+        guard let termination = try process.reap() else { return }
+        isFinished = true
+        ended(termination)
+    }
+}

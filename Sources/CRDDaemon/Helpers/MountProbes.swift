@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import CRDModules
+import Logging
+
+/// Finds out whether file servers answer, each by a helper process that asks it, before the daemon
+/// looks at a module there.
+///
+/// An answer counts for a moment only. What hangs within that moment holds the daemon, and nothing
+/// but a look by somebody else could rule that out; the service's watchdog ends it.
+final class MountProbes: MountGuard {
+    /// How long an answer counts.
+    private static let validity = Duration.milliseconds(20)
+    /// How long the daemon waits for one: once, until there is one.
+    enum Patience {
+        /// Nobody is served yet.
+        static let atStart = Duration.seconds(1)
+        static let inService = Duration.milliseconds(50)
+    }
+
+    private final class Probe {
+        var helper: HelperProcess?
+        var isPending = false
+        /// Somebody was refused since it did not answer.
+        var isMissed = false
+        var answeredAt: Instant?
+    }
+
+    let mounts: MountMap
+    private let helpers: HelperProcess.Roll
+    private let logger: Logger
+    private var probes: [[UInt8]: Probe] = [:]
+    var patience = Patience.atStart
+    /// Called when a file system answers that did not when somebody wanted to look.
+    var recovered: () -> Void = {}
+
+    init(_ mounts: MountMap, helpers: HelperProcess.Roll, logger: Logger) {
+        self.mounts = mounts
+        self.helpers = helpers
+        self.logger = logger
+    }
+
+    func objection(to mountPoint: [UInt8], _ type: FileSystemType) -> String? {
+        forgetUnmounted()
+        let probe = probes[mountPoint] ?? Probe()
+        probes[mountPoint] = probe
+        if let answered = probe.answeredAt, answered + Self.validity > Clock.now { return nil }
+        let isRepeated = probe.isPending
+        if !isRepeated { ask(probe, mountPoint) }
+        let wait = isRepeated ? 0 : CInt(patience.nanoseconds / 1_000_000)
+        if probe.isPending { _ = probe.helper?.waitForMessage(milliseconds: wait) }
+        if let answered = probe.answeredAt, answered + Self.validity > Clock.now { return nil }
+        probe.isMissed = true
+        return "lies on \(type.name), whose server does not answer; see whether it is there, or "
+            + "unmount it with umount -l"
+    }
+
+    private func ask(_ probe: Probe, _ mountPoint: [UInt8]) {
+        guard let helper = probe.helper ?? start(probe) else { return }
+        probe.isPending = helper.send(mountPoint)
+    }
+
+    private func start(_ probe: Probe) -> HelperProcess? {
+        do {
+            let helper = try helpers.start(.mounts)
+            helper.received = { [weak self, weak probe] _ in
+                guard let self, let probe else { return }
+                probe.isPending = false
+                probe.answeredAt = Clock.now
+                guard probe.isMissed else { return }
+                probe.isMissed = false
+                recovered()
+            }
+            helper.ended = { [weak probe] _ in
+                probe?.isPending = false
+                probe?.helper = nil
+            }
+            probe.helper = helper
+            return helper
+        } catch {
+            logger.error("whether a file server answers cannot be found out: \(error)")
+            return nil
+        }
+    }
+
+    private func forgetUnmounted() {
+        for (mountPoint, probe) in probes where mounts.stallingFileSystem(at: mountPoint) == nil {
+            probe.helper?.dismiss()
+            probes[mountPoint] = nil
+        }
+    }
+}
+
+/// The process that asks a file server: it looks at each path that it is sent, past what the kernel
+/// remembers (statx(2), `AT_STATX_FORCE_SYNC`), and answers with the path.
+public final class MountHelper {
+    private let socket: MessageSocket
+
+    /// Talks to the daemon at the other end of `socket`.
+    public init(_ socket: MessageSocket) {
+        self.socket = socket
+    }
+
+    /// Serves until the daemon closes the connection.
+    ///
+    /// - Throws: `SystemCallError` where it cannot go on.
+    public func run() throws {
+        socket.received = { [socket] path in
+            // Whatever the answer is, it is one.
+            FileStatus.ask(path)
+            try? socket.sendWaiting(path)
+        }
+        while !socket.isFinished {
+            _ = try socket.waitForMessage(milliseconds: -1)
+            var events: [Event] = []
+            try socket.drain(into: &events)
+        }
+    }
+}

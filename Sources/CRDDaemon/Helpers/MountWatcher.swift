@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Logging
+
+/// The path triggers on one mount that may stall, and the helper process that watches them.
+///
+/// One request is under way at a time, so a helper that waits for the mount makes nothing grow, and
+/// is told afterwards what is wanted by then.
+final class MountWatcher {
+    /// How long the file system may take to answer before its modules are polled.
+    static let patience = Duration.seconds(1)
+
+    let mountPoint: [UInt8]
+    /// The same for messages.
+    private let place: String
+    private let type: FileSystemType
+    private let helpers: HelperProcess.Roll
+    /// Receives what has happened, and why a module is deaf (nil: it is not).
+    private let report: (Report) -> Void
+    private var helper: HelperProcess?
+    /// The helper was told to end, which it may not be able to yet.
+    private var isDismissed = false
+    /// What is to be watched, and whether what is found there is news.
+    private var wanted: [StallingTrigger: Bool] = [:]
+    /// What the helper has been told to watch.
+    private var armed: Set<StallingTrigger> = []
+    /// Modules whose faults the helper is to try again.
+    private var retries: Set<ModuleID> = []
+    private var faults: [ModuleID: String] = [:]
+    private var missing: [ModuleID: String] = [:]
+    /// The trigger that is being armed, if nobody is told of what is found there.
+    private var lateTrigger: (module: ModuleID, trigger: PathTrigger)?
+    private var isRequestPending = false
+    private var isBusy = false
+    private var busySince: Instant?
+    /// Why nobody watches: the file system does not answer, or there is no helper.
+    private var outage: String?
+
+    enum Report {
+        case happened(ModuleID, TriggerEvent)
+        case fault(ModuleID, String?)
+    }
+
+    init(
+        _ mountPoint: [UInt8], _ type: FileSystemType, helpers: HelperProcess.Roll,
+        report: @escaping (Report) -> Void
+    ) {
+        self.mountPoint = mountPoint
+        place = PlainText.of(String(decoding: mountPoint, as: UTF8.self))
+        self.type = type
+        self.helpers = helpers
+        self.report = report
+    }
+
+    /// Whether nothing is to be watched and no helper is left that might still wait.
+    var isIdle: Bool { wanted.isEmpty && helper == nil }
+
+    func missingPath(of module: ModuleID) -> String? { missing[module] }
+
+    /// When to call `passDeadline`.
+    var deadline: Instant? { outage == nil ? busySince.map { $0 + Self.patience } : nil }
+
+    /// Watches for these triggers from now on.
+    func want(_ triggers: [StallingTrigger: Bool]) {
+        let former = Set(wanted.keys.map(\.module))
+        wanted = triggers
+        for module in former.subtracting(modules) {
+            faults[module] = nil
+            missing[module] = nil
+            report(.fault(module, nil))
+        }
+        for module in modules.subtracting(former) { tell(module) }
+        dismissOrProceed()
+    }
+
+    private func dismissOrProceed() {
+        guard wanted.isEmpty, !isRequestPending, !isBusy else { return proceed() }
+        helper?.dismiss()
+        isDismissed = true
+    }
+
+    private var modules: Set<ModuleID> { Set(wanted.keys.map(\.module)) }
+
+    /// Tries again to watch what could not be watched for this module.
+    func rearm(_ module: ModuleID) {
+        guard modules.contains(module) else { return }
+        if faults[module] != nil { retries.insert(module) }
+        proceed()
+    }
+
+    /// The file system has not answered in time: its modules are polled until it does.
+    func passDeadline(at now: Instant) {
+        guard let deadline, deadline <= now else { return }
+        fail(
+            "'\(place)' (\(type.name)) has not answered for \(TimeSpan(Self.patience)); see whether its server is there, or unmount it with umount -l"
+        )
+    }
+
+    // MARK: The helper
+
+    /// Sends the next request, if the last one has been answered.
+    private func proceed() {
+        guard !isRequestPending, !isBusy, !isDismissed, let request = nextRequest() else { return }
+        guard let helper = helper ?? start() else { return }
+        guard helper.send(PathHelperMessage.encode(request)) else { return }
+        switch request {
+        case .arm(let trigger, let isNew):
+            armed.insert(stalling(trigger))
+            lateTrigger = isNew ? nil : trigger.pair
+        case .disarm(let trigger): armed.remove(stalling(trigger))
+        case .rearm(let module): retries.remove(ModuleID(module))
+        }
+        isRequestPending = true
+        busySince = busySince ?? Clock.now
+    }
+
+    private func nextRequest() -> PathHelperMessage.Request? {
+        if let trigger = armed.first(where: { wanted[$0] == nil }) {
+            return .disarm(.init(trigger.module, trigger.trigger))
+        }
+        if let (trigger, isNew) = wanted.first(where: { !armed.contains($0.key) }) {
+            return .arm(.init(trigger.module, trigger.trigger), isNew: isNew)
+        }
+        return retries.first.map { .rearm(module: $0.index) }
+    }
+
+    private func stalling(_ trigger: PathHelperMessage.Trigger) -> StallingTrigger {
+        let (module, trigger) = trigger.pair
+        return StallingTrigger(trigger, of: module, at: mountPoint, type)
+    }
+
+    private func start() -> HelperProcess? {
+        do {
+            let helper = try helpers.start(.paths)
+            helper.received = { [weak self] in self?.receive($0) }
+            helper.ended = { [weak self] in self?.end($0) }
+            self.helper = helper
+            return helper
+        } catch {
+            fail("nobody can watch what is at '\(place)': \(error)")
+            return nil
+        }
+    }
+
+    private func end(_ termination: Termination) {
+        let wasDismissed = isDismissed
+        (helper, isDismissed) = (nil, false)
+        armed = []
+        retries = []
+        missing = [:]
+        (isRequestPending, isBusy, busySince) = (false, false, nil)
+        if wanted.isEmpty { return }
+        if wasDismissed { return proceed() }
+        // What happens from now on goes unseen, so all there is counts as news afterwards.
+        for trigger in wanted.keys { wanted[trigger] = true }
+        fail(
+            "the process that watches '\(place)' has ended (\(termination)); it is started again"
+        )
+    }
+
+    private func receive(_ message: [UInt8]) {
+        guard let report = PathHelperMessage.decode(message, as: PathHelperMessage.Report.self)
+        else { return }
+        switch report {
+        case .busy:
+            isBusy = true
+            busySince = busySince ?? Clock.now
+        case .done: finish()
+        case .happened(let happening, let module):
+            let module = ModuleID(module)
+            if modules.contains(module) { self.report(.happened(module, happening.event)) }
+        case .deafened(let module, let reason): note(reason, of: ModuleID(module))
+        case .rearmed(let module): note(nil, of: ModuleID(module))
+        case .missing(let module, let path): missing[ModuleID(module)] = path
+        }
+    }
+
+    private func note(_ fault: String?, of module: ModuleID) {
+        guard modules.contains(module) else { return }
+        faults[module] = fault
+        tell(module)
+    }
+
+    /// A request was answered, or what had happened was dealt with. Which of the two does not matter:
+    /// the file system has answered.
+    private func finish() {
+        if isBusy { isBusy = false } else { isRequestPending = false }
+        busySince = isBusy || isRequestPending ? Clock.now : nil
+        if !isRequestPending { tellOfLateTrigger() }
+        if outage != nil, busySince == nil, wanted.keys.allSatisfy(armed.contains) {
+            outage = nil
+            for module in modules.sorted(by: { $0.index < $1.index }) { tell(module) }
+        }
+        dismissOrProceed()
+    }
+
+    /// The daemon serves others while a trigger is armed, so what has happened there since is unknown.
+    private func tellOfLateTrigger() {
+        guard let (module, trigger) = lateTrigger else { return }
+        lateTrigger = nil
+        guard modules.contains(module) else { return }
+        var event = PathEvent(path: Array(trigger.path.utf8), [])
+        event.isOverflow = true
+        let time = Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
+        report(.happened(module, event.triggerEvent(at: time)))
+    }
+
+    // MARK: Deafness
+
+    private func fail(_ reason: String) {
+        guard outage != reason else { return }
+        outage = reason
+        for module in modules.sorted(by: { $0.index < $1.index }) { tell(module) }
+    }
+
+    private func tell(_ module: ModuleID) {
+        let hidden =
+            type.hidesChanges
+            ? "'\(place)' is \(type.name), of whose changes inotify(7) does not tell all"
+            : nil
+        report(.fault(module, outage ?? faults[module] ?? hidden))
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+public import CRDLinux
+import Glibc
+
+/// The process that watches the paths on one mount that may stall: the daemon's `PathSource` once
+/// more, where only those wait for the mount who want to know of it.
+public final class PathHelper {
+    private let reactor: Reactor
+    private let socket: MessageSocket
+    private let source: PathSource
+    private var requests: [PathHelperMessage.Request] = []
+    private var modules: [Int: Int] = [:]
+    private var missing: [Int: String] = [:]
+    /// The daemon was told that something is being looked into.
+    private var isBusy = false
+
+    /// Talks to the daemon at the other end of `socket`.
+    ///
+    /// - Throws: `SystemCallError`.
+    public init(_ socket: MessageSocket) throws {
+        self.socket = socket
+        reactor = try Reactor()
+        source = try PathSource()
+        socket.received = { [unowned self] in
+            if let request = PathHelperMessage.decode($0, as: PathHelperMessage.Request.self) {
+                requests.append(request)
+            }
+        }
+        _ = try reactor.add(socket)
+        _ = try reactor.add(Announced(source) { [unowned self] in announce() })
+        let mounts = try MountTable { [unowned self] in source.take($0, into: &$1) }
+        _ = try reactor.add(Announced(mounts) { [unowned self] in announce() })
+    }
+
+    /// Serves until the daemon closes the connection.
+    ///
+    /// - Throws: `SystemCallError` where it cannot go on.
+    public func run() throws {
+        while !socket.isFinished {
+            var events: [Event] = []
+            if let failure = try reactor.wait(into: &events).first { throw failure.error }
+            for request in requests { try answer(request) }
+            requests = []
+            guard isBusy else { continue }
+            try report(events)
+            try send(.done)
+            isBusy = false
+        }
+    }
+
+    private func announce() {
+        guard !isBusy else { return }
+        isBusy = true
+        // An error shows when the results are sent.
+        try? send(.busy)
+    }
+
+    private func answer(_ request: PathHelperMessage.Request) throws {
+        var events: [Event] = []
+        switch request {
+        case .arm(let trigger, let isNew):
+            modules[trigger.module, default: 0] += 1
+            source.arm([trigger.pair], areNews: isNew, into: &events)
+        case .disarm(let trigger):
+            modules[trigger.module, default: 1] -= 1
+            if modules[trigger.module] == 0 { modules[trigger.module] = nil }
+            source.disarm([trigger.pair], into: &events)
+        case .rearm(let module): source.rearm(ModuleID(module), into: &events)
+        }
+        try report(events)
+        try send(.done)
+    }
+
+    private func report(_ events: [Event]) throws(SystemCallError) {
+        for event in events {
+            switch event {
+            case .triggered(let module, let event):
+                try send(.happened(.init(event), module: module.index))
+            case .deafened(let module, _, let reason):
+                try send(.deafened(module: module.index, reason: reason))
+            case .rearmed(let module, _): try send(.rearmed(module: module.index))
+            default: break
+            }
+        }
+        for module in modules.keys.sorted() {
+            let path = source.missingPath(of: ModuleID(module))
+            guard missing[module] != path else { continue }
+            missing[module] = path
+            try send(.missing(module: module, path: path))
+        }
+    }
+
+    private func send(_ report: PathHelperMessage.Report) throws(SystemCallError) {
+        try socket.sendWaiting(PathHelperMessage.encode(report))
+    }
+}
+
+/// A source that says so before it looks into anything.
+private final class Announced: BackloggedSource {
+    private let source: any EventSource
+    private let announce: () -> Void
+
+    init(_ source: any EventSource, _ announce: @escaping () -> Void) {
+        self.source = source
+        self.announce = announce
+    }
+
+    var descriptor: CInt { source.descriptor }
+    var interest: Interest { source.interest }
+    var hasBacklog: Bool { (source as? any BackloggedSource)?.hasBacklog ?? false }
+
+    func drain(into events: inout [Event]) throws(SystemCallError) {
+        announce()
+        try source.drain(into: &events)
+    }
+}

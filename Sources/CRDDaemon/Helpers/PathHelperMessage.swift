@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import FoundationEssentials
+
+/// What the daemon and the process that watches paths on a mount that may stall say to each other:
+/// one JSON object a message.
+enum PathHelperMessage {
+    /// From the daemon. Answered by reports, then `.done`.
+    enum Request: Codable {
+        case arm(Trigger, isNew: Bool)
+        case disarm(Trigger)
+        /// Try again to watch what could not be watched.
+        case rearm(module: Int)
+    }
+
+    /// To the daemon.
+    enum Report: Codable {
+        /// Something has happened, and is being looked into: a look that may not return. Followed
+        /// by reports, then `.done`.
+        case busy
+        /// What was asked for, or what has happened, is dealt with.
+        case done
+        case happened(Happening, module: Int)
+        case deafened(module: Int, reason: String)
+        case rearmed(module: Int)
+        /// The first of the module's paths that is not there; nil: all are.
+        case missing(module: Int, path: String?)
+    }
+
+    /// A `PathTrigger` and whose it is.
+    struct Trigger: Codable {
+        let module: Int
+        let path: String
+        let events: UInt32
+        let isRecursive: Bool
+        let include: [String]
+        let exclude: [String]
+
+        init(_ module: ModuleID, _ trigger: PathTrigger) {
+            self.module = module.index
+            path = trigger.path
+            events = trigger.events.rawValue
+            isRecursive = trigger.isRecursive
+            include = trigger.include.map(\.pattern)
+            exclude = trigger.exclude.map(\.pattern)
+        }
+
+        var pair: (ModuleID, PathTrigger) {
+            (
+                ModuleID(module),
+                PathTrigger(
+                    path: path, events: PathEvents(rawValue: events), isRecursive: isRecursive,
+                    include: include.compactMap { Glob($0) },
+                    exclude: exclude.compactMap { Glob($0) })
+            )
+        }
+    }
+
+    /// A trigger's event as the helper has it ready for the module.
+    struct Happening: Codable {
+        private let line: Data
+        private let path: Data
+
+        init(_ event: TriggerEvent) {
+            line = Data(event.line)
+            path = Data(event.variables.first { $0.name == "CRD_PATH" }?.value ?? [])
+        }
+
+        var event: TriggerEvent {
+            TriggerEvent(
+                cause: .path, line: Array(line),
+                variables: [TriggerEvent.Variable(name: "CRD_PATH", value: Array(path))])
+        }
+    }
+
+    static func encode(_ message: some Encodable) -> [UInt8] {
+        do {
+            return try Array(JSONEncoder().encode(message))
+        } catch {
+            preconditionFailure("a message of strings and numbers cannot be encoded: \(error)")
+        }
+    }
+
+    static func decode<Message: Decodable>(_ bytes: [UInt8], as type: Message.Type) -> Message? {
+        try? JSONDecoder().decode(type, from: Data(bytes))
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import CRDDaemon
+import CRDLinux
+import Glibc
+
+/// What the daemon starts for itself (`HelperProcess`).
+struct HelperCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "helper",
+        abstract: "Do for the daemon what may wait for something outside.",
+        discussion: "The daemon starts it, with a socket as descriptor 3. It is not for people.",
+        shouldDisplay: false)
+
+    @Argument(help: "What it does: paths, accounts or mounts.")
+    var kind: String
+
+    private static let socket: CInt = 3
+
+    func run() throws {
+        guard fcntl(Self.socket, F_SETFD, FD_CLOEXEC) == 0,
+            let socket = try? MessageSocket(adopting: Descriptor(adopting: Self.socket))
+        else { throw ValidationError("crd daemon starts its helpers itself; run: crd --help") }
+        switch kind {
+        case "paths": try PathHelper(socket).run()
+        case "accounts": try AccountHelper(socket).run()
+        case "mounts": try MountHelper(socket).run()
+        default: throw ValidationError("there is no helper '\(kind)'")
+        }
+    }
+}
