@@ -92,11 +92,11 @@ struct RunReporter {
         let period = TimeSpan(Scheduler.pollPeriod)
         if deafness.isPolled {
             logger.warning(
-                "\(module): \(deafness.reason); until that works, it is checked at least every \(period)",
+                "\(module): \(deafness.reason); meanwhile it is checked at least every \(period)",
                 metadata: metadata)
         } else {
             logger.error(
-                "\(module): deaf: \(deafness.reason); its interval is \"off\", so nothing makes up for what it misses until that works, which is tried every \(period)",
+                "\(module): deaf: \(deafness.reason); its interval is \"off\", so it misses what happens; set an interval, with which it would be checked meanwhile at least every \(period)",
                 metadata: metadata)
         }
     }

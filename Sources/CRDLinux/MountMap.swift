@@ -51,6 +51,17 @@ public final class MountMap {
         }
     }
 
+    /// The file system that an absolute path lies in, as it is written: links are not followed, since
+    /// that would be a look.
+    public func fileSystem(holding path: [UInt8]) -> FileSystemType? {
+        var place = path[...]
+        while !place.isEmpty {
+            if let type = types[Array(place)] { return type }
+            place = place[..<(place.lastIndex(of: UInt8(ascii: "/")) ?? place.startIndex)]
+        }
+        return nil
+    }
+
     /// Whether a directory of this name in `node` is the root of a file system that may stall.
     func mayStall(_ name: UnsafePointer<CChar>, in node: PathNode) -> Bool {
         names.contains(FileName(name)) && types[node.path(of: name)]?.mayStall ?? false

@@ -602,6 +602,6 @@ public final class PathSource: BackloggedSource {
 extension FileSystemType {
     /// Why a trigger there is not enough.
     public func silence(at path: String) -> String {
-        "'\(path)' lies on \(name), of whose changes inotify(7) does not tell all"
+        "inotify(7) does not report all changes on \(name), where '\(path)' lies"
     }
 }

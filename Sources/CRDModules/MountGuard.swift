@@ -24,6 +24,9 @@ public struct PathReach {
         self.mountGuard = mountGuard
     }
 
+    /// Whether whoever looks may wait.
+    var mayWait: Bool { mountGuard == nil }
+
     /// The mount on the way to where the path leads, through symbolic links, that does not answer.
     public func obstacle(on path: FilePath) -> Refusal? {
         guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }

@@ -16,14 +16,26 @@ enum PathAdvice {
         guard case .table(let triggers)? = root["trigger"]?.value.content,
             case .array(let items)? = triggers["path"]?.value.content
         else { return [] }
-        return items.compactMap { item in
+        return items.flatMap { item -> [Diagnostic] in
             guard case .table(let trigger) = item.content, let value = trigger["path"]?.value,
-                case .string(let path) = value.content, let message = warning(about: path, reach)
-            else { return nil }
-            return Diagnostic(
-                .warning, file: file, position: value.position,
-                message: "'trigger.path.path': \(message)")
+                case .string(let path) = value.content
+            else { return [] }
+            let messages = [warning(about: path, reach), silence(at: path, reach)]
+            return messages.compactMap(\.self).map { message in
+                Diagnostic(
+                    .warning, file: file, position: value.position,
+                    message: "'trigger.path.path': \(message)")
+            }
         }
+    }
+
+    /// Where inotify(7) does not report all changes. The daemon reports it with the module's state.
+    private static func silence(at path: String, _ reach: PathReach) -> String? {
+        guard reach.mayWait, let type = try? MountTable().map.fileSystem(holding: Array(path.utf8)),
+            type.hidesChanges
+        else { return nil }
+        return "\(type.silence(at: PlainText.of(path))); the module is checked at least every 5s "
+            + "instead, or not at all where its interval is \"off\": set the interval that it needs"
     }
 
     /// A path is taken as it is written; a glob that somebody meant names nothing.

@@ -57,9 +57,10 @@ struct DeafnessTests {
         reporter.report(nil as Deafness?, of: "Log")
         #expect(
             lines.all == [
-                "warning Log: \(Self.reason); until that works, it is checked at least every 5s",
-                "error Log: deaf: \(Self.reason); its interval is \"off\", so nothing makes up "
-                    + "for what it misses until that works, which is tried every 5s",
+                "warning Log: \(Self.reason); meanwhile it is checked at least every 5s",
+                "error Log: deaf: \(Self.reason); its interval is \"off\", so it misses what "
+                    + "happens; set an interval, with which it would be checked meanwhile at "
+                    + "least every 5s",
                 "notice Log: all its triggers are watched again",
             ])
     }

@@ -229,11 +229,14 @@ struct SilentFileSystemTests {
         try await world.runs(2, of: "Mounts")
         let mounts = try world.listed("Mounts")
         #expect(mounts.state == "degraded" || mounts.state == "checking")
-        #expect(mounts.reason?.contains("'/proc/mounts' lies on proc") == true)
+        #expect(mounts.reason?.contains("on proc, where '/proc/mounts' lies") == true)
         let reason = try #require(try world.listed("Never").reason)
-        #expect(reason.contains("'/sys/kernel/mm' lies on sysfs"))
+        #expect(reason.contains("on sysfs, where '/sys/kernel/mm' lies"))
         #expect(try world.listed("Never").runs == 1)
         #expect(world.lines.filter { $0.contains("/proc/mounts") }.count == 1)
         #expect(world.lines.contains { $0.hasPrefix("crd: error: Never: deaf: ") })
+        let checked = try await world.crd(["check-config"])
+        #expect(checked.code == 0)
+        #expect(checked.output.contains("Mounts/module.toml:2:8: warning: 'trigger.path.path': "))
     }
 }

@@ -218,7 +218,7 @@ final class MountWatcher {
     private func tell(_ module: ModuleID) {
         let hidden =
             type.hidesChanges
-            ? "'\(place)' is \(type.name), of whose changes inotify(7) does not tell all"
+            ? type.silence(at: place)
             : nil
         report(.fault(module, outage ?? faults[module] ?? hidden))
     }
