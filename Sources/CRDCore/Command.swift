@@ -7,7 +7,8 @@ public enum Command: Sendable {
     /// Send the signal to every process of the module's run.
     case signal(ModuleID, TreeSignal)
     /// The main process is gone and no other follows: send the signal to what it left behind,
-    /// and answer with `Event.emptied` as soon as nothing is left, perhaps at once.
+    /// and answer with `Event.emptied` as soon as nothing is left, perhaps at once. Sent again while
+    /// that does not come, since it may have got lost; answered once.
     case clear(ModuleID, TreeSignal?)
     /// The run is over; forget its processes.
     case conclude(ModuleID, Conclusion)

@@ -17,6 +17,9 @@ public enum Event: Sendable {
     case unable(ModuleID, reason: String)
     /// The answer to a `Command.spawn` of an executable that is still being written.
     case notReady(ModuleID, reason: String)
+    /// The kernel refused to send SIGKILL to a process of the module's run. The reason says what to do
+    /// about it.
+    case refused(ModuleID, reason: String)
     /// An entry of the journal is what a trigger of the module looks out for. Followed by
     /// `.journalRead` before anything else comes from the journal.
     case matched(ModuleID, JournalMatch)

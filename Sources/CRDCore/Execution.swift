@@ -9,7 +9,8 @@ struct Execution {
         case terminating
         /// SIGKILL was sent; at the deadline we stop waiting.
         case killing
-        /// The kernel does not let go of a process. The slot is free again, the module is not.
+        /// A process survives SIGKILL. The slot is free again, the module is not; at the deadline the
+        /// kernel is asked again whether the process is still there.
         case stuck
     }
 
@@ -25,6 +26,8 @@ struct Execution {
     var check: Termination?
     var checkDuration = Duration.zero
     var response: ResponseOutcome?
+    /// Why the kernel refused to kill a process of the run, and what to do.
+    var refusal: String?
 
     init(run: Run, timeout: Duration, at now: Instant) {
         self.run = run
@@ -57,8 +60,12 @@ struct Execution {
         self.deadline = deadline
     }
 
-    /// When to act if the stage does not end before; nothing can be done about a stuck process.
-    var stageEnd: Instant? { stage == .stuck ? nil : deadline }
+    /// What to do to end the run by force: the answer to `.clear` tells that nothing is left, so it is
+    /// the better question where the executable has ended.
+    func command(sending signal: TreeSignal, to module: ModuleID) -> Command {
+        let hasEnded = role == .check ? check != nil : response != nil
+        return hasEnded ? .clear(module, signal) : .signal(module, signal)
+    }
 
     var conclusion: Conclusion {
         guard let check else { preconditionFailure("a run was concluded before its check ended") }

@@ -7,6 +7,7 @@ public enum Health: Hashable, Sendable {
     case erring(Termination)
     /// It cannot be started.
     case failed(reason: String)
-    /// A process of its last run survives SIGKILL.
-    case stuck
+    /// A process of its last run survives SIGKILL. The reason says why, and what to do, where the
+    /// kernel refused the signal; without one the kernel has taken it and cannot end the process yet.
+    case stuck(reason: String?)
 }

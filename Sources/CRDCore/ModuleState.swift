@@ -78,10 +78,8 @@ struct ModuleState {
 
     /// Whether the stage of the run under way has taken too long.
     func isOverdue(at now: Instant) -> Bool {
-        guard case .running(let execution) = stage, let end = execution.stageEnd else {
-            return false
-        }
-        return end <= now
+        guard case .running(let execution) = stage else { return false }
+        return execution.deadline <= now
     }
 
     // MARK: Reload
@@ -209,7 +207,7 @@ struct ModuleState {
     var nextDeadline: Instant? {
         let stageEnds: Instant? =
             switch stage {
-            case .running(let execution): execution.stageEnd
+            case .running(let execution): execution.deadline
             case .resting where !pending.isEmpty && !isPaused,
                 .queued(.interval) where !pending.isEmpty:
                 triggeredRunAt

@@ -13,6 +13,9 @@ public struct Scheduler: Sendable {
     /// How long a process may outlive SIGKILL before its slot is given to others.
     public static let killPatience = Duration.seconds(5)
 
+    /// How often the kernel is asked whether a process that survived SIGKILL is still there.
+    public static let stuckPeriod = Duration.seconds(5)
+
     /// How often, at the least, a module is checked that has a trigger which cannot be watched.
     public static let pollPeriod = Duration.seconds(5)
 
@@ -78,6 +81,7 @@ public struct Scheduler: Sendable {
             giveUp(module, .unable(reason: reason), at: now, &commands)
         case .notReady(let module, let reason):
             giveUp(module, .notReady(reason: reason), at: now, &commands)
+        case .refused(let module, let reason): noteRefusal(module, reason, &commands)
         case .matched(let module, let match): take(match, for: module, at: now, &commands)
         case .journalRead(let position, let isAtEnd):
             noteRead(position, isAtEnd, at: now, &commands)
@@ -393,7 +397,7 @@ public struct Scheduler: Sendable {
         // While the daemon ends, only what runs has a deadline.
         let deadline =
             ending == .none
-            ? modules[module.index].nextDeadline : modules[module.index].execution?.stageEnd
+            ? modules[module.index].nextDeadline : modules[module.index].execution?.deadline
         deadlines.set(deadline, for: module)
     }
 
@@ -466,17 +470,32 @@ public struct Scheduler: Sendable {
             commands.append(.signal(module, .terminate))
         case .terminating:
             execution.enter(.killing, until: now + Self.killPatience)
-            commands.append(.signal(module, .kill))
+            commands.append(execution.command(sending: .kill, to: module))
         case .killing:
-            execution.stage = .stuck
+            execution.enter(.stuck, until: now + Self.stuckPeriod)
             slotsInUse -= 1
-            commands.append(.signal(module, .kill))
-            report(.stuck, of: module, &commands)
-        case .stuck: break
+            commands.append(execution.command(sending: .kill, to: module))
+            report(.stuck(reason: execution.refusal), of: module, &commands)
+        case .stuck:
+            // The notice of its end may have got lost, and a refused signal may be allowed by now.
+            execution.enter(.stuck, until: now + Self.stuckPeriod)
+            commands.append(execution.command(sending: .kill, to: module))
         }
         modules[module.index].stage = .running(execution)
         renewDeadline(of: module)
         announceEnd(&commands)
+    }
+
+    /// The first refusal is told: further processes of the run have the same reason.
+    private mutating func noteRefusal(
+        _ module: ModuleID, _ reason: String, _ commands: inout [Command]
+    ) {
+        guard var execution = modules[module.index].execution, execution.refusal == nil else {
+            return
+        }
+        execution.refusal = reason
+        modules[module.index].stage = .running(execution)
+        if execution.stage == .stuck { report(.stuck(reason: reason), of: module, &commands) }
     }
 
     /// A spawn could not be performed. Without its response a run is over; without its check there
@@ -613,7 +632,7 @@ public struct Scheduler: Sendable {
         execution.verdict = execution.verdict ?? .stopped
         execution.enter(.killing, until: now + Self.killPatience)
         modules[module.index].stage = .running(execution)
-        commands.append(.signal(module, .kill))
+        commands.append(execution.command(sending: .kill, to: module))
     }
 
     private mutating func announceEnd(_ commands: inout [Command]) {

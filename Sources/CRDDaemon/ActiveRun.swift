@@ -20,8 +20,9 @@ final class ActiveRun {
     var spentCgroups: [Cgroup] = []
     /// The executable under way; nil between its end and the next.
     var process: ChildSource?
-    /// Its and its pipes' registrations.
-    var tokens: [Reactor.Token] = []
+    var token: Reactor.Token?
+    /// Its pipes, and their registrations.
+    var outputs: [(source: PipeSource, token: Reactor.Token)] = []
     /// What the check prints.
     let captured: CapturedOutput
     /// Whether SIGKILL was sent to all there was of it, so that what turns up later gets it too.
@@ -29,9 +30,14 @@ final class ActiveRun {
     /// Whether `.emptied` is owed.
     var awaitsEmptiness = false
 
-    /// Tells once that no process of the run is left, however many signs of it there are.
+    /// Whether `.emptied` was told, though the scheduler may have it still before it.
+    private var isEmptinessTold = false
+
+    /// Tells once that no process of the run is left, however many signs of it there are, and however
+    /// often the scheduler asks.
     func tellEmptied(into events: inout [Event]) {
-        guard awaitsEmptiness else { return }
+        guard !isEmptinessTold else { return }
+        isEmptinessTold = true
         awaitsEmptiness = false
         events.append(.emptied(module))
     }

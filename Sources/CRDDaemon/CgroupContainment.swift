@@ -61,7 +61,7 @@ final class CgroupContainment: Containment {
         }
     }
 
-    func send(_ signal: TreeSignal, to run: ActiveRun) {
+    func send(_ signal: TreeSignal, to run: ActiveRun) -> KillRefusal? {
         for cgroup in run.cgroups where (try? cgroup.isPopulated()) != false {
             switch signal {
             case .terminate: cgroup.terminate()
@@ -73,6 +73,8 @@ final class CgroupContainment: Containment {
                 }
             }
         }
+        // Who may write to cgroup.kill may kill everything in the cgroup.
+        return nil
     }
 
     func isEmpty(_ run: ActiveRun) -> Bool {

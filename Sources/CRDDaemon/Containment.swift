@@ -12,7 +12,9 @@ protocol Containment: AnyObject {
     /// Prepares a place for the run's next executable.
     func admit(_ run: ActiveRun) throws(SystemCallError)
     /// Sends SIGTERM or SIGKILL to all of them.
-    func send(_ signal: TreeSignal, to run: ActiveRun)
+    ///
+    /// - Returns: why one of them cannot be killed, if the kernel refused that.
+    func send(_ signal: TreeSignal, to run: ActiveRun) -> KillRefusal?
     /// Whether none is left; asked only when the run's executable has been reaped.
     func isEmpty(_ run: ActiveRun) -> Bool
     /// From now on `.emptied` is appended to the events as soon as none is left.

@@ -27,7 +27,8 @@ struct FormerDaemon {
     /// Kills what runs of a former daemon on the same state directory left behind: recognized by
     /// their mark, or by `CRD_RUN` and `CRD_STATE` in the environment they were started with.
     func killLeftovers(_ logger: Logger) {
-        let killed = ProcessTable.killAll(knowing: Self.names, where: isLeftover)
+        let (killed, refused) = ProcessTable.killAll(knowing: Self.names, where: isLeftover)
+        for process in refused { logger.error("a former crd's run left \(KillRefusal(process))") }
         guard killed > 0 else { return }
         logger.notice("killed \(killed) processes that a former crd's runs had left behind")
     }

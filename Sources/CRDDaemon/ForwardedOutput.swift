@@ -28,6 +28,8 @@ final class ForwardedOutput: OutputSink {
     var isFull: Bool { isWaiting || forwarder.isHolding }
 
     func receive(_ bytes: UnsafeRawBufferPointer) {
+        // A process that outlives its run goes on printing.
+        isEnding = false
         let taken = isWaiting ? 0 : pass(bytes)
         guard taken < bytes.count else { return }
         let left = bytes[taken...]

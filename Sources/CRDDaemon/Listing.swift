@@ -69,7 +69,7 @@ extension ReactorInterface.Module {
         case .well: nil
         case .erring(let termination): "the check ended with \(termination)"
         case .failed(let reason): text(of: complaints).map { "\($0)\(remedy)" } ?? reason
-        case .stuck: "a process of its last run survives SIGKILL"
+        case .stuck(let reason): reason ?? "a process of its last run survived SIGKILL (state D)"
         }
     }
 

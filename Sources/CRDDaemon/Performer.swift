@@ -29,6 +29,7 @@ final class Performer {
     private let nothing: Descriptor
     private let noEvents: MemoryFile
     private let supplies: SpawnSupplies
+    private let kept: KeptOutputs
     /// The limit of open files that modules get, where the daemon's own was raised.
     private let openFiles = ChildProcess.raiseOpenFiles()
 
@@ -47,6 +48,7 @@ final class Performer {
         self.runPrefix = runPrefix
         self.reach = reach
         supplies = SpawnSupplies(reactor)
+        kept = KeptOutputs(reactor, reporter)
         nothing = try .open("/dev/null", O_RDONLY)
         noEvents = try supplies.eventFile([])
     }
@@ -56,7 +58,8 @@ final class Performer {
         switch command {
         case .spawn(let module, let role, let run): return spawn(module, role, run)
         case .signal(let module, let signal):
-            active[module].map { containment.send(signal, to: $0) }
+            guard let active = active[module] else { return [] }
+            return refusals(containment.send(signal, to: active), of: module)
         case .clear(let module, let signal): return clear(module, signal)
         case .conclude(let module, let conclusion): conclude(module, conclusion)
         case .report(let module, let health):
@@ -140,9 +143,9 @@ final class Performer {
             }
         }
         let printed = try supplies.pipe(into: role == .check ? active.captured : forwarded())
-        active.tokens.append(printed.token)
+        active.outputs.append((printed.source, printed.token))
         let told = try supplies.pipe(into: forwarded())
-        active.tokens.append(told.token)
+        active.outputs.append((told.source, told.token))
         let input = try input(of: role, active)
         let events = try events(of: active.run)
         let user = module.user(role)
@@ -168,9 +171,15 @@ final class Performer {
         }
         let source = ChildSource(
             process, of: active.module, outputs: [printed.source, told.source]
-        ) { [weak self] _ in self?.unregister(active) }
+        ) { [weak self] _ in
+            if mayStay {
+                self?.kept.take(active.outputs, of: active.prepared.name)
+                active.outputs = []
+            }
+            self?.unregister(active)
+        }
         do throws(SystemCallError) {
-            active.tokens.append(try reactor.add(source))
+            active.token = try reactor.add(source)
         } catch {
             source.abandon()
             throw error
@@ -204,21 +213,28 @@ final class Performer {
     // MARK: Ending
 
     private func unregister(_ active: ActiveRun) {
-        for token in active.tokens { reactor.remove(token) }
-        active.tokens = []
+        for output in active.outputs { reactor.remove(output.token) }
+        active.outputs = []
+        if let token = active.token { reactor.remove(token) }
+        active.token = nil
         active.process = nil
     }
 
     private func clear(_ id: ModuleID, _ signal: TreeSignal?) -> [Event] {
         guard let active = active[id] else { return [] }
+        var events: [Event] = []
         if containment.isEmpty(active) {
-            active.awaitsEmptiness = false
-            return [.emptied(id)]
+            active.tellEmptied(into: &events)
+            return events
         }
-        if let signal { containment.send(signal, to: active) }
+        if let signal { events = refusals(containment.send(signal, to: active), of: id) }
         active.awaitsEmptiness = true
         containment.awaitEmptiness(of: active)
-        return []
+        return events
+    }
+
+    private func refusals(_ refusal: KillRefusal?, of id: ModuleID) -> [Event] {
+        refusal.map { [.refused(id, reason: "\($0)")] } ?? []
     }
 
     private func conclude(_ id: ModuleID, _ conclusion: Conclusion) {

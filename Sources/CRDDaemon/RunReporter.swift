@@ -49,6 +49,12 @@ struct RunReporter {
             metadata: ["module": "\(module)"])
     }
 
+    func reportClosedOutput(of module: String, limit: Int) {
+        logger.warning(
+            "\(module): responses have left more processes running than crd reads the output of (\(limit) responses a module); the oldest output was closed, and its process gets SIGPIPE when it prints; send the output of what lasts elsewhere, or have the service manager start it",
+            metadata: ["module": "\(module)"])
+    }
+
     func reportPassedOver(_ count: Int, of module: String) {
         logger.warning(
             "\(module): \(count) matching journal entries were logged while crd was down and are older than catch-up; they were passed over: raise catch-up in crd.conf to have such looked at",
@@ -75,9 +81,10 @@ struct RunReporter {
                 metadata: metadata)
         case .failed(let reason):
             logger.error("\(module): cannot run: \(reason)", metadata: metadata)
-        case .stuck:
+        case .stuck(let reason):
+            let story = reason ?? "a process survived SIGKILL (state D)"
             logger.error(
-                "\(module): a process survives SIGKILL, so it waits for the kernel (see its state D in ps); its slot is free again, the module waits for its end",
+                "\(module): \(story); the module is blocked until the process exits, its slot is free",
                 metadata: metadata)
         }
     }

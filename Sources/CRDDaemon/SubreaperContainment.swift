@@ -43,15 +43,16 @@ final class SubreaperContainment: Containment {
         run.isCondemned = false
     }
 
-    func send(_ signal: TreeSignal, to run: ActiveRun) {
+    func send(_ signal: TreeSignal, to run: ActiveRun) -> KillRefusal? {
         switch signal {
         case .terminate:
             for process in ProcessTable.currentTree(below: roots(of: run)) {
                 ProcessTable.terminate(process)
             }
+            return nil
         case .kill:
             run.isCondemned = true
-            killAll { self.roots(of: run) }
+            return killAll { self.roots(of: run) }
         }
     }
 
@@ -178,14 +179,21 @@ final class SubreaperContainment: Containment {
     }
 
     /// SIGKILL until a look finds nobody new: a process may fork between the look and the signal.
-    private func killAll(below roots: () -> [PID]) {
+    ///
+    /// - Returns: why one of them cannot be killed, if the kernel refused that.
+    @discardableResult
+    private func killAll(below roots: () -> [PID]) -> KillRefusal? {
         var killed = Set<ProcessTable.Entry>()
+        var refused: ProcessTable.Entry?
         for _ in 0..<Self.roundsMax {
             let found = Set(ProcessTable.currentTree(below: roots())).subtracting(killed)
-            if found.isEmpty { return }
-            for process in found { ProcessTable.send(SIGKILL, to: process) }
+            if found.isEmpty { break }
+            for process in found where !ProcessTable.send(SIGKILL, to: process) {
+                refused = refused ?? process
+            }
             killed.formUnion(found)
         }
+        return refused.map(KillRefusal.init)
     }
 
     /// A tree that grows faster than it is killed gets another try with its next SIGCHLD.

@@ -45,6 +45,8 @@ public final class PipeSource: BackloggedSource {
     public var sink: (any OutputSink)?
     /// The child's end has been closed by all who had it.
     public private(set) var isFinished = false
+    /// Whether the child's descendants may go on writing when it has ended.
+    public var outlivesChild = false
     /// There may be something that was not read yet.
     private var isPending = false
 
@@ -86,7 +88,8 @@ public final class PipeSource: BackloggedSource {
     }
 
     /// The child has ended: takes in what it left in the pipe, and no more than that, since
-    /// whoever still holds the other end may write on for ever (ioctl_tty(2), `FIONREAD`).
+    /// whoever still holds the other end may write on for ever (ioctl_tty(2), `FIONREAD`). An unfinished
+    /// line is handed over; more may follow where the pipe outlives the child.
     public func finish() {
         var waiting: CInt = 0
         if !isFinished { _ = ioctl(pipe.rawValue, UInt(FIONREAD), &waiting) }
@@ -103,7 +106,10 @@ public final class PipeSource: BackloggedSource {
             let count = try systemCall("read", on: "a module's output") {
                 Glibc.read(pipe.rawValue, scratch.bytes.baseAddress!, limit)
             }
-            if count == 0 { isFinished = true }
+            if count == 0 {
+                isFinished = true
+                if outlivesChild { sink?.finish() }
+            }
             sink?.receive(UnsafeRawBufferPointer(rebasing: scratch.bytes[..<count]))
             return count
         } catch let error where error.errno == .wouldBlock {

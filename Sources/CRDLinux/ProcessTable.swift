@@ -87,12 +87,15 @@ public struct ProcessTable {
     }
 
     /// Sends a signal to the process that was seen, not to a later one of the same number.
-    public static func send(_ signal: CInt, to seen: Entry) {
+    ///
+    /// - Returns: false where the kernel refused it, since the process has other rights than we (EPERM).
+    @discardableResult
+    public static func send(_ signal: CInt, to seen: Entry) -> Bool {
         let pidfd = crd_pidfd_open(seen.pid)
-        guard pidfd >= 0 else { return }
+        guard pidfd >= 0 else { return true }
         defer { close(pidfd) }
-        guard entry(seen.pid)?.startTime == seen.startTime else { return }
-        _ = crd_pidfd_send_signal(pidfd, signal)
+        guard entry(seen.pid)?.startTime == seen.startTime else { return true }
+        return crd_pidfd_send_signal(pidfd, signal) == 0 || errno != EPERM
     }
 
     /// SIGTERM, and SIGCONT, without which a stopped process would not hear it.
@@ -119,12 +122,13 @@ public struct ProcessTable {
     /// - Parameters:
     ///   - names: the variables that `isMeant` is to know, of the environment that the process was
     ///     started with.
-    /// - Returns: how many there were.
+    /// - Returns: how many there were, and those that the kernel refused to kill.
     @discardableResult
     public static func killAll(
         knowing names: [String], where isMeant: (PID, [String: String]) -> Bool
-    ) -> Int {
+    ) -> (killed: Int, refused: [Entry]) {
         var killed = Set<Entry>()
+        var refused = Set<Entry>()
         var reader = EnvironmentReader(names)
         for _ in 0..<killStepsMax {
             let table = ProcessTable()
@@ -133,15 +137,19 @@ public struct ProcessTable {
             }
             let pids = living.map(\.pid)
             let environments = reader.read(pids)
-            let roots = pids.filter { isMeant($0, environments[$0] ?? [:]) }
+            let meant = living.filter { isMeant($0.pid, environments[$0.pid] ?? [:]) }
+            let roots = meant.filter { !refused.contains($0) }.map(\.pid)
             if roots.isEmpty { break }
             for process in table.tree(below: roots) where process.pid != getpid() {
-                send(SIGKILL, to: process)
-                killed.insert(process)
+                if send(SIGKILL, to: process) {
+                    killed.insert(process)
+                } else {
+                    refused.insert(process)
+                }
             }
             usleep(10_000)
         }
-        return killed.count
+        return (killed.count, refused.sorted { $0.pid < $1.pid })
     }
 
     /// Collects a child that has ended; whether it had.

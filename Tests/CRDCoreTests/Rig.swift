@@ -85,7 +85,8 @@ extension Health {
         case .well: "well"
         case .erring: "erring"
         case .failed: "failed"
-        case .stuck: "stuck"
+        case .stuck(nil): "stuck"
+        case .stuck(let reason?): "stuck: \(reason)"
         }
     }
 }

@@ -21,6 +21,7 @@ private let b = ModuleID(1)
         #expect(rig.status(a, at: 20_000).phase == .stuck)
         #expect(rig.send(.path(a), at: 20_001) == [])
         _ = rig.end(b, at: 20_002)
+        #expect(rig.next() == ["at 25000", "kill a"])
         #expect(rig.send(.exited(a, .signaled(9)), at: 50_000) == ["clear a kill"])
         #expect(
             rig.send(.emptied(a), at: 50_000) == [
@@ -35,8 +36,56 @@ private let b = ModuleID(1)
         _ = rig.send(.started, at: 0)
         _ = rig.send(.exited(a, .exited(0)), at: 0)
         #expect(rig.send(.exited(a, .exited(0)), at: 1_000) == ["clear a terminate"])
-        #expect(rig.next() == ["at 6000", "kill a"])
+        #expect(rig.next() == ["at 6000", "clear a kill"])
         #expect(rig.send(.emptied(a), at: 6_001) == ["conclude a exit code 0"])
+    }
+
+    @Test(
+        "A stuck module whose last notice got lost is asked about again, until there is an answer")
+    func lostNotice() {
+        var rig = Rig { $0.interval = nil }
+        _ = rig.send(.started, at: 0)
+        #expect(rig.send(.exited(a, .exited(1)), at: 1_000) == ["clear a kill"])
+        #expect(rig.next() == ["at 6000", "clear a kill", "report a stuck"])
+        #expect(rig.next() == ["at 11000", "clear a kill"])
+        #expect(rig.next() == ["at 16000", "clear a kill"])
+        #expect(
+            rig.send(.emptied(a), at: 16_000) == ["conclude a exit code 1", "report a well"])
+        #expect(rig.scheduler.slotsInUse == 0)
+        #expect(rig.next() == [])
+    }
+
+    @Test("While the executable itself survives SIGKILL, it is sent again")
+    func stuckExecutable() {
+        var rig = Rig { $0.interval = nil }
+        _ = rig.send(.started, at: 0)
+        for expected in [
+            ["at 10000", "terminate a"], ["at 15000", "kill a"],
+            ["at 20000", "kill a", "report a stuck"], ["at 25000", "kill a"],
+            ["at 30000", "kill a"],
+        ] { #expect(rig.next() == expected) }
+        _ = rig.send(.stopped, at: 30_001)
+        #expect(rig.next() == ["at 35000", "kill a"])
+    }
+
+    @Test("A SIGKILL that was refused is why the module is stuck, whenever that turns out")
+    func refused() {
+        var rig = Rig(2) { $0.interval = nil }
+        _ = rig.send(.started, at: 0)
+        _ = rig.send(.exited(a, .exited(1)), at: 1_000)
+        _ = rig.send(.exited(b, .exited(1)), at: 1_000)
+        #expect(rig.send(.refused(a, reason: "not ours"), at: 1_000) == [])
+        #expect(
+            rig.next() == [
+                "at 6000", "clear a kill", "report a stuck: not ours", "clear b kill",
+                "report b stuck",
+            ])
+        #expect(
+            rig.send(.refused(b, reason: "not ours"), at: 6_000) == ["report b stuck: not ours"])
+        #expect(rig.send(.refused(b, reason: "nor this"), at: 6_000) == [])
+        _ = rig.send(.emptied(a), at: 7_000)
+        // The refusal may be told when the run is over.
+        #expect(rig.send(.refused(a, reason: "late"), at: 7_001) == [])
     }
 
     @Test("Leftovers that are kept end the run, unless the response was ended by force")

@@ -248,6 +248,81 @@ struct BadCitizenTests {
     }
 
     @Test(
+        "what leftovers = \"keep\" lets live goes on having its output logged as the module's",
+        arguments: Containment.available)
+    func keptOutput(containment: Containment) async throws {
+        let world = try World()
+        // Each prints when it is told to, the second without a line's end.
+        let talk = "until [ -e '\(world.notes)/go' ]; do sleep 0.02; done; "
+        try world.module(
+            "Keep", check: "exit 0",
+            response: """
+                { \(talk) echo whole line; echo to errors >&2; : >'\(world.notes)/whole'; } &
+                setsid env -i PATH="$PATH" sh -c "until [ -e '\(world.notes)/whole' ]; do sleep 0.02; done; printf 'half a line'; : >'\(world.notes)/half'" &
+                printf 'at the end'
+                """, manifest: "leftovers = \"keep\"")
+        let arena = try Arena(containment, world)
+        let daemon = try await arena.start()
+        try await world.runs(1, of: "Keep")
+        // Nobody waits for the rest of a line that the response itself has begun.
+        try await eventually("its last words are logged") {
+            world.lines.contains("Keep: at the end")
+        }
+        let descriptors = Processes.descriptors(of: daemon.pid).count
+        _ = try world.write("", to: "notes/go")
+        try await eventually("both live to say all") {
+            world.note("whole") != nil && world.note("half") != nil
+        }
+        for line in ["whole line", "to errors", "half a line"] {
+            try await eventually("'\(line)' is logged") { world.lines.contains("Keep: \(line)") }
+        }
+        try await eventually("its pipes are closed at their end") {
+            Processes.descriptors(of: daemon.pid).count <= descriptors - 2
+        }
+    }
+
+    @Test("of what responses leave running, so many outputs are read, and no more")
+    func keptOutputsAreBounded() async throws {
+        let world = try World(interval: "20ms")
+        try world.module(
+            "Many", check: "exit 0", response: "setsid \(world.forever) &",
+            manifest: "leftovers = \"keep\"\ncooldown = \"0s\"")
+        let daemon = try await world.start()
+        let before = Processes.descriptors(of: daemon.pid).count
+        try await world.runs(40, of: "Many")
+        #expect(world.lines.contains { $0.contains("Many: ") && $0.contains("SIGPIPE") })
+        #expect(Processes.descriptors(of: daemon.pid).count <= before + 32 + 12)
+        #expect(world.sleepers().count >= 39)
+    }
+
+    @Test(
+        "a SIGKILL that is refused is told as that, with the remedy",
+        .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"))
+    func refusedKill() async throws {
+        let world = try World(timeout: "300ms", grace: "100ms")
+        for directory in ["state", "run"] {
+            try #require(chown(try world.makeDirectory(directory), 65534, 65534) == 0)
+        }
+        let setpriv = "\(world.directory)/rooted"
+        try FileManager.default.copyItem(
+            atPath: Surroundings.find("setpriv") ?? "setpriv", toPath: setpriv)
+        try #require(chmod(setpriv, 0o4755) == 0)
+        try world.module(
+            "Root", check: "exec '\(setpriv)' --reuid=0 --regid=0 --clear-groups \(world.forever)")
+        try await world.start(Surroundings.asNobody)
+        try await eventually("the module is stuck") { try world.listed("Root").state == "stuck" }
+        let process = try #require(world.sleepers().first)
+        let told = try #require(world.lines.last { $0.contains("error: Root: ") })
+        #expect(told.contains("process \(process) (sleep) may not be killed: it runs as user 0"))
+        #expect(told.contains("kill -KILL \(process)") && !told.contains("state D"))
+        let reason = try #require(try world.listed("Root").reason)
+        #expect(reason.contains("may not be killed"))
+        kill(process, SIGKILL)
+        try await world.runs(1, of: "Root")
+        #expect(try world.listed("Root").state == "idle")
+    }
+
+    @Test(
         "leftovers = \"keep\" holds for processes with an environment of their own too",
         arguments: Containment.available)
     func keptStrangers(containment: Containment) async throws {

@@ -141,6 +141,19 @@ struct ProcessTableTests {
         #expect(before > 0 && reader.pauses == before)
     }
 
+    @Test(
+        "tells a signal that the kernel refuses, and does not wait for it",
+        .enabled(if: geteuid() == 0))
+    func refusal() async {
+        await #expect(processExitsWith: .success) {
+            let parent = getppid()
+            try #require(setuid(65534) == 0)
+            let seen = try #require(ProcessTable.entry(parent))
+            #expect(!ProcessTable.send(SIGURG, to: seen))
+            #expect(KillRefusal(seen).description.contains("runs as user 0, and crd as user 65534"))
+        }
+    }
+
     @Test("ends all that are meant, with what they have started, and nobody else") func killAll()
         throws
     {
@@ -152,7 +165,7 @@ struct ProcessTableTests {
         #expect(eventually { ProcessTable().tree(below: [process.pid, other.pid]).count == 8 })
         let name = directory.path.string
         let killed = ProcessTable.killAll(knowing: ["CRD_RUN"]) { $1["CRD_RUN"] == name }
-        #expect(killed == 4)
+        #expect(killed.killed == 4 && killed.refused.isEmpty)
         #expect(try process.wait() == .signaled(SIGKILL))
         let rest = ProcessTable().tree(below: [other.pid])
         #expect(rest.count == 4)

@@ -72,6 +72,7 @@ struct ContractModel {
         case .emptied(let module): modules[module.index].run?.duty = .conclude
         case .unable(let module, let reason): noteUnable(module, reason, at: now)
         case .notReady(let module, let reason): noteUnready(module, reason, at: now)
+        case .refused(let module, let reason): modules[module.index].run?.noteRefusal(reason)
         case .reloaded(let reload): note(reload, at: now)
         case .stopped: noteStop(at: now)
         }
@@ -247,7 +248,7 @@ struct ContractModel {
         case .spawn(let module, .check, let run): try judgeCheck(module, run, at: now)
         case .spawn(let module, .response, let run): try judgeResponse(module, run, at: now)
         case .signal(let module, let signal): try judgeSignal(module, signal, at: now)
-        case .clear(let module, let signal): try judgeClear(module, signal)
+        case .clear(let module, let signal): try judgeClear(module, signal, at: now)
         case .conclude(let module, let conclusion):
             try judgeConclusion(module, conclusion, at: now)
         case .report(let module, let health): try judgeReport(module, health, at: now)
@@ -433,24 +434,50 @@ struct ContractModel {
             try Violation.unless(
                 (run.force == .terminated && run.due <= now) || stops > 1, "G7",
                 "\(name) is killed before its time")
+            try Violation.unless(run.isMainAlive, "G7", "nobody asks whether \(name) has ended")
             coverage.reach(.kill)
-            if run.isMainAlive { run.verdict = run.verdict ?? .stopped }
+            run.verdict = run.verdict ?? .stopped
             run.advance(to: .killed, due: now + Scheduler.killPatience)
         case (.kill, .killed): break
+        case (.kill, .stuck) where run.due <= now && run.isMainAlive:
+            run.due = now + Scheduler.stuckPeriod
         default: throw Violation(message: "G7: \(signal) for \(name), which is \(run.force)")
         }
         modules[module.index].run = run
     }
 
     private mutating func judgeClear(
-        _ module: ModuleID, _ signal: TreeSignal?
+        _ module: ModuleID, _ signal: TreeSignal?, at now: Instant
     ) throws(Violation) {
+        if try judgeRepeatedClear(module, signal, at: now) { return }
         guard case .clear(let wanted)? = modules[module.index].run?.duty, wanted == signal else {
             throw Violation(
                 message:
                     "G7: \(name(module)) is cleared with \(signal.map { "\($0)" } ?? "nothing")")
         }
         modules[module.index].run?.duty = .nothing
+    }
+
+    /// More force is due for what an executable that has ended left behind, and the notice of its end
+    /// may have got lost.
+    private mutating func judgeRepeatedClear(
+        _ module: ModuleID, _ signal: TreeSignal?, at now: Instant
+    ) throws(Violation) -> Bool {
+        guard var run = modules[module.index].run, case .nothing = run.duty, signal == .kill,
+            !run.isMainAlive, run.due <= now || (stops > 1 && run.force == .terminated)
+        else { return false }
+        switch run.force {
+        case .none: return false
+        case .terminated:
+            coverage.reach(.kill)
+            run.advance(to: .killed, due: now + Scheduler.killPatience)
+        case .killed: break
+        case .stuck:
+            coverage.reach(.askedAgain)
+            run.due = now + Scheduler.stuckPeriod
+        }
+        modules[module.index].run = run
+        return true
     }
 
     private mutating func judgeConclusion(
@@ -498,11 +525,19 @@ struct ContractModel {
         try Violation.unless(
             modules[module.index].health != health, "health", "\(name(module)) is said twice")
         modules[module.index].health = health
-        guard health == .stuck else { return }
-        guard let run = modules[module.index].run, run.force == .killed, run.due <= now else {
+        guard case .stuck = health else { return }
+        guard let run = modules[module.index].run, health == .stuck(reason: run.refusal) else {
+            throw Violation(message: "G7: \(name(module)) is said to be \(health)")
+        }
+        if run.mustTellRefusal {
+            coverage.reach(.refused)
+            modules[module.index].run?.mustTellRefusal = false
+            return
+        }
+        guard run.force == .killed, run.due <= now else {
             throw Violation(message: "G7: \(name(module)) is given up too early")
         }
-        modules[module.index].run?.force = .stuck
+        modules[module.index].run?.advance(to: .stuck, due: now + Scheduler.stuckPeriod)
         slotsInUse -= 1
         coverage.reach(.stuck)
     }
@@ -551,14 +586,14 @@ struct ContractModel {
     ) throws(Violation) {
         let name = facts.policy.name
         switch run.duty {
-        case .nothing: break
+        case .nothing: try Violation.unless(!run.mustTellRefusal, "G7", "\(name) hides a refusal")
         case .respond: throw Violation(message: "G6: \(name)'s response did not start at once")
         case .clear, .conclude: throw Violation(message: "G7: \(name) is not seen to its end")
         }
         switch event {
         case .elapsed:
             try Violation.unless(
-                run.isStuck || run.due > now, "G7", "\(name) is \(run.force) for too long")
+                run.due > now, "G7", "\(name) is \(run.force) for too long")
         case .stopped where stops == 1:
             try Violation.unless(
                 run.force != .none || run.role == .response, "stop", "\(name)'s check goes on")
@@ -580,7 +615,7 @@ struct ContractModel {
     /// When it must be woken, at the latest.
     var wakeNeeded: Instant? {
         if stops > 0 {
-            return modules.compactMap { $0.run.flatMap { $0.isStuck ? nil : $0.due } }.min()
+            return modules.compactMap { $0.run?.due }.min()
         }
         return modules.compactMap { $0.wakeNeeded(hasFreeSlot: slotsInUse < slots) }.min()
     }

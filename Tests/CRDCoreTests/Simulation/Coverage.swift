@@ -4,7 +4,7 @@
 /// something.
 struct Coverage {
     enum Corner: CaseIterable {
-        case response, error, timeout, kill, stuck, unable, droppedEvents
+        case response, error, timeout, kill, stuck, askedAgain, refused, unable, droppedEvents
         case settled, settledByBound, cooled, limited, deferredButTakenAlong
         case timerBeforeUrgent, stoppedWhileRunning
         case deaf, deafWithoutPoll, polled, rearmedWhilePaused, healed, healedWhileRunning

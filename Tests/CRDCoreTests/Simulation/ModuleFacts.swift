@@ -119,7 +119,8 @@ struct ModuleFacts {
         guard retryBy != nil else { return }
         retryFrom = now
         cooledAt = min(cooledAt, now)
-        retryBy = now
+        // What has elapsed at this very time had no occasion to know.
+        retryBy = max(now, elapsedAt + .nanoseconds(1))
     }
 
     private mutating func abandon() {
@@ -172,7 +173,7 @@ struct ModuleFacts {
         guard isEnabled else { return nil }
         var needs = [rearmBy].compactMap { $0 }
         if let run {
-            if !run.isStuck { needs.append(run.due) }
+            needs.append(run.due)
         } else if isPaused {
             if let pausedUntil { needs.append(pausedUntil) }
         } else {

@@ -29,6 +29,9 @@ struct ObservedRun {
     var check: Termination?
     var checkDuration = Duration.zero
     var response: ResponseOutcome?
+    /// The first SIGKILL that the kernel refused; what is stuck for that must be told so.
+    private(set) var refusal: String?
+    var mustTellRefusal = false
 
     init(_ run: Run, due: Instant, at now: Instant) {
         number = run.number
@@ -43,6 +46,12 @@ struct ObservedRun {
     mutating func advance(to force: Force, due: Instant) {
         self.force = force
         self.due = due
+    }
+
+    mutating func noteRefusal(_ reason: String) {
+        guard refusal == nil else { return }
+        refusal = reason
+        mustTellRefusal = isStuck
     }
 
     mutating func noteExit(_ termination: Termination, at now: Instant) {

@@ -61,9 +61,11 @@ struct ProcessTree {
         for index in others.indices { _ = others[index].take(signal, at: now) }
     }
 
-    mutating func clear(_ signal: TreeSignal?, at now: Instant) {
+    /// - Parameter isNoticeLost: nobody will tell that the last of them has gone, unless it has already.
+    mutating func clear(_ signal: TreeSignal?, isNoticeLost: Bool, at now: Instant) {
         if let signal { self.signal(signal, at: now) }
-        clearedAt = now
+        let isOver = others.allSatisfy { $0.end <= now }
+        clearedAt = isNoticeLost && !isOver ? nil : now
     }
 
     /// From now on everything ends within this time.

@@ -100,6 +100,7 @@ struct SchedulerSimulation {
         case ..<850: try send(.paused(world.drawTarget(), until: drawPauseEnd()))
         case ..<940: try send(.resumed(world.drawModule()))
         case ..<960 where world.isHardOfHearing: try send(world.drawHearing())
+        case ..<966: try send(.refused(world.drawModule(), reason: "runs as root"))
         case ..<980 where world.isEdited && world.unanswered == nil:
             try send(.reloaded(world.drawReload()))
         default: try elapse()
@@ -200,7 +201,9 @@ struct SchedulerSimulation {
     /// What still has to end, or to be watched again; then settling, cooldown, limit and retries, once for what is pending
     /// and once for what the last response touches; and the queue.
     private var patience: Duration {
-        let ending = world.policies.map { $0.grace * 2 + Scheduler.killPatience }.max() ?? .zero
+        let ending =
+            world.policies.map { $0.grace * 2 + Scheduler.killPatience + Scheduler.stuckPeriod }
+            .max() ?? .zero
         let waiting = world.policies.map { policy in
             let period = policy.interval ?? policy.fallbackInterval
             var cooldown = period
@@ -268,6 +271,7 @@ extension Event {
         case .journalRead: nil
         case .triggered(let module, _), .matched(let module, _), .requested(let module),
             .exited(let module, _), .emptied(let module), .unable(let module, _),
+            .refused(let module, _),
             .notReady(let module, _),
             .deafened(let module, _, _), .rearmed(let module, _), .paused(let module, _),
             .resumed(let module):

@@ -200,7 +200,9 @@ struct SimulatedWorld {
         switch command {
         case .spawn(let module, let role, _): try spawn(role, of: module, at: now)
         case .signal(let module, let signal): trees[module.index].signal(signal, at: now)
-        case .clear(let module, let signal): trees[module.index].clear(signal, at: now)
+        case .clear(let module, let signal):
+            let isNoticeLost = !isCalm && random.percent(roughness)
+            trees[module.index].clear(signal, isNoticeLost: isNoticeLost, at: now)
         case .conclude(let module, _): trees[module.index] = ProcessTree()
         case .forget(let module): gone.insert(module.index)
         case .rearm(let module): rearm(module, at: now)
