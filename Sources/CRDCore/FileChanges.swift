@@ -11,14 +11,37 @@ public struct FileChanges: Sendable {
     public static let patience = Duration.seconds(10)
     /// And how long to be written, which is seen, so that there is no doubt.
     public static let writingPatience = Duration.seconds(60)
+    /// How long nothing must have happened to a module that may still get its manifest.
+    public static let manifestPatience = Duration.seconds(10)
     /// With more of them, all modules are looked at.
     private static let namesMax = 4_096
 
     private struct Change {
         var first: Instant
         var last: Instant
+        /// When to look if nothing happens until then; nil: when it has come to rest.
+        var awaited: Instant?
 
-        var due: Instant { min(last + FileChanges.quiet, first + FileChanges.unrestMax) }
+        init(at now: Instant, awaited: Instant? = nil) {
+            (first, last, self.awaited) = (now, now, awaited)
+        }
+
+        var due: Instant {
+            awaited ?? min(last + FileChanges.quiet, first + FileChanges.unrestMax)
+        }
+
+        mutating func note(at now: Instant) {
+            self = awaited == nil ? self : Change(at: now)
+            last = now
+        }
+    }
+
+    /// How a module's directory got its name.
+    public enum Arrival: Sendable {
+        /// With all that belongs to it, by one rename(2) or as a link.
+        case whole
+        /// It was made there, and files come one by one.
+        case inPlace
     }
 
     /// What is to be looked at.
@@ -33,6 +56,10 @@ public struct FileChanges: Sendable {
     private var everything: Change?
     /// When modules were found not to be ready, first and last.
     private var unready: [ModuleName: Change] = [:]
+    /// Of modules that have not been taken in since; none where that was not seen.
+    private var arrivals: [ModuleName: Arrival] = [:]
+    /// When something happened to modules, first and last; forgotten after a while.
+    private var touched: [ModuleName: Change] = [:]
 
     public init() {}
 
@@ -41,13 +68,21 @@ public struct FileChanges: Sendable {
         guard changes[name] != nil || changes.count < Self.namesMax else {
             return noteEverything(at: now)
         }
-        changes[name, default: Change(first: now, last: now)].last = now
+        changes[name, default: Change(at: now)].note(at: now)
+        touched[name, default: Change(at: now)].note(at: now)
+    }
+
+    /// The module's directory has come, or gone (nil).
+    public mutating func note(_ name: ModuleName, _ arrival: Arrival?, at now: Instant) {
+        note(name, at: now)
+        // One that is not remembered counts as not seen, and only takes longer.
+        if arrivals[name] != nil || arrivals.count < Self.namesMax { arrivals[name] = arrival }
     }
 
     /// What has happened to which module is unknown.
     public mutating func noteEverything(at now: Instant) {
-        everything = everything ?? Change(first: now, last: now)
-        everything?.last = now
+        everything = everything ?? Change(at: now)
+        everything?.note(at: now)
     }
 
     /// When to ask for what is due.
@@ -60,6 +95,7 @@ public struct FileChanges: Sendable {
     public mutating func take(at now: Instant) -> Due {
         // Not at each of many modules that are put back.
         unready = unready.filter { $0.value.last + Self.patience > now }
+        touched = touched.filter { $0.value.last + Self.manifestPatience * 2 > now }
         if let everything, everything.due <= now {
             (changes, self.everything) = ([:], nil)
             return .everything
@@ -79,9 +115,40 @@ public struct FileChanges: Sendable {
     ) -> Bool {
         // What was not asked about for so long has been complete meanwhile.
         if let last = unready[name]?.last, last + Self.patience <= now { unready[name] = nil }
-        unready[name, default: Change(first: now, last: now)].last = now
+        unready[name, default: Change(at: now)].note(at: now)
         guard let first = unready[name]?.first, first + patience > now else { return false }
-        changes[name] = Change(first: now, last: now)
+        changes[name] = Change(at: now)
+        // Files that came later came one by one.
+        if arrivals[name] == .whole { arrivals[name] = nil }
         return true
+    }
+
+    /// A module that was told has no manifest. Without one its roles run as the daemon's own user,
+    /// so whoever copies file by file gets time to bring it: the module is told again when nothing
+    /// has happened to it for long.
+    ///
+    /// - Parameter mayRunAlready: it is in effect without a manifest.
+    /// - Returns: false where it is complete as it is.
+    public mutating func awaitsManifest(
+        _ name: ModuleName, mayRunAlready: Bool, at now: Instant
+    ) -> Bool {
+        let arrival = arrivals[name]
+        guard arrival != .whole, !mayRunAlready || arrival == .inPlace else { return false }
+        let change = touched[name] ?? Change(at: now)
+        touched[name] = change
+        let due = min(
+            change.last + Self.manifestPatience, change.first + Self.manifestPatience * 10)
+        guard due > now else { return false }
+        changes[name] = Change(at: now, awaited: due)
+        return true
+    }
+
+    /// What was told has been taken in, or is not there; nil: all of it.
+    public mutating func settle(_ names: [ModuleName]?, except unready: [ModuleName]) {
+        let unready = Set(unready)
+        for name in names ?? Array(arrivals.keys) where !unready.contains(name) {
+            arrivals[name] = nil
+            touched[name] = nil
+        }
     }
 }

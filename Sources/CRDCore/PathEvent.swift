@@ -29,6 +29,7 @@ public struct PathEvent: Hashable, Sendable {
         if isOverflow { object.add("overflow", true) }
         return TriggerEvent(
             cause: .path, line: object.finish(),
-            variables: [TriggerEvent.Variable(name: "CRD_PATH", value: path)])
+            variables: [TriggerEvent.Variable(name: "CRD_PATH", value: path)],
+            pathEvents: events)
     }
 }

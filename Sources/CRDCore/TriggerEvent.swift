@@ -8,6 +8,12 @@ public struct TriggerEvent: Hashable, Sendable {
     public let line: [UInt8]
     /// The variables that describe the newest event of a run: `CRD_PATH`, `CRD_MESSAGE` and so on.
     public let variables: [Variable]
+    /// What happened to the path; empty for an event of another kind.
+    public let pathEvents: PathEvents
+    /// How long before it was told it happened.
+    public var age: Duration
+    /// Whether it is known that no process of the module's has caused it.
+    public var isForeign: Bool
 
     /// A variable's value is bytes, since a path need not be UTF-8.
     public struct Variable: Hashable, Sendable {
@@ -20,8 +26,14 @@ public struct TriggerEvent: Hashable, Sendable {
         }
     }
 
-    public init(cause: Cause, line: [UInt8], variables: [Variable] = []) {
+    public init(
+        cause: Cause, line: [UInt8], variables: [Variable] = [], pathEvents: PathEvents = [],
+        age: Duration = .zero, isForeign: Bool = false
+    ) {
+        self.age = age
+        self.isForeign = isForeign
         self.cause = cause
+        self.pathEvents = pathEvents
         self.line = line
         self.variables = variables
     }

@@ -23,7 +23,7 @@ final class AutoReload {
     private let reach: PathReach
     private let logger: Logger
     private var changes = FileChanges()
-    private var isOn = false
+    private(set) var isOn = false
     private var modules = FilePath()
     private var support = FilePath()
     private var watch: DirectoryWatch?
@@ -33,6 +33,8 @@ final class AutoReload {
     /// Why something cannot be watched.
     private var faults: [Fault: String] = [:]
     private var pollAt: Instant?
+    /// Modules without a manifest of which the log says that they wait.
+    private var waiting: Set<ModuleName> = []
 
     private enum Fault { case directories, modules }
 
@@ -51,6 +53,7 @@ final class AutoReload {
         guard !isOn else { return }
         token.map(reactor.remove)
         (token, watch, pollAt, faults, linked) = (nil, nil, nil, [:], [])
+        changes = FileChanges()
     }
 
     /// To be watched for beside those of the modules.
@@ -97,9 +100,25 @@ final class AutoReload {
         guard let module = ModuleName(name), shelf == modules else {
             return changes.noteEverything(at: Clock.now)
         }
+        guard !isInside else { return changes.note(module, at: Clock.now) }
         // At once, so that what is still being copied does not count as at rest.
-        if !isInside { follow(module) }
-        changes.note(module, at: Clock.now)
+        follow(module)
+        noteArrival(of: module, event.pathEvents)
+    }
+
+    private func noteArrival(of module: ModuleName, _ events: PathEvents) {
+        let isMoved = events.contains(.movedTo)
+        if isMoved || events.contains(.create) {
+            let place = modules.appending(module.description)
+            // A link has all that it leads to, however it was made.
+            let isLink = FileStatus(of: place, followingLinks: false)?.kind == .symbolicLink
+            let isWhole = (isMoved || isLink) && !InstalledModule.isUnfinished(at: place)
+            changes.note(module, isWhole ? .whole : .inPlace, at: Clock.now)
+        } else if !events.isDisjoint(with: [.delete, .movedFrom]) {
+            changes.note(module, nil, at: Clock.now)
+        } else {
+            changes.note(module, at: Clock.now)
+        }
     }
 
     /// Something may have happened to the module.
@@ -141,7 +160,13 @@ final class AutoReload {
 
     /// Whether the module is not complete yet, so that it is read again a second later; no longer
     /// where that has been so for too long to be no fault.
-    func awaits(_ module: InstalledModule, at now: Instant) -> Bool {
+    ///
+    /// - Parameters:
+    ///   - former: in effect by now.
+    ///   - isSeen: whether its coming would have been noticed.
+    func awaits(
+        _ module: InstalledModule, insteadOf former: InstalledModule?, isSeen: Bool, at now: Instant
+    ) -> Bool {
         if module.isStalled { return changes.putBack(module.name, at: now) }
         if module.awaitsAccount {
             return changes.putBack(module.name, within: Self.accountPatience, at: now)
@@ -149,7 +174,23 @@ final class AutoReload {
         if module.isBeingWritten {
             return changes.putBack(module.name, within: FileChanges.writingPatience, at: now)
         }
-        return module.isIncomplete && changes.putBack(module.name, at: now)
+        if module.isIncomplete, changes.putBack(module.name, at: now) { return true }
+        let mayRunAlready = former.map { !$0.hasManifest && !$0.isHalf } ?? false
+        guard isSeen, isOn, !module.hasManifest,
+            changes.awaitsManifest(module.name, mayRunAlready: mayRunAlready, at: now)
+        else { return false }
+        if waiting.insert(module.name).inserted {
+            logger.info(
+                "\(module.name): has no module.toml; as long as one may still come, which is until nothing has happened to its files for \(TimeSpan(FileChanges.manifestPatience)), it is not taken in. A directory that is moved into place with all its files is taken in after \(TimeSpan(FileChanges.quiet))"
+            )
+        }
+        return true
+    }
+
+    /// These modules, or all (nil), were taken in as they are, unless they are unready.
+    func settle(_ names: [ModuleName]?, except unready: [ModuleName]) {
+        changes.settle(names, except: unready)
+        waiting.formIntersection(unready)
     }
 
     // MARK: The modules' own directories
@@ -221,13 +262,12 @@ final class AutoReload {
     }
 
     private func fail(_ fault: Fault, _ reason: String) {
-        if faults.isEmpty {
+        if faults.isEmpty { pollAt = Clock.now + Self.pollPeriod }
+        if faults.updateValue(reason, forKey: fault) == nil {
             logger.warning(
                 "\(reason); until that works, modules are looked at every \(TimeSpan(Self.pollPeriod)) to see whether they have changed"
             )
-            pollAt = Clock.now + Self.pollPeriod
         }
-        faults[fault] = reason
     }
 
     private func heal(_ fault: Fault) {

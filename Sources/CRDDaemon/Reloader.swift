@@ -54,6 +54,11 @@ final class Reloader {
         /// The modules, crd.conf not among them.
         case allModules
         case modules([ModuleName])
+
+        /// Nil for all.
+        var names: [ModuleName]? {
+            if case .modules(let names) = self { names } else { nil }
+        }
     }
 
     let roster = ModuleRoster()
@@ -119,6 +124,9 @@ final class Reloader {
             let (member, policy) = prepare(module)
             _ = roster.put(member)
             policies.append(policy)
+            if module.isHalf, let reason = module.reasonUnable {
+                logger.error("\(module.name): cannot run: \(reason)")
+            }
         }
         return policies
     }
@@ -139,6 +147,7 @@ final class Reloader {
     func read(_ scope: Scope, at now: Instant) -> (Outcome, Reload) {
         var outcome = Outcome()
         let former = configuration
+        let wasWatching = auto.isOn
         if scope == .everything { readConfiguration(&outcome) }
         let shelf = shelf
         let patience = AccountDirectory.Patience.inService
@@ -159,11 +168,17 @@ final class Reloader {
         var difference = ModuleDifference(
             from: { self.roster.member($0)?.installed }, to: contents.modules, among: sought)
         difference.leaveOut { module in
-            guard auto.awaits(module, at: now) else { return false }
+            let member = roster.member(module.name)?.installed
+            // Modules of another directory are taken as they are, as those at the start.
+            let isSeen = wasWatching && configuration.modules == former.modules
+            guard auto.awaits(module, insteadOf: member, isSeen: isSeen, at: now) else {
+                return false
+            }
             outcome.unready.append(module.name)
             outcome.awaitsAccounts = outcome.awaitsAccounts || module.awaitsAccount
             return true
         }
+        auto.settle(scope.names, except: outcome.unready)
         var reload = Reload(slots: configuration.slotsInForce)
         apply(difference, scope, to: &reload, &outcome)
         if configuration != former {
@@ -233,6 +248,7 @@ final class Reloader {
             reload.changes.append(.init(id, policy, isEdited: true))
             outcome.faults += module.complaints
             outcome.warnings += module.warnings
+            if module.isHalf { outcome.faults += module.executableComplaints }
         }
         outcome.added = difference.added.map(\.name)
         outcome.changed = difference.changed.map(\.name)
@@ -248,8 +264,8 @@ final class Reloader {
     private func prepare(_ module: InstalledModule) -> (ModuleRoster.Member, Policy) {
         var policy = Policy(
             name: module.name, manifest: module.manifest, configuration: configuration)
-        if let complaint = module.complaints.first {
-            policy.standing = .failed(reason: "\(complaint)")
+        if let reason = module.reasonUnable {
+            policy.standing = .failed(reason: reason)
             return (.init(unable: module), policy)
         }
         return (.init(PreparedModule(module, configuration: file, sharing: commons)), policy)
@@ -260,7 +276,7 @@ final class Reloader {
         var policy = Policy(
             name: module.name, manifest: module.manifest, configuration: configuration)
         if member.prepared == nil {
-            policy.standing = .failed(reason: module.complaints.first.map { "\($0)" } ?? "")
+            policy.standing = .failed(reason: module.reasonUnable ?? "")
         }
         return policy
     }

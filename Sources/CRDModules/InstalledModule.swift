@@ -35,14 +35,18 @@ public struct InstalledModule: Sendable {
     private var content: Int?
     /// Of its manifest, as that was before it was read.
     private let manifestStamp: Int
+    /// Whether there was a manifest, faulty or not.
+    public let hasManifest: Bool
+    /// Neither a manifest nor all executables: somebody is still copying, or it will never run.
+    public let isHalf: Bool
 
     /// - Parameter complaints: errors and warnings.
     init(
         name: ModuleName, kind: ModuleKind, way: OwnershipRule.Way, manifest: Manifest = Manifest(),
         accounts: [Role: UserAccount] = [:], complaints: [Diagnostic],
         executableComplaints: [Diagnostic] = [], executables: [FileStatus?] = [],
-        manifestStamp: Int = 0, isRefused: Bool = false, awaitsAccount: Bool = false,
-        isStalled: Bool = false
+        manifestStamp: Int = 0, hasManifest: Bool = true, isHalf: Bool = false,
+        isRefused: Bool = false, awaitsAccount: Bool = false, isStalled: Bool = false
     ) {
         self.name = name
         self.kind = kind
@@ -58,9 +62,19 @@ public struct InstalledModule: Sendable {
         self.executableComplaints = executableComplaints
         fingerprint = executables.hashValue
         self.manifestStamp = manifestStamp
+        self.hasManifest = hasManifest
+        self.isHalf = isHalf
         self.isRefused = isRefused
         self.awaitsAccount = awaitsAccount
         self.isStalled = isStalled
+    }
+
+    /// Why it cannot run before its files are read again; nil where nothing keeps it from that.
+    public var reasonUnable: String? {
+        if let complaint = complaints.first { return "\(complaint)" }
+        // Its manifest may be yet to come, so it does not begin to run unread.
+        guard isHalf, let complaint = executableComplaints.first else { return nil }
+        return "\(complaint.file) \(complaint.message)"
     }
 
     /// Whether it was read from the same files, with the same in them.
@@ -94,6 +108,12 @@ public struct InstalledModule: Sendable {
 
     /// Whether it looks like half a copy, for want of an executable.
     public var isIncomplete: Bool { [check, response].contains { FileStatus(of: $0) == nil } }
+
+    /// Whether neither a manifest nor both executables are there.
+    public static func isUnfinished(at directory: FilePath) -> Bool {
+        FileStatus(of: directory.appending(manifestName), followingLinks: false) == nil
+            && Role.allCases.contains { FileStatus(of: directory.appending($0.fileName)) == nil }
+    }
 
     /// Whether somebody has one of its files open for writing, or had when the manifest was read.
     public var isBeingWritten: Bool {

@@ -167,7 +167,10 @@ public struct ModuleShelf {
         var executables: [FileStatus?] = []
         var isRefused = true
         var awaitsAccount = false
-        let stamp = InstalledModule.stamp(of: directory.appending(InstalledModule.manifestName))
+        let manifestFile = directory.appending(InstalledModule.manifestName)
+        let stamp = InstalledModule.stamp(of: manifestFile)
+        let hasManifest = FileStatus(of: manifestFile, followingLinks: false) != nil
+        let isHalf = InstalledModule.isUnfinished(at: directory)
         if complainAbout(directory, &complaints) {
             isRefused = false
             let root = root(of: directory, &complaints, &isRefused)
@@ -203,8 +206,8 @@ public struct ModuleShelf {
             name: name, kind: .user, way: .init(to: name.description, in: wayToModules),
             manifest: manifest,
             accounts: accounts, complaints: complaints, executableComplaints: executableComplaints,
-            executables: executables, manifestStamp: stamp, isRefused: isRefused,
-            awaitsAccount: awaitsAccount)
+            executables: executables, manifestStamp: stamp, hasManifest: hasManifest,
+            isHalf: isHalf, isRefused: isRefused, awaitsAccount: awaitsAccount)
     }
 
     /// The module, if it lies on a mount that does not answer.

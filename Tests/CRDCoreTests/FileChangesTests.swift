@@ -62,4 +62,59 @@ struct FileChangesTests {
         #expect(changes.take(at: at(41_000)) == .modules([try name("a")]))
         #expect(changes.putBack(try name("a"), at: at(41_000)))
     }
+
+    /// Looks at the module whenever it is due, and says when it was let in.
+    private func letIn(
+        _ changes: inout FileChanges, mayRunAlready: Bool = false, edits: [Int] = []
+    ) throws -> Int? {
+        for time in stride(from: 0, through: 200_000, by: 100) {
+            if edits.contains(time) { changes.note(try name("a"), at: at(time)) }
+            guard changes.take(at: at(time)) == .modules([try name("a")]) else { continue }
+            if !changes.awaitsManifest(
+                try name("a"), mayRunAlready: mayRunAlready, at: at(time))
+            {
+                changes.settle([try name("a")], except: [])
+                return time
+            }
+        }
+        return nil
+    }
+
+    @Test("that left no manifest are told again when nothing has happened for ten seconds")
+    func manifest() throws {
+        var changes = FileChanges()
+        changes.note(try name("a"), .inPlace, at: at(0))
+        #expect(try letIn(&changes, edits: [400, 3_000, 7_000]) == 17_000)
+        // Whatever happens: not for ever.
+        changes = FileChanges()
+        changes.note(try name("a"), .inPlace, at: at(0))
+        let end = try #require(
+            try letIn(&changes, edits: Array(stride(from: 0, to: 150_000, by: 500))))
+        #expect((100_000...110_000).contains(end))
+        // Nobody saw it come.
+        changes = FileChanges()
+        changes.note(try name("a"), at: at(0))
+        #expect(try letIn(&changes) == 10_000)
+        // It is in effect as it is, unless it was made anew.
+        #expect(try letIn(&changes, mayRunAlready: true, edits: [0]) == 1_000)
+        changes.note(try name("a"), .inPlace, at: at(0))
+        #expect(try letIn(&changes, mayRunAlready: true) == 10_000)
+    }
+
+    @Test("of what was moved into place whole wait for no manifest") func whole() throws {
+        var changes = FileChanges()
+        changes.note(try name("a"), .whole, at: at(0))
+        #expect(try letIn(&changes) == 1_000)
+        // What is taken in, gone, or filled later has to be moved anew.
+        changes.note(try name("a"), at: at(0))
+        #expect(try letIn(&changes) == 10_000)
+        for arrival in [FileChanges.Arrival.inPlace, nil] {
+            changes.note(try name("a"), .whole, at: at(0))
+            changes.note(try name("a"), arrival, at: at(0))
+            #expect(try letIn(&changes) == 10_000)
+        }
+        changes.note(try name("a"), .whole, at: at(0))
+        #expect(changes.putBack(try name("a"), at: at(0)))
+        #expect(try letIn(&changes) == 10_000)
+    }
 }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+/// A module's files come in some order; as root it runs only if that was meant.
+@Suite("G15: A module that is being copied", .takesTurns)
+struct DeploymentTests {
+    private static let isRoot = geteuid() == 0
+
+    /// How a file gets its content.
+    enum Writing: CaseIterable { case inPlace, byRename }
+
+    private func put(
+        _ text: String, at path: String, mode: mode_t, _ writing: Writing, in world: World
+    ) throws {
+        guard writing == .byRename else {
+            _ = try world.write(text, to: path, mode: mode)
+            return
+        }
+        let source = try world.write(text, to: "\(path).new", mode: mode)
+        guard rename(source, "\(world.directory)/\(path)") == 0 else {
+            throw Trouble("rename: \(errno)")
+        }
+    }
+
+    /// Writes a check that notes whom it runs as, and a response.
+    private func fill(_ place: String, _ writing: Writing = .inPlace, in world: World) throws {
+        let check = "#!/bin/sh\nid -un >>'\(world.notes)/\(place.split(separator: "/").last!)'\n"
+        try put(check + "exit 1\n", at: "\(place)/check", mode: 0o755, writing, in: world)
+        try put("#!/bin/sh\n", at: "\(place)/response", mode: 0o755, writing, in: world)
+    }
+
+    /// Moves a module without a manifest into place, and waits for its check: whatever was to be
+    /// taken in a second after what happened before has been by then.
+    private func letASecondPass(in world: World, _ name: String = "Whole") async throws {
+        try world.makeDirectory(name)
+        try fill(name, in: world)
+        guard rename("\(world.directory)/\(name)", "\(world.directory)/modules/\(name)") == 0 else {
+            throw Trouble("rename: \(errno)")
+        }
+        try await isChecked(name, in: world)
+    }
+
+    private func isChecked(_ name: String, in world: World) async throws {
+        try await eventually("\(name) is checked") { !world.notedLines(name).isEmpty }
+    }
+
+    private func names(in world: World) throws -> [String] {
+        try world.list().modules.map(\.name)
+    }
+
+    @Test(
+        "file by file does not run as root before its manifest comes, whoever reloads",
+        .enabled(if: isRoot), arguments: Writing.allCases)
+    func fileByFile(_ writing: Writing) async throws {
+        let world = try World()
+        try await world.start()
+        try world.makeDirectory("modules/Late")
+        try fill("modules/Late", writing, in: world)
+        try await letASecondPass(in: world)
+        let reload = try await world.reload()
+        #expect(reload.output.contains("not complete yet") && reload.output.contains("Late"))
+        #expect(try names(in: world) == ["Whole"])
+        try put(
+            "user = 'nobody'\n", at: "modules/Late/module.toml", mode: 0o644, writing, in: world)
+        try await isChecked("Late", in: world)
+        #expect(world.notedLines("Late") == ["nobody"])
+        #expect(world.lines.contains { $0.contains("Late: has no module.toml") })
+    }
+
+    @Test("file by file, and no manifest ever comes: it is taken in later")
+    func neverAManifest() async throws {
+        let world = try World()
+        try await world.start()
+        try world.makeDirectory("modules/Late")
+        try fill("modules/Late", in: world)
+        try await letASecondPass(in: world)
+        #expect(try names(in: world) == ["Whole"])
+        try await isChecked("Late", in: world)
+    }
+
+    @Test(
+        "over one of its name, which was removed, does not run as root either",
+        .enabled(if: isRoot))
+    func madeAnew() async throws {
+        let world = try World(interval: "200ms")
+        try world.makeDirectory("modules/Guard")
+        try fill("modules/Guard", in: world)
+        try world.write("user = 'nobody'\n", to: "modules/Guard/module.toml")
+        try await world.start()
+        try await world.runs(1, of: "Guard")
+        try FileManager.default.removeItem(atPath: "\(world.directory)/modules/Guard")
+        try world.makeDirectory("modules/Guard")
+        try fill("modules/Guard", in: world)
+        try await letASecondPass(in: world)
+        let noted = world.notedLines("Guard").count
+        try await eventually("it is checked as before") {
+            world.notedLines("Guard").count > noted + 2
+        }
+        try world.write("user = 'nobody'\ninterval = '100ms'\n", to: "modules/Guard/module.toml")
+        try await eventually("it has changed") { world.lines.contains { $0.contains("1 changed") } }
+        #expect(Set(world.notedLines("Guard")) == ["nobody"])
+    }
+
+    @Test(
+        "without its response for long does not run as root when that comes",
+        .enabled(if: isRoot))
+    func slowly() async throws {
+        let world = try World(interval: "200ms")
+        try await world.start()
+        try world.makeDirectory("modules/Slow")
+        try world.script("id -un >>'\(world.notes)/Slow'; exit 1", at: "modules/Slow/check")
+        try await eventually("it is given up") {
+            try names(in: world) == ["Slow"]
+                && world.listed("Slow").reason?.contains("response is not there") == true
+        }
+        try world.script("exit 0", at: "modules/Slow/response")
+        try await letASecondPass(in: world)
+        #expect(world.note("Slow") == nil)
+        try world.write("user = 'nobody'\n", to: "modules/Slow/module.toml")
+        try await isChecked("Slow", in: world)
+        #expect(Set(world.notedLines("Slow")) == ["nobody"])
+    }
+
+    @Test("elsewhere, and linked to in one step, is taken in at once") func linked() async throws {
+        let world = try World()
+        try await world.start()
+        try world.makeDirectory("modules/InPlace")
+        try fill("modules/InPlace", in: world)
+        try world.makeDirectory("Linked")
+        try fill("Linked", in: world)
+        try FileManager.default.createSymbolicLink(
+            atPath: "\(world.directory)/modules/Linked", withDestinationPath: "../Linked")
+        try await isChecked("Linked", in: world)
+        #expect(try names(in: world) == ["Linked"])
+    }
+}
