@@ -17,7 +17,9 @@ public enum Command: Sendable {
     /// Try again to watch what could not be watched. Answered by `Event.rearmed` where that works,
     /// perhaps later; else by nothing, or by `Event.deafened` if there is another reason now.
     case rearm(ModuleID)
-    /// The module has become deaf, or hears again (nil).
+    /// The module's own runs seem to trigger it again and again.
+    case reportSelfTrigger(ModuleID, SelfTrigger)
+    /// The module has become deaf in one more way, or hears all again (nil).
     case reportDeafness(ModuleID, Deafness?)
     /// Entries that matched were too old to be looked at (`CatchUp`).
     case reportPassedOver(ModuleID, count: Int)

@@ -8,8 +8,17 @@ public struct JournalEntry: Hashable, Sendable {
     /// Its address and its fields, as `journalctl --all --output=json` shows them: written once,
     /// however many modules get it.
     public let json: [UInt8]
+    /// How long before it was read it was sent to journald; nil where that was in another boot.
+    public let age: Duration?
+    /// Whether journald knows the cgroup of whoever logged it, which is not one of ours.
+    public let isForeign: Bool
 
-    public init(position: JournalPosition, fields: JournalFields) {
+    public init(
+        position: JournalPosition, fields: JournalFields, age: Duration? = .zero,
+        isForeign: Bool = false
+    ) {
+        self.age = age
+        self.isForeign = isForeign
         self.position = position
         self.fields = fields
         var object = JSONObject(capacity: fields.size + 1_024)

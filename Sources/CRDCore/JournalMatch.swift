@@ -62,7 +62,9 @@ public struct JournalMatch: Hashable, Sendable {
         if let tally { add(tally, to: &object) }
         if !entry.fields.truncated.isEmpty { object.add("truncated", entry.fields.truncated) }
         if isExceeded { object.add("exceeded", true) }
-        return TriggerEvent(cause: .journal, line: object.finish(), variables: variables)
+        return TriggerEvent(
+            cause: .journal, line: object.finish(), variables: variables, age: entry.age ?? .zero,
+            isForeign: entry.isForeign || entry.age == nil)
     }
 
     private func add(_ tally: EntryCounter.Tally, to object: inout JSONObject) {

@@ -32,6 +32,7 @@ struct ModuleState {
     var lastTrigger: Instant?
     /// Before it no run starts for triggers alone.
     var cooledAt: Instant
+    var echoes: EchoMemory
     /// When the latest responses of runs with events began, no more of them than the limit's count.
     var limitedResponses = Deque<Instant>()
     var isPaused = false
@@ -62,6 +63,7 @@ struct ModuleState {
     init(policy: Policy, at now: Instant) {
         self.policy = policy
         cooledAt = now
+        echoes = EchoMemory(at: now)
         if case .failed(let reason) = policy.standing { health = .failed(reason: reason) }
         guard policy.standing == .enabled, let interval = policy.interval else { return }
         nextInterval = now + interval
@@ -168,7 +170,7 @@ struct ModuleState {
     // MARK: When a run may start
 
     mutating func add(_ event: TriggerEvent, at now: Instant) {
-        pending.append(event)
+        pending.append(event, isEcho: echoes.note(event, at: now))
         firstTrigger = firstTrigger ?? now
         lastTrigger = now
     }
@@ -187,7 +189,8 @@ struct ModuleState {
 
     /// When triggers alone may start a run.
     var triggeredRunAt: Instant {
-        max(cooledAt, settledAt ?? cooledAt, unlimitedAt ?? cooledAt)
+        let cooledAt = pending.areEchoes ? max(cooledAt, echoes.quietUntil) : cooledAt
+        return max(cooledAt, settledAt ?? cooledAt, unlimitedAt ?? cooledAt)
     }
 
     /// The lane to wait in for a run that is due, nil if none is.
@@ -253,12 +256,11 @@ struct ModuleState {
         min(policy.interval ?? Scheduler.pollPeriod, Scheduler.pollPeriod)
     }
 
-    /// - Returns: whether it heard until now.
-    mutating func deafen(_ cause: Cause, _ reason: String, at now: Instant) -> Bool {
-        let heard = !isDeaf
-        faults[cause] = reason
-        if heard { rearmAt = now + rearmPeriod }
-        return heard
+    /// - Returns: what is new about it; nil where this cause was known.
+    mutating func deafen(_ cause: Cause, _ reason: String, at now: Instant) -> Deafness? {
+        if !isDeaf { rearmAt = now + rearmPeriod }
+        guard faults.updateValue(reason, forKey: cause) == nil else { return nil }
+        return Deafness(reason: reason, isPolled: policy.interval != nil)
     }
 
     /// - Returns: whether it was deaf to this cause until now.
@@ -306,7 +308,7 @@ struct ModuleState {
     /// each time, but not later than the next interval would.
     mutating func retry(_ run: Run, at now: Instant) {
         let backoff = Duration.seconds(1 << min(failures, 20))
-        putBack(run, until: now + min(backoff, policy.interval ?? policy.fallbackInterval))
+        putBack(run, until: now + min(backoff, policy.period))
         failures += 1
     }
 
@@ -331,12 +333,22 @@ struct ModuleState {
         cooledAt = retry
     }
 
-    mutating func conclude(_ conclusion: Conclusion, at now: Instant) {
+    mutating func conclude(
+        _ conclusion: Conclusion, of events: PendingEvents, at now: Instant
+    ) {
         stage = .resting
         // What stopping kept from being looked at is looked at by the next daemon.
         let isServed = conclusion.check != .stopped && conclusion.notReadyReason == nil
         journal?.endRun(isServed: isServed)
-        cooledAt = now + policy.cooldown(afterCheckOf: conclusion.checkDuration)
+        let cooldown = policy.cooldown(afterCheckOf: conclusion.checkDuration)
+        cooledAt = now + cooldown
+        if isServed {
+            echoes.endRun(
+                wasEcho: events.areEchoes && !pending.isAnyFromElsewhere, cooldown: cooldown,
+                longest: policy.period, at: now)
+        } else {
+            echoes.endRun(at: now)
+        }
         if conclusion.notReadyReason == nil { waits = 0 }
         runs += 1
         if case .ended = conclusion.response { responses += 1 }

@@ -18,6 +18,8 @@ public struct PendingEvents: Sendable {
     public private(set) var variables: [TriggerEvent.Variable] = []
     /// The newest event's; nil when nothing is pending.
     public private(set) var cause: Cause?
+    /// Whether any of them came from elsewhere than out of the module's own runs.
+    public private(set) var isAnyFromElsewhere = false
 
     private var size = 0
 
@@ -36,7 +38,11 @@ public struct PendingEvents: Sendable {
         return text
     }
 
-    public mutating func append(_ event: TriggerEvent) {
+    /// Whether there are some, and the module's own runs seem to have caused all of them.
+    var areEchoes: Bool { !isEmpty && !isAnyFromElsewhere }
+
+    public mutating func append(_ event: TriggerEvent, isEcho: Bool = false) {
+        if !isEcho { isAnyFromElsewhere = true }
         cause = event.cause
         variables = event.variables
         add(event.line)
@@ -50,6 +56,7 @@ public struct PendingEvents: Sendable {
         if dropped > 0 { restored.dropLines() }
         restored.dropped += dropped
         for line in lines { restored.add(line) }
+        if isAnyFromElsewhere { restored.isAnyFromElsewhere = true }
         if let cause {
             restored.cause = cause
             restored.variables = variables

@@ -60,13 +60,16 @@ public struct Policy: Sendable {
         if !manifest.enabled { standing = .disabled }
     }
 
+    /// The interval, or what takes its place where the module has none.
+    var period: Duration { interval ?? fallbackInterval }
+
     /// How long after a run the next triggered one must wait, at the least.
     ///
     /// `auto` keeps a check that a storm triggers busy for no more than a tenth of the time.
     func cooldown(afterCheckOf taken: Duration) -> Duration {
         switch cooldown {
         case .fixed(let span): span
-        case .auto: min(max(.milliseconds(100), taken * 9), interval ?? fallbackInterval)
+        case .auto: min(max(.milliseconds(100), taken * 9), period)
         }
     }
 }

@@ -162,6 +162,7 @@ public struct Scheduler: Sendable {
         }
         for change in reload.changes {
             adopt(change, from: reload.journal[change.module], at: now)
+            if change.isEdited { modules[change.module.index].echoes.forget(at: now) }
         }
         sort()
         for change in reload.changes.sorted(by: { $0.policy.name < $1.policy.name }) {
@@ -305,19 +306,20 @@ public struct Scheduler: Sendable {
         _ commands: inout [Command]
     ) {
         guard ending == .none, modules[module.index].policy.standing == .enabled,
-            modules[module.index].deafen(cause, reason, at: now)
+            let news = modules[module.index].deafen(cause, reason, at: now)
         else { return }
-        commands.append(.reportDeafness(module, modules[module.index].deafness))
+        commands.append(.reportDeafness(module, news))
         renewDeadline(of: module)
     }
 
-    /// What happened since the last check is unknown: a run under way may have looked before.
+    /// What happened to a path since the last check is unknown: a run under way may have looked
+    /// before. What else a module without an interval waits for comes again, or says so itself.
     private mutating func hearAgain(
         _ module: ModuleID, _ cause: Cause, at now: Instant, _ commands: inout [Command]
     ) {
         guard ending == .none, modules[module.index].hearAgain(cause, at: now) else { return }
         if !modules[module.index].isDeaf { commands.append(.reportDeafness(module, nil)) }
-        want(.start, of: module, at: now)
+        if modules[module.index].policy.isCheckedAtStart { want(.start, of: module, at: now) }
         renewDeadline(of: module)
     }
 
@@ -388,6 +390,7 @@ public struct Scheduler: Sendable {
             let run = Run(number: runsStarted, cause: cause, events: events)
             let timeout = timeout(of: .check, module)
             modules[module.index].stage = .running(Execution(run: run, timeout: timeout, at: now))
+            modules[module.index].echoes.beginRun(at: now)
             renewDeadline(of: module)
             commands.append(.spawn(module, .check, run))
         }
@@ -512,6 +515,7 @@ public struct Scheduler: Sendable {
         switch execution.role {
         case .check:
             modules[module.index].stage = .resting
+            modules[module.index].echoes.endRun(at: now)
             slotsInUse -= 1
             switch outcome {
             case .unable(let reason):
@@ -539,7 +543,7 @@ public struct Scheduler: Sendable {
         }
         if execution.stage != .stuck { slotsInUse -= 1 }
         let conclusion = execution.conclusion
-        modules[module.index].conclude(conclusion, at: now)
+        modules[module.index].conclude(conclusion, of: execution.run.events, at: now)
         if !execution.run.events.isEmpty && modules[module.index].journal != nil {
             journal.wantStore(at: now)
         }
@@ -549,7 +553,21 @@ public struct Scheduler: Sendable {
         } else {
             report(health(after: conclusion, of: module), of: module, &commands)
         }
+        tellOfEchoes(module, execution.run.events, &commands)
         rest(module, at: now, &commands)
+    }
+
+    private mutating func tellOfEchoes(
+        _ module: ModuleID, _ events: PendingEvents, _ commands: inout [Command]
+    ) {
+        guard modules[module.index].echoes.passTelling(), let cause = events.cause else { return }
+        commands.append(
+            .reportSelfTrigger(
+                module,
+                SelfTrigger(
+                    cause: cause, variables: events.variables,
+                    count: modules[module.index].echoes.count,
+                    longest: modules[module.index].policy.period)))
     }
 
     /// Nothing is wrong, but an executable is still being written: the run is made once more when it

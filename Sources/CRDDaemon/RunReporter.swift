@@ -89,7 +89,30 @@ struct RunReporter {
         }
     }
 
-    /// - Parameter deafness: nil: it hears again.
+    func report(_ trigger: SelfTrigger, of module: String) {
+        let remedy =
+            switch trigger.cause {
+            case .path:
+                "leave \"access\", \"open\" and \"close_nowrite\" out of its events, and have it write elsewhere or exclude what it writes"
+            case .journal:
+                "have it print, which triggers nothing, instead of calling logger(1), or match what it does not log"
+            default: "have its executables not send what it waits for"
+            }
+        logger.warning(
+            "\(module): seems to trigger itself: each of its last \(trigger.count) runs came of nothing but what happened while the one before was under way, at last \(Self.newest(of: trigger)); such triggers wait longer each time, up to \(TimeSpan(trigger.longest)), others are answered as before; \(remedy)",
+            metadata: ["module": "\(module)", "trigger": "\(trigger.cause.rawValue)"])
+    }
+
+    private static func newest(of trigger: SelfTrigger) -> String {
+        let shown = ["CRD_PATH", "CRD_MESSAGE", "CRD_SIGNAL"]
+        guard let value = trigger.variables.first(where: { shown.contains($0.name) })?.value else {
+            return "one of cause \(trigger.cause.rawValue)"
+        }
+        let text = PlainText.of(String(decoding: value.prefix(200), as: UTF8.self))
+        return "\(trigger.cause.rawValue) '\(text)'"
+    }
+
+    /// - Parameter deafness: in one more way; nil: it hears all again.
     func report(_ deafness: Deafness?, of module: String) {
         let metadata: Logger.Metadata = ["module": "\(module)"]
         guard let deafness else {

@@ -189,9 +189,11 @@ final class JournalDispatcher {
         in reader: JournalReader, _ order: Int64
     ) throws(SystemCallError) -> JournalEntry {
         if let entry { return entry }
+        let position = try reader.position(order: order, isInclusive: true)
+        let fields = reader.fields()
         let made = JournalEntry(
-            position: try reader.position(order: order, isInclusive: true),
-            fields: reader.fields())
+            position: position, fields: fields, age: own.age(of: position, fields),
+            isForeign: own.isElsewhere(fields))
         entry = made
         return made
     }

@@ -54,6 +54,26 @@ public struct OwnEntries: Sendable {
             || other[other.startIndex + cgroup.count] == UInt8(ascii: "/")
     }
 
+    /// Whether journald has found out that whoever logged the entry is in another cgroup than we: of
+    /// what our runs start, it often cannot tell any, which says nothing.
+    func isElsewhere(_ fields: JournalFields) -> Bool {
+        cgroup != nil && fields.first("_SYSTEMD_CGROUP") != nil
+    }
+
+    /// How long ago the entry was sent to journald, as the kernel saw it where journald says so, or
+    /// else how long ago journald got it; nil for one of another boot.
+    func age(of position: JournalPosition, _ fields: JournalFields) -> Duration? {
+        guard position.bootID == bootID else { return nil }
+        let received = Clock.monotonicMicroseconds - position.monotonic
+        let sent = fields.first("_SOURCE_REALTIME_TIMESTAMP")
+            .flatMap { Int64(String(decoding: $0, as: UTF8.self)) }
+        // Where the clock was set between the two, the difference says nothing.
+        let way = sent.map { position.time - $0 }.flatMap {
+            (0...60_000_000).contains($0) ? $0 : nil
+        }
+        return .microseconds(max(0, received + (way ?? 0)))
+    }
+
     /// Where journald looks: in the unified hierarchy where systemd uses that, else in systemd's own
     /// (cgroups(7)).
     private static func ownCgroup() -> String? {

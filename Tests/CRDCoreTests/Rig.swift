@@ -65,6 +65,8 @@ struct Rig {
             return "conclude \(names[module.index]) \(conclusion.check)"
         case .report(let module, let health): return "report \(names[module.index]) \(health.text)"
         case .rearm(let module): return "rearm \(names[module.index])"
+        case .reportSelfTrigger(let module, let trigger):
+            return "\(names[module.index]) triggers itself \(trigger.count)"
         case .reportDeafness(let module, nil): return "\(names[module.index]) hears again"
         case .reportDeafness(let module, let deafness?):
             return "\(names[module.index]) is deaf\(deafness.isPolled ? ", polled" : "")"

@@ -176,4 +176,31 @@ private let b = ModuleID(1)
         #expect(rig.status(a, at: 8).phase == .idle)
         #expect(rig.status(a, at: 8).deafness == nil)
     }
+
+    @Test("G9: each cause of deafness is told, once, and the end when none is left")
+    func secondCause() {
+        var rig = Rig()
+        #expect(
+            rig.send(.deafened(a, .path, reason: "no watch left"), at: 0) == ["a is deaf, polled"])
+        #expect(
+            rig.send(.deafened(a, .journal, reason: "gone"), at: 1) == ["a is deaf, polled"])
+        #expect(rig.send(.deafened(a, .journal, reason: "still gone"), at: 2) == [])
+        #expect(rig.send(.deafened(a, .path, reason: "no watch left"), at: 3) == [])
+        #expect(rig.status(a, at: 3).deafness?.reason == "no watch left; still gone")
+        #expect(rig.send(.rearmed(a, .path), at: 4) == ["check a start 0"])
+        #expect(rig.send(.rearmed(a, .journal), at: 5) == ["a hears again"])
+    }
+
+    @Test("G9: what triggers alone cause is not checked when it hears again, unless it has a path")
+    func triggersAlone() {
+        for (hasPath, checks) in [(false, []), (true, ["check a start 0"])] {
+            var rig = Rig {
+                $0.interval = nil
+                $0.isCheckedAtStart = hasPath
+            }
+            #expect(rig.send(.deafened(a, .journal, reason: "gone"), at: 0) == ["a is deaf"])
+            #expect(rig.send(.rearmed(a, .journal), at: 1) == ["a hears again"] + checks)
+            #expect(rig.status(a, at: 1).deafness == nil)
+        }
+    }
 }

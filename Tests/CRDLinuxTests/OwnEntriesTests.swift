@@ -52,4 +52,46 @@ struct OwnEntriesTests {
             pid: 100, bootID: "b1", since: 0, uid: 0, executable: "/usr/bin/crd", cgroup: "/")
         #expect(!isOwn(["_SYSTEMD_CGROUP=/"], inRoot) && !isOwn([cgroup], inRoot))
     }
+
+    @Test(
+        "are not those of which journald knows another cgroup; where it knows none, who can tell?")
+    func elsewhere() {
+        func isElsewhere(_ field: String, _ own: OwnEntries = Self.own) -> Bool {
+            var fields = JournalFields()
+            Array(field.utf8).withUnsafeBytes { fields.append($0) }
+            return own.isElsewhere(fields)
+        }
+        #expect(isElsewhere("_SYSTEMD_CGROUP=/system.slice/other.service"))
+        #expect(!isElsewhere("SYSTEMD_CGROUP=/system.slice/other.service"))
+        #expect(!isElsewhere("_PID=7"))
+        let inRoot = OwnEntries(
+            pid: 100, bootID: "b1", since: 0, uid: 0, executable: "/usr/bin/crd", cgroup: "/")
+        #expect(!isElsewhere("_SYSTEMD_CGROUP=/system.slice/other.service", inRoot))
+    }
+
+    @Test("happened when they were sent, which journald may write down later") func age() {
+        let hour: Int64 = 3_600_000_000
+        func age(sent: Int64?, bootID: String = "b1") -> Duration? {
+            var fields = JournalFields()
+            if let sent {
+                let field = "_SOURCE_REALTIME_TIMESTAMP=\(sent)"
+                Array(field.utf8).withUnsafeBytes { fields.append($0) }
+            }
+            let received = Clock.monotonicMicroseconds - hour
+            return Self.own.age(
+                of: JournalPosition(
+                    cursor: "", time: 9_000_000, bootID: bootID, monotonic: received, order: 0),
+                fields)
+        }
+        #expect(age(sent: nil, bootID: "b0") == nil)
+        // However long this test itself takes.
+        let cases: [(Int64?, Int64)] = [
+            (nil, 0), (7_000_000, 2), (9_000_001, 0), (-100_000_000, 0),
+        ]
+        for (sent, later) in cases {
+            let seconds = (age(sent: sent) ?? .zero).components.seconds - 3_600
+            #expect((later..<later + 30).contains(seconds), "\(later): \(seconds)")
+        }
+        #expect((age(sent: 7_000_000) ?? .zero) > (age(sent: nil) ?? .zero) + .seconds(1))
+    }
 }

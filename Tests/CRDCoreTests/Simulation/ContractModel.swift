@@ -60,7 +60,9 @@ struct ContractModel {
         case .elapsed:
             for index in modules.indices { modules[index].noteTime(now) }
         case .triggered(let module, let trigger):
-            if modules[module.index].isEnabled { modules[module.index].note(trigger, at: now) }
+            if modules[module.index].isEnabled, modules[module.index].note(trigger, at: now) {
+                coverage.reach(.pauseEndedFromElsewhere)
+            }
         case .requested(let module): modules[module.index].owe(.request, at: now)
         case .deafened(let module, let cause, let reason):
             noteDeafness(module, cause, reason, at: now)
@@ -132,7 +134,7 @@ struct ContractModel {
         let earlier = taken[module.index]
         modules[module.index].retryCause = earlier.isEmpty ? run.cause : .interval
         modules[module.index].unserved = earlier + modules[module.index].unserved
-        modules[module.index].run = nil
+        modules[module.index].endRun(at: now)
         modules[module.index].mustSucceed = true
         expectedHealth[module.index] = .failed(reason: reason)
         modules[module.index].heardAt = now
@@ -160,6 +162,7 @@ struct ContractModel {
             }
             guard change.isEdited else { continue }
             modules[index].forgive(at: now)
+            modules[index].forgetEchoes(at: now)
             let isWanted = change.policy.standing == .enabled && change.policy.isCheckedAtStart
             if isWanted { modules[index].owe(.start, at: now) }
         }
@@ -195,7 +198,7 @@ struct ContractModel {
         }
         coverage.reach(.unready)
         slotsInUse -= 1
-        modules[module.index].run = nil
+        modules[module.index].endRun(at: now)
         putBack(run, of: module, reason, at: now)
         modules[module.index].mustSucceed = true
     }
@@ -254,6 +257,8 @@ struct ContractModel {
         case .report(let module, let health): try judgeReport(module, health, at: now)
         case .rearm(let module): try judgeRearm(module)
         case .reportDeafness(let module, let deafness): try judgeDeafness(module, deafness)
+        case .reportSelfTrigger(let module, let trigger):
+            try judgeSelfTrigger(module, trigger)
         case .reportPassedOver, .reportForgotten, .storeJournalRecords: break
         case .forget(let module):
             try Violation.unless(
@@ -378,6 +383,8 @@ struct ContractModel {
             coverage.reach(.deferredButTakenAlong)
         } else if facts.unlimitedAt ?? facts.cooledAt > first {
             coverage.reach(.limited)
+        } else if facts.areEchoes, facts.quietUntil > max(first, facts.cooledAt) {
+            coverage.reach(.echoesWaited)
         } else if facts.cooledAt > first {
             coverage.reach(.cooled)
         } else if let last = facts.lastTrigger, facts.policy.settle > .zero {
@@ -491,7 +498,9 @@ struct ContractModel {
                 && conclusion.response == run.response,
             "run", "\(name(module)) ended as \(run), not as \(conclusion)")
         if !run.isStuck { slotsInUse -= 1 }
-        modules[module.index].conclude(after: run.checkDuration, at: now)
+        var isServed = check != .stopped
+        if case .notReady = run.response { isServed = false }
+        modules[module.index].conclude(after: run.checkDuration, isServed: isServed, at: now)
         modules[module.index].mustSucceed = true
         if case .notReady(let reason) = run.response {
             return putBack(run, of: module, reason, at: now)
@@ -558,8 +567,22 @@ struct ContractModel {
         try Violation.unless(
             facts.mustTellDeafness, "G9", "\(name(module))'s deafness is told again")
         try Violation.unless(
-            facts.deafness == deafness, "G9", "\(name(module))'s deafness is told wrongly")
+            facts.newDeafness == deafness, "G9", "\(name(module))'s deafness is told wrongly")
+        if let deafness, facts.deafness != deafness { coverage.reach(.deafTwice) }
         modules[module.index].mustTellDeafness = false
+    }
+
+    // MARK: What comes out of a module's own runs (G10)
+
+    private mutating func judgeSelfTrigger(
+        _ module: ModuleID, _ trigger: SelfTrigger
+    ) throws(Violation) {
+        let facts = modules[module.index]
+        try Violation.unless(
+            facts.mustTellEchoes && trigger.count == facts.echoRuns, "G10",
+            "\(name(module)) is said to trigger itself")
+        modules[module.index].noteTelling()
+        coverage.reach(.selfTriggerTold)
     }
 
     // MARK: What must not be left undone
@@ -574,6 +597,8 @@ struct ContractModel {
             try Violation.unless(!facts.mustForget, "G11", "\(name) is not forgotten")
             try Violation.unless(!facts.mustRearm, "G9", "\(name) is not rearmed")
             try Violation.unless(!facts.mustTellDeafness, "G9", "\(name)'s deafness is not told")
+            try Violation.unless(
+                !facts.mustTellEchoes, "G10", "\(name) triggers itself, which is not told")
             let mustStart = stops == 0 && facts.mustStart
             try Violation.unless(
                 !mustStart || slotsInUse >= slots, "G10", "\(name) waits without need")

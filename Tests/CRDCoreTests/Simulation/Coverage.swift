@@ -10,6 +10,7 @@ struct Coverage {
         case deaf, deafWithoutPoll, polled, rearmedWhilePaused, healed, healedWhileRunning
         case changed, changedWhileRunning, removed, removedWhileRunning, addedAgain
         case unready, unreadyResponse
+        case echoesWaited, pauseEndedFromElsewhere, selfTriggerTold, deafTwice
     }
 
     private var counts: [Corner: Int] = [:]

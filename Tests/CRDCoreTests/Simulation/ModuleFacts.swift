@@ -33,6 +33,17 @@ struct ModuleFacts {
     var retryCause = Cause.interval
     /// The end of the last run's cooldown.
     var cooledAt: Instant
+    /// When its runs went on, the latest ones last (G10).
+    private var spans: [(start: Instant, end: Instant?)] = []
+    /// Of the triggers, by their marks, those that happened during one of the two latest runs.
+    private var echoes: Set<[UInt8]> = []
+    /// How many runs in a row were caused by such alone; whether that was told; until when they wait.
+    private(set) var echoRuns = 0
+    private var isEchoTold = false
+    private(set) var mustTellEchoes = false
+    private(set) var quietUntil: Instant
+    /// Whether the run under way was caused by such alone.
+    private var isEchoRun = false
     /// When responses of runs with events began.
     var answered: [Instant] = []
     var run: ObservedRun?
@@ -44,6 +55,8 @@ struct ModuleFacts {
     /// What must be said before the scheduler takes in anything else.
     var mustRearm = false
     var mustTellDeafness = false
+    /// What must be said; nil: that it hears again.
+    private(set) var newDeafness: Deafness?
     /// When the scheduler last had reason to ask whether a run is due.
     var heardAt: Instant
     /// When it was last told that time has passed.
@@ -54,6 +67,7 @@ struct ModuleFacts {
     init(_ policy: Policy, at now: Instant) {
         self.policy = policy
         cooledAt = now
+        quietUntil = now
         retryFrom = now
         heardAt = now
         elapsedAt = now
@@ -145,7 +159,53 @@ struct ModuleFacts {
     }
 
     var forbiddenUntil: Instant {
-        max(cooledAt, settledAt ?? cooledAt, unlimitedAt ?? cooledAt)
+        let cooledAt = areEchoes ? max(cooledAt, quietUntil) : cooledAt
+        return max(cooledAt, settledAt ?? cooledAt, unlimitedAt ?? cooledAt)
+    }
+
+    /// Whether all that waits seems to come out of the module's own runs.
+    var areEchoes: Bool { !unserved.isEmpty && unserved.allSatisfy(isEcho) }
+
+    private func isEcho(_ trigger: TriggerEvent) -> Bool {
+        echoes.contains(trigger.variables[0].value)
+    }
+
+    /// - Returns: whether it ends a pause that has grown.
+    private mutating func noteOrigin(of trigger: TriggerEvent, at now: Instant) -> Bool {
+        let time = now.nanoseconds - trigger.age.nanoseconds
+        let isDuringRun = spans.suffix(2).contains { span in
+            let end = span.end.map { $0.nanoseconds + 50_000_000 } ?? Int64.max
+            return (span.start.nanoseconds...end).contains(time)
+        }
+        if isDuringRun && !trigger.isForeign {
+            echoes.insert(trigger.variables[0].value)
+            return false
+        }
+        defer { echoRuns = 0 }
+        return areEchoes && run == nil && echoRuns > 1 && quietUntil > max(now, cooledAt)
+    }
+
+    private mutating func judgeEchoes(_ cooldown: Duration, at now: Instant) {
+        echoRuns = isEchoRun && !unserved.contains { !isEcho($0) } ? echoRuns + 1 : 0
+        quietUntil = cooledAt
+        if echoRuns == 5 && !isEchoTold { (isEchoTold, mustTellEchoes) = (true, true) }
+        guard echoRuns >= 2 else { return }
+        var pause = max(cooldown, .milliseconds(100))
+        for _ in 1..<echoRuns where pause < period { pause = pause * 2 }
+        quietUntil = max(cooledAt, now + min(pause, period))
+    }
+
+    mutating func noteTelling() { mustTellEchoes = false }
+
+    mutating func forgetEchoes(at now: Instant) {
+        (echoRuns, isEchoTold) = (0, false)
+        quietUntil = min(quietUntil, now)
+    }
+
+    /// The run under way is no more.
+    mutating func endRun(at now: Instant) {
+        run = nil
+        if !spans.isEmpty { spans[spans.count - 1].end = now }
     }
 
     func mayStart(at now: Instant) -> Bool {
@@ -196,12 +256,15 @@ struct ModuleFacts {
 
     // MARK: What happens
 
-    mutating func note(_ trigger: TriggerEvent, at now: Instant) {
-        unserved.append(trigger)
+    /// - Returns: whether it ends a pause that its own triggers had to keep.
+    mutating func note(_ trigger: TriggerEvent, at now: Instant) -> Bool {
+        let isBreak = noteOrigin(of: trigger, at: now)
+        defer { unserved.append(trigger) }
         firstTrigger = firstTrigger ?? now
         lastTrigger = now
         heardAt = now
         dueTogether = nil
+        return isBreak
     }
 
     mutating func owe(_ cause: Cause, at now: Instant) {
@@ -240,9 +303,11 @@ struct ModuleFacts {
     mutating func deafen(_ cause: Cause, _ reason: String, at now: Instant) {
         guard isEnabled else { return }
         let heard = faults.isEmpty
-        faults[cause] = reason
+        if faults.updateValue(reason, forKey: cause) == nil {
+            newDeafness = Deafness(reason: reason, isPolled: policy.interval != nil)
+            mustTellDeafness = true
+        }
         guard heard else { return }
-        mustTellDeafness = true
         rearmBy = now + pollPeriod
     }
 
@@ -251,9 +316,11 @@ struct ModuleFacts {
         if faults.isEmpty {
             rearmBy = nil
             mustTellDeafness = true
+            newDeafness = nil
             while let due = nextInterval, due <= now { nextInterval = due + period }
         }
-        owe(.start, at: now)
+        // The interval "off" says: triggers alone, and only of a path it is unknown what happened.
+        if policy.isCheckedAtStart { owe(.start, at: now) }
     }
 
     mutating func noteTime(_ now: Instant) {
@@ -296,6 +363,8 @@ struct ModuleFacts {
             passedBy = nil
         }
         self.run = run
+        isEchoRun = areEchoes
+        spans = Array(spans.suffix(1)) + [(start: run.roleStarted, end: nil)]
         return unserved
     }
 
@@ -314,12 +383,15 @@ struct ModuleFacts {
         retryBy = isPaused ? nil : retryFrom
     }
 
-    mutating func conclude(after check: Duration, at now: Instant) {
-        run = nil
+    mutating func conclude(after check: Duration, isServed: Bool, at now: Instant) {
+        endRun(at: now)
         heardAt = now
-        switch policy.cooldown {
-        case .fixed(let span): cooledAt = now + span
-        case .auto: cooledAt = now + min(max(.milliseconds(100), check * 9), period)
-        }
+        let cooldown =
+            switch policy.cooldown {
+            case .fixed(let span): span
+            case .auto: min(max(.milliseconds(100), check * 9), period)
+            }
+        cooledAt = now + cooldown
+        if isServed { judgeEchoes(cooldown, at: now) }
     }
 }

@@ -96,6 +96,7 @@ struct SchedulerSimulation {
             if let next = nextThing, world.unanswered == nil { now = max(now, next) }
             if try !handleWhatIsDue() { try elapse() }
         case ..<703: try burst(world.drawTarget())
+        case ..<713 where world.weather == .quiet: try loop(world.drawTarget())
         case ..<800: try send(.requested(world.drawTarget()))
         case ..<850: try send(.paused(world.drawTarget(), until: drawPauseEnd()))
         case ..<940: try send(.resumed(world.drawModule()))
@@ -160,6 +161,19 @@ struct SchedulerSimulation {
         for _ in 0..<(isHuge ? 6 : 1_100) {
             let size = isHuge ? world.random.pick([100_000, 300_000, 700_000, 1_100_000]) : nil
             try send(.triggered(module, world.drawTrigger(size: size)))
+        }
+    }
+
+    /// A module whose runs trigger it, for a while.
+    private mutating func loop(_ module: ModuleID) throws(Violation) {
+        for _ in 0..<40 where world.unanswered == nil {
+            if contract.modules[module.index].run != nil, world.random.percent(60) {
+                try send(.triggered(module, world.drawTrigger()))
+            } else if world.random.percent(5) {
+                try send(.triggered(module, world.drawTrigger()))
+            }
+            if let next = nextThing { now = max(now, next) }
+            if try !handleWhatIsDue() { try elapse() }
         }
     }
 
@@ -317,6 +331,7 @@ extension Command {
         case .conclude(let module, _): "conclude \(module.index)"
         case .report(let module, let health): "report \(module.index) \(health)"
         case .rearm(let module): "rearm \(module.index)"
+        case .reportSelfTrigger(let module, _): "report \(module.index) triggers itself"
         case .reportDeafness(let module, let deafness):
             "report \(module.index) \(deafness == nil ? "hears" : "deaf")"
         case .reportPassedOver(let module, let count): "report \(module.index) \(count) too old"

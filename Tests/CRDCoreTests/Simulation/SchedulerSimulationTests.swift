@@ -42,8 +42,9 @@ import Testing
 /// | no attempt to watch during a pause | 235 | G9: B10.0 is not rearmed |
 /// | no check after deafness | 434 | G10: z77.6 waits without need |
 /// | no check after deafness that ends during a run | 298 | G10: z77.6 waits without need |
-/// | deafness told at every new reason | 401 | G9: B82.5's deafness is told again |
+/// | deafness told at every new reason of one cause | 401 | G9: B82.5's deafness is told again |
 /// | polls that shorten the back-off | 30 | G10: D34.2 starts without need: 0 triggers, ... |
+/// | echoes never told apart | 132 | G10: c27.1 starts without need: 4 triggers, ... |
 /// | exit said again | 328 | exit: said after 2 stops, with 0 slots in use |
 @Suite("SchedulerSimulation")
 struct SchedulerSimulationTests {

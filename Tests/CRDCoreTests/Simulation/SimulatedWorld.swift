@@ -121,7 +121,9 @@ struct SimulatedWorld {
         let line = mark + Array(repeating: 0x20, count: size ?? 0)
         return TriggerEvent(
             cause: random.pick([.path, .journal, .signal]), line: line,
-            variables: [.init(name: "CRD_PATH", value: mark)])
+            variables: [.init(name: "CRD_PATH", value: mark)],
+            age: random.percent(20) ? random.upTo(.seconds(2)) : .zero,
+            isForeign: weather == .siege || (weather != .quiet && random.percent(40)))
     }
 
     /// Some modules change, go, or take the place of one that has gone.
@@ -206,7 +208,8 @@ struct SimulatedWorld {
         case .conclude(let module, _): trees[module.index] = ProcessTree()
         case .forget(let module): gone.insert(module.index)
         case .rearm(let module): rearm(module, at: now)
-        case .report, .reportDeafness, .reportPassedOver, .reportForgotten, .storeJournalRecords,
+        case .report, .reportDeafness, .reportSelfTrigger, .reportPassedOver, .reportForgotten,
+            .storeJournalRecords,
             .exit:
             break
         }
