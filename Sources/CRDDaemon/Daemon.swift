@@ -65,7 +65,7 @@ public final class Daemon {
         let settings = configuration.configuration
         // What is made here must be open to the users that roles run as, whatever we inherited.
         umask(0o022)
-        state = try StateDirectory.open(settings)
+        state = try StateDirectory(settings, logger: logger)
         reactor = try Reactor()
         timer = try TimerSource()
         let helpers = HelperProcess.Roll(reactor)
@@ -89,14 +89,15 @@ public final class Daemon {
         performer = try Performer(
             reloader.roster, reactor: reactor, containment: containment,
             origin: origin, runPrefix: runPrefix, reach: reloader.reach,
-            outputMax: settings.outputMax, output: output, reporter: RunReporter(logger: logger))
+            outputMax: settings.outputMax, output: output, reporter: RunReporter(logger: logger),
+            trouble: state.trouble)
         scheduler = Scheduler(policies, slots: settings.slotsInForce, at: Clock.now)
         paths = PathTriggers(
             reloader.pathTriggers, reactor: reactor, helpers: helpers,
             mounts: mounts?.map ?? MountMap(), logger: logger)
         journal = JournalTriggers(
             reloader.journalTriggers, broken: reloader.broken, configuration: settings,
-            state: state.path, own: own, reactor: reactor, logger: logger)
+            state: state.path, trouble: state.trouble, own: own, reactor: reactor, logger: logger)
         _ = try reactor.add(timer)
         signals = SignalTriggers(reloader.signalTriggers)
         // Where orphans are not adopted, pidfds tell all that there is to know.
@@ -161,6 +162,7 @@ public final class Daemon {
                 process(orphans)
             }
             reload()
+            storeAgain()
             if let fatal { throw fatal }
         }
         performer.finish()
@@ -179,6 +181,7 @@ public final class Daemon {
         let deadlines = [
             scheduler.nextDeadline, aliveBy, reloadAt, log.deadline(at: now),
             hasReported ? summaryAt : nil, paths.deadline, answersDueBy,
+            state.trouble.retryAt,
         ]
         try timer.arm(deadlines.compactMap(\.self).min())
         return try reactor.wait(into: &events, mayWait: !performer.forwarder.hasBacklog)
@@ -202,6 +205,14 @@ public final class Daemon {
             reloader.auto.note(changes)
         }
         _ = try reactor.add(mounts)
+    }
+
+    /// Tries again to write what could not be written.
+    private func storeAgain() {
+        guard state.trouble.passRetry(at: Clock.now) else { return }
+        state.tryAgain()
+        performer.makeDirectoriesAgain()
+        if state.trouble.concerns(.positions) { journal.store(scheduler, lasting: false) }
     }
 
     /// For the tests of the watchdog; no release has it.

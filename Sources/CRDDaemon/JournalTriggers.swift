@@ -27,6 +27,7 @@ final class JournalTriggers {
     private let broken: Set<String>
     private var configuration: Configuration
     private let positions: JournalPositions
+    private let trouble: StateTrouble
     private let own: OwnEntries
     private let reactor: Reactor
     private let logger: Logger
@@ -39,7 +40,6 @@ final class JournalTriggers {
     private var kept: [String: JournalRecord] = [:]
     private var source: JournalSource?
     private var token: Reactor.Token?
-    private var hasFailedToStore = false
     private var isDeaf = false
     private var silence = JournalSilence()
     private var mustReopen = false
@@ -53,7 +53,7 @@ final class JournalTriggers {
     ///   - own: what is passed over.
     init(
         _ modules: [Module], broken: Set<String>, configuration: Configuration, state: FilePath,
-        own: OwnEntries, reactor: Reactor, logger: Logger
+        trouble: StateTrouble, own: OwnEntries, reactor: Reactor, logger: Logger
     ) {
         self.modules = modules
         self.broken = broken
@@ -61,6 +61,7 @@ final class JournalTriggers {
         self.own = own
         self.reactor = reactor
         self.logger = logger
+        self.trouble = trouble
         positions = JournalPositions(in: state.appending("daemon"))
     }
 
@@ -181,7 +182,7 @@ final class JournalTriggers {
     ///
     /// - Parameter lasting: wait for the disk.
     func store(_ scheduler: Scheduler, lasting: Bool) {
-        guard !modules.isEmpty || !kept.isEmpty else { return }
+        guard !modules.isEmpty || !kept.isEmpty else { return trouble.heal(.positions) }
         var contents = JournalPositions.Contents(read: scheduler.journalPosition ?? stored.read)
         for module in modules {
             guard let record = scheduler.journalRecord(of: module.id) else { continue }
@@ -194,16 +195,9 @@ final class JournalTriggers {
         contents.records.merge(kept) { own, _ in own }
         do {
             try positions.store(contents, lasting: lasting)
-            if hasFailedToStore { logger.notice("positions in the journal are stored again") }
-            hasFailedToStore = false
+            trouble.heal(.positions)
         } catch {
-            // Once: it is tried again each time.
-            if !hasFailedToStore {
-                logger.error(
-                    "\(error); until positions in the journal can be stored again, a crd that is killed looks at entries once more"
-                )
-            }
-            hasFailedToStore = true
+            trouble.note(.positions, error)
         }
     }
 

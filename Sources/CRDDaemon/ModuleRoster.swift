@@ -64,6 +64,11 @@ final class ModuleRoster {
 
     func id(of name: ModuleName) -> ModuleID? { ids[name] }
 
+    /// What runs under the number; nil where that is nobody's, or the module cannot run.
+    func prepared(_ id: ModuleID) -> PreparedModule? {
+        members.indices.contains(id.index) ? members[id.index]?.prepared : nil
+    }
+
     /// Nil for one that is not there, or on its way out.
     func member(_ name: ModuleName) -> Member? {
         guard let id = ids[name], let member = members[id.index], !member.isLeaving else {

@@ -19,6 +19,9 @@ final class Performer {
     /// What modules print for people.
     let forwarder: OutputForwarder
     private let reporter: RunReporter
+    private let trouble: StateTrouble
+    /// Modules that ran without their `CRD_STATE`.
+    private var lacking: [ModuleID: PreparedModule] = [:]
     private var active: [ModuleID: ActiveRun] = [:]
     /// Modules whose latest response failed.
     private(set) var failing: Set<ModuleID> = []
@@ -36,7 +39,7 @@ final class Performer {
     init(
         _ roster: ModuleRoster, reactor: Reactor, containment: any Containment,
         origin: RunMark.Origin, runPrefix: String, reach: PathReach, outputMax: Int,
-        output: LogOutput, reporter: RunReporter
+        output: LogOutput, reporter: RunReporter, trouble: StateTrouble
     ) throws(SystemCallError) {
         self.roster = roster
         self.reactor = reactor
@@ -47,6 +50,7 @@ final class Performer {
         self.origin = origin
         self.runPrefix = runPrefix
         self.reach = reach
+        self.trouble = trouble
         supplies = SpawnSupplies(reactor)
         kept = KeptOutputs(reactor, reporter)
         nothing = try .open("/dev/null", O_RDONLY)
@@ -67,6 +71,8 @@ final class Performer {
                 health, of: name(of: module), responseFails: failing.contains(module))
         case .reportDeafness(let module, let deafness):
             reporter.report(deafness, of: name(of: module))
+        case .reportSelfTrigger(let module, let trigger):
+            reporter.report(trigger, of: name(of: module))
         case .reportPassedOver(let module, let count):
             reporter.reportPassedOver(count, of: name(of: module))
         case .reportForgotten(let module, let count):
@@ -109,7 +115,7 @@ final class Performer {
             switch role {
             case .check:
                 try module.installed.verify(under: rule)
-                try module.makeDirectories()
+                try makeDirectories(of: module, id)
             case .response: try module.installed.verify(role, under: rule)
             }
             try containment.admit(active)
@@ -123,6 +129,33 @@ final class Performer {
                 || (error as? Refusal)?.isStalled == true
             return [isPassing ? .notReady(id, reason: "\(error)") : .unable(id, reason: "\(error)")]
         }
+    }
+
+    /// A module whose state directory cannot be made runs without: it may be the one that makes room.
+    private func makeDirectories(
+        of module: PreparedModule, _ id: ModuleID
+    ) throws(SystemCallError) {
+        do throws(SystemCallError) {
+            try module.makeDirectories()
+            guard lacking.removeValue(forKey: id) != nil else { return }
+            if lacking.isEmpty { trouble.heal(.modules) }
+        } catch let error where error.meansUnwritable {
+            lacking[id] = module
+            trouble.note(.modules, error)
+        }
+    }
+
+    /// Makes the state directories that could not be made, for modules that are as they were.
+    func makeDirectoriesAgain() {
+        for (id, module) in lacking {
+            // A successor may give them to another user.
+            guard roster.prepared(id) === module else {
+                lacking[id] = nil
+                continue
+            }
+            try? makeDirectories(of: module, id)
+        }
+        if lacking.isEmpty { trouble.heal(.modules) }
     }
 
     private func begin(_ run: Run, of id: ModuleID) -> ActiveRun {

@@ -4,22 +4,30 @@ import CRDCore
 import CRDLinux
 import CRDModules
 import Glibc
+import Logging
 import SystemPackage
 
 /// The daemon's directories, and the lock that keeps a second daemon out of them.
-struct StateDirectory: ~Copyable {
+final class StateDirectory {
     let path: FilePath
-    private let lock: FileLock
+    let trouble: StateTrouble
+    private let layout: StateLayout
+    /// Holds also where no file can be made.
+    private let directoryLock: FileLock
+    /// Names the process that holds it.
+    private var lock: FileLock?
 
-    /// Makes what is missing of the state and runtime directories and takes the lock.
+    /// Makes what is missing of the state and runtime directories and takes the lock. Where the
+    /// state cannot be written, that is told in the log and tried again.
     ///
     /// - Throws: `StartFailure` with the remedy.
-    static func open(_ configuration: Configuration) throws -> StateDirectory {
-        let path = FilePath(configuration.state)
-        let layout = StateLayout(path)
+    init(_ configuration: Configuration, logger: Logger) throws {
+        path = FilePath(configuration.state)
+        layout = StateLayout(path)
+        trouble = StateTrouble(path, logger: logger)
         let runtime = FilePath(configuration.runtime)
         do throws(SystemCallError) {
-            try layout.make()
+            try Self.make(layout, trouble)
             try Directory.make(runtime, mode: 0o755)
         } catch {
             throw StartFailure(
@@ -27,24 +35,65 @@ struct StateDirectory: ~Copyable {
                     + "'state' and 'runtime' in crd.conf")
         }
         do throws(Refusal) {
-            try layout.verify()
+            try layout.verifyWhatIsThere()
             try OwnershipRule().verify(runtime)
         } catch {
             throw StartFailure("\(error)")
         }
         do {
-            let lock = try FileLock.take(layout.daemon.appending("lock"))
-            return StateDirectory(path: path, lock: lock)
+            lock = try Self.take(layout, trouble)
+            let places = [layout.daemon, path, runtime]
+            let place = places.first { FileStatus(of: $0)?.kind == .directory } ?? runtime
+            directoryLock = try FileLock.take(directory: place)
         } catch let held as FileLock.Held {
+            let holder = held.holder.isEmpty ? "" : ", as process \(held.holder)"
             throw StartFailure(
-                "a crd is running already with the state directory \(path), as process "
-                    + "\(held.holder); stop that one, or name another directory with 'state'")
+                "a crd is running already with the state directory \(path)\(holder); stop that "
+                    + "one, or name another directory with 'state'")
         }
     }
 
-    private init(path: FilePath, lock: consuming FileLock) {
-        self.path = path
-        self.lock = lock
+    private static func make(
+        _ layout: StateLayout, _ trouble: StateTrouble
+    ) throws(SystemCallError) {
+        do throws(SystemCallError) {
+            try layout.make()
+        } catch let error where error.meansUnwritable {
+            trouble.note(.directories, error)
+        }
+    }
+
+    /// Nil where the file can be neither made nor opened.
+    private static func take(_ layout: StateLayout, _ trouble: StateTrouble) throws -> FileLock? {
+        // Somebody may have to know whom to stop; else a lock without a name is as good.
+        do {
+            let lock = try FileLock.take(layout.daemon.appending("lock"))
+            if let error = lock.unwritten { trouble.note(.directories, error) }
+            return lock
+        } catch let error as SystemCallError
+            where error.meansUnwritable || trouble.concerns(.directories)
+        {
+            trouble.note(.directories, error)
+            return nil
+        }
+    }
+
+    /// Tries again to make what is missing.
+    func tryAgain() {
+        guard trouble.concerns(.directories) else { return }
+        do {
+            try layout.make()
+            try layout.verify()
+            // Let go first: two descriptors of one process exclude each other. The directory's lock
+            // keeps others out meanwhile.
+            lock = nil
+            let taken = try FileLock.take(layout.daemon.appending("lock"), tries: 1)
+            let isWritten = taken.unwritten == nil
+            lock = consume taken
+            if isWritten { trouble.heal(.directories) }
+        } catch {
+            trouble.note(.directories, error)
+        }
     }
 }
 

@@ -7,6 +7,8 @@ public import SystemPackage
 /// A file that one process at a time holds, with its pid inside (flock(2)).
 public struct FileLock: ~Copyable {
     private let file: Descriptor
+    /// Why our pid could not be written into it; the lock holds without.
+    public let unwritten: SystemCallError?
 
     /// Somebody else has it.
     public struct Held: Error {
@@ -24,6 +26,30 @@ public struct FileLock: ~Copyable {
     /// - Throws: `Held`, or `SystemCallError`.
     public static func take(_ path: FilePath, tries triesMax: Int = triesMax) throws -> FileLock {
         let file = try Descriptor.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        try hold(file, path, tries: triesMax)
+        do throws(SystemCallError) {
+            // Over what is there first: on a full disk there may be no other place.
+            try file.writeAll(Array("\(getpid())\n".utf8), subject: path.string)
+            let size = lseek(file.rawValue, 0, SEEK_CUR)
+            try systemCall("ftruncate", on: path.string) { ftruncate(file.rawValue, size) }
+            return FileLock(file: file)
+        } catch {
+            return FileLock(file: file, unwritten: error)
+        }
+    }
+
+    /// Takes the lock of a directory, in which nothing need be written.
+    ///
+    /// - Throws: `Held`, or `SystemCallError`.
+    public static func take(directory path: FilePath) throws -> FileLock {
+        let file = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
+        try hold(file, path, tries: triesMax)
+        return FileLock(file: file)
+    }
+
+    private static func hold(
+        _ file: borrowing Descriptor, _ path: FilePath, tries triesMax: Int
+    ) throws {
         var tries = 1
         while crd_lock(file.rawValue) == -1 {
             let code = Errno(rawValue: errno)
@@ -35,15 +61,13 @@ public struct FileLock: ~Copyable {
                 usleep(20_000)
                 continue
             }
-            let text = try file.readAll(limit: 32, subject: path.string)
+            let text = (try? file.readAll(limit: 32, subject: path.string)) ?? []
             throw Held(holder: String(decoding: text.prefix { $0 != 0x0a }, as: UTF8.self))
         }
-        try systemCall("ftruncate", on: path.string) { ftruncate(file.rawValue, 0) }
-        try file.writeAll(Array("\(getpid())\n".utf8), subject: path.string)
-        return FileLock(file: file)
     }
 
-    private init(file: consuming Descriptor) {
+    private init(file: consuming Descriptor, unwritten: SystemCallError? = nil) {
         self.file = file
+        self.unwritten = unwritten
     }
 }

@@ -26,6 +26,15 @@ public struct StateLayout: Sendable {
     /// Sees that nobody else could change them: who can do that can pretend to be the daemon, or make
     /// it kill at its start.
     public func verify() throws(Refusal) {
-        for directory in [state, modules, daemon] { try OwnershipRule().verify(directory) }
+        for directory in directories { try OwnershipRule().verify(directory) }
     }
+
+    /// The same for those of them that are there.
+    public func verifyWhatIsThere() throws(Refusal) {
+        for directory in directories where FileStatus(of: directory, followingLinks: false) != nil {
+            try OwnershipRule().verify(directory)
+        }
+    }
+
+    private var directories: [FilePath] { [state, modules, daemon] }
 }
