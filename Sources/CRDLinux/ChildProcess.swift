@@ -107,7 +107,7 @@ public struct ChildProcess: ~Copyable {
         guard pid > 0 else {
             throw SpawnError(
                 step: spawn.step, errno: Errno(rawValue: spawn.error), path: request.path,
-                directory: request.directory)
+                directory: request.directory, user: request.user?.name)
         }
         return ChildProcess(pid: pid, pidfd: Descriptor(adopting: spawn.pidfd))
     }
@@ -136,6 +136,20 @@ public struct SpawnError: Error, CustomStringConvertible {
     public let errno: Errno
     let path: String
     let directory: String
+    /// Whom the executable was to run as, if that is not our own user.
+    let user: String?
+    /// Which limit is reached; looked up at once, before a process ends.
+    let limit: String?
+
+    init(step: crd_spawn_step, errno: Errno, path: String, directory: String, user: String?) {
+        self.step = step
+        self.errno = errno
+        self.path = path
+        self.directory = directory
+        self.user = user
+        let isRefused = step == CRD_SPAWN_CLONE && errno == .resourceTemporarilyUnavailable
+        limit = isRefused ? ProcessLimit().remedy : nil
+    }
 
     public var description: String {
         switch (step, errno) {
@@ -153,8 +167,24 @@ public struct SpawnError: Error, CustomStringConvertible {
         case (CRD_SPAWN_CHDIR, _):
             "chdir '\(directory)': \(errno)"
         case (CRD_SPAWN_CLONE, .resourceTemporarilyUnavailable):
-            "no further process can be started: \(errno); raise TasksMax= in crd.service or "
-                + "the sysctl kernel.pid_max"
+            "no further process can be started: \(errno); \(limit ?? "")"
+        case (CRD_SPAWN_EXEC, .resourceTemporarilyUnavailable),
+            (CRD_SPAWN_SETUID, .resourceTemporarilyUnavailable):
+            "\(path) cannot be started: \(user ?? "its user") has as many processes as it may"
+                + "\(ProcessLimit.softMax.map { " (\($0))" } ?? ""); raise LimitNPROC= in "
+                + "crd.service, or end some of them"
+        case (CRD_SPAWN_EXEC, .argListTooLong):
+            "\(path) cannot be started: its arguments and its environment are too large; make "
+                + "'environment' and 'command' in module.toml shorter, or match less with named "
+                + "groups"
+        case (_, .noMemory):
+            "\(path) cannot be started: \(errno); raise MemoryMax= in crd.service, or free memory: "
+                + "lower 'slots' in crd.conf"
+        case (_, .tooManyOpenFiles):
+            "\(path) cannot be started: \(errno); raise LimitNOFILE= in crd.service, or lower "
+                + "'slots' in crd.conf"
+        case (_, .tooManyOpenFilesInSystem):
+            "\(path) cannot be started: \(errno); raise the sysctl fs.file-max"
         default:
             "\(function) '\(path)': \(errno)"
         }

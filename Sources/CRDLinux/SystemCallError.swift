@@ -26,6 +26,11 @@ public struct SystemCallError: Error, CustomStringConvertible {
         case ("inotify_add_watch", .permissionDenied): "run crd as a user who may read it"
         case ("sd_journal_get_fd", .tooManyOpenFiles), ("sd_journal_process", .tooManyOpenFiles):
             "raise the sysctl fs.inotify.max_user_instances, or LimitNOFILE= in crd.service"
+        case ("epoll_ctl", .noSpace): "raise the sysctl fs.epoll.max_user_watches"
+        case ("mkdir", .resourceTemporarilyUnavailable):
+            "raise cgroup.max.descendants of the cgroup that it is in"
+        case (_, .noMemory): "raise MemoryMax= in crd.service, or free memory"
+        case (_, .readOnlyFileSystem): "mount that file system for writing"
         case (_, .tooManyOpenFiles): "raise LimitNOFILE= in crd.service"
         case (_, .tooManyOpenFilesInSystem): "raise the sysctl fs.file-max"
         case (_, .noSpace): "free some space on that file system"
