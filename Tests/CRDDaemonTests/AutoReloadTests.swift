@@ -263,7 +263,7 @@ struct AutoReloadTests {
         let reason = try world.listed("Log").reason ?? ""
         #expect(reason.hasPrefix("\(path)") && reason.contains("run: chmod go-w"), "\(reason)")
         chmod(path, 0o755)
-        try await eventually("it responds") { try world.listed("Log").responses == 1 }
+        try await eventually("it responds") { try world.listed("Log").responses > 0 }
         #expect(try world.listed("Log").reason == nil)
     }
 

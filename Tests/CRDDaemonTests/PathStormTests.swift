@@ -59,7 +59,9 @@ struct PathStormTests {
         let world = try World()
         let data = try world.makeDirectory("data")
         let log = try Witness(
-            "Log", in: world, manifest: PathTests.trigger(data, "events = ['create']"),
+            "Log", in: world,
+            // However long the check was held up, the next follows.
+            manifest: "cooldown = '0s'\n" + PathTests.trigger(data, "events = ['create']"),
             before: "while [ -e '\(world.notes)/hold' ]; do sleep 0.01; done")
         try world.write("", to: "notes/hold")
         try await world.start()
