@@ -90,6 +90,17 @@ struct EntryCounter: Hashable, Codable, Sendable {
         return nil
     }
 
+    /// Whether `count` would return the entries.
+    func isCompleted(
+        by entry: Noted, key: EntryKey, for counting: JournalTrigger.Counting, slept: Int64 = 0
+    ) -> Bool {
+        let window = windows.last { $0.isOf(key) }
+        let needed = counting.count - 1
+        guard let window, window.entries.count >= needed else { return needed <= 0 }
+        let span = counting.window.microseconds
+        return window.entries.count { $0.distance(to: entry, slept: slept) <= span } >= needed
+    }
+
     private mutating func take(_ key: EntryKey) -> Window? {
         guard let index = windows.lastIndex(where: { $0.isOf(key) }) else { return nil }
         size -= windows[index].entries.count

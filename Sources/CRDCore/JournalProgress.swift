@@ -53,20 +53,30 @@ struct JournalProgress: Sendable {
         // It gets nothing before.
         start = nil
         let counting = triggers[match.trigger].counting
-        var mark: Mark?
-        if pending == nil { mark = Mark(position: match.entry.position, counters: counters) }
-        var tally: EntryCounter.Tally?
-        if let counting {
-            let position = match.entry.position
-            tally = counters[match.trigger].count(
-                EntryCounter.Noted(
-                    time: position.time, cursor: position.cursor, boot: position.bootID,
-                    monotonic: position.monotonic),
-                key: match.key(for: counting.key), for: counting, slept: match.slept)
-            if tally == nil { return nil }
+        guard let counting else {
+            note(match)
+            return match.triggerEvent(nil)
         }
-        if let mark { pending = mark }
-        return match.triggerEvent(tally)
+        let position = match.entry.position
+        // Without its boot, a place says nothing of the clock that is never set.
+        let entry = EntryCounter.Noted(
+            time: position.time, cursor: position.cursor,
+            boot: position.bootID.isEmpty ? nil : position.bootID, monotonic: position.monotonic)
+        let key = match.key(for: counting.key)
+        // Before it is counted, and only then: with a second owner every counted entry would copy
+        // all windows.
+        let isFull = counters[match.trigger].isCompleted(
+            by: entry, key: key, for: counting, slept: match.slept)
+        if isFull { note(match) }
+        let tally = counters[match.trigger].count(
+            entry, key: key, for: counting, slept: match.slept)
+        return tally.map { match.triggerEvent($0) }
+    }
+
+    /// A run is to be started for the entry, unless there is one to be started already.
+    private mutating func note(_ match: JournalMatch) {
+        guard pending == nil else { return }
+        pending = Mark(position: match.entry.position, counters: counters)
     }
 
     /// How many keys its counters have forgotten for want of room.

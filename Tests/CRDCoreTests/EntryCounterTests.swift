@@ -17,9 +17,11 @@ struct EntryCounterTests {
         var counter = EntryCounter()
         return entries.indices.filter { index in
             let (key, second) = entries[index]
-            return counter.count(
-                .init(time: second * 1_000_000, cursor: "\(index)"), key: EntryKey(key.utf8),
-                for: counting) != nil
+            let entry = EntryCounter.Noted(time: second * 1_000_000, cursor: "\(index)")
+            let isForeseen = counter.isCompleted(by: entry, key: EntryKey(key.utf8), for: counting)
+            let isFull = counter.count(entry, key: EntryKey(key.utf8), for: counting) != nil
+            #expect(isForeseen == isFull)
+            return isFull
         }
     }
 
