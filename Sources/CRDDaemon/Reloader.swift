@@ -181,6 +181,8 @@ final class Reloader {
         auto.settle(scope.names, except: outcome.unready)
         var reload = Reload(slots: configuration.slotsInForce)
         apply(difference, scope, to: &reload, &outcome)
+        // Somebody who asks wants to know all that is refused, whoever noticed it first.
+        if scope == .everything { outcome.faults = faults(in: contents, but: outcome) }
         if configuration != former {
             let edited = Set(reload.changes.map(\.module))
             for (id, member) in roster.all where !edited.contains(id) && !member.isLeaving {
@@ -195,6 +197,15 @@ final class Reloader {
             for name in outcome.added { auto.note(name) }
         }
         return (outcome, reload)
+    }
+
+    /// All that is refused by now, but for files of which what was read before stays in force.
+    private func faults(in contents: ModuleShelf.Contents, but outcome: Outcome) -> [Diagnostic] {
+        let known = Set(outcome.refused)
+        let unready = Set(outcome.unready)
+        let ready = contents.modules.filter { !unready.contains($0.name) }
+        return (contents.complaints + ready.flatMap { $0.complaints + $0.executableComplaints })
+            .filter { !known.contains($0) }
     }
 
     private func readConfiguration(_ outcome: inout Outcome) {

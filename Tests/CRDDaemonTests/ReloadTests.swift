@@ -298,6 +298,52 @@ struct ReloadTests {
         #expect(try world.listed("Log").reason == nil)
     }
 
+    @Test(
+        "fails as long as anything is refused, whoever has noticed it first",
+        arguments: ["manifest", "new module", "executable", "support module", "crd.conf"])
+    func refusedBefore(what: String) async throws {
+        let world = try World()
+        let log = try world.module("Log", check: "exit 1")
+        try world.makeDirectory("support/tool")
+        try world.script("true", at: "support/tool/tool")
+        try await world.start()
+        #expect(try await world.reload().code == 0)
+        var complaint = "unknown key 'nonsense'"
+        switch what {
+        case "manifest": try world.write("nonsense = 1\n", to: "modules/Log/module.toml")
+        case "new module": try world.module("New", check: "exit 1", manifest: "nonsense = 1")
+        case "executable":
+            complaint = "is not executable; run: chmod +x '\(log)/check'"
+            chmod("\(log)/check", 0o644)
+        case "support module":
+            complaint = "is not executable; run: chmod +x '\(world.directory)/support/tool/tool'"
+            chmod("\(world.directory)/support/tool/tool", 0o644)
+        default:
+            let good = try String(contentsOfFile: world.configuration, encoding: .utf8)
+            try world.write("\(good)nonsense = 1\n", to: "crd.conf")
+        }
+        if !["support module", "crd.conf"].contains(what) {
+            // By itself, or when it was to run.
+            try await eventually("the daemon has noticed") {
+                try world.list().modules.contains { $0.reason?.contains(complaint) == true }
+            }
+        }
+        for _ in 0..<2 {
+            let outcome = try await world.reload()
+            #expect(outcome.code == 1 && outcome.errors.contains(complaint), "\(outcome)")
+        }
+        switch what {
+        case "manifest": try world.write("", to: "modules/Log/module.toml")
+        case "new module": try world.write("", to: "modules/New/module.toml")
+        case "executable": chmod("\(log)/check", 0o755)
+        case "support module": chmod("\(world.directory)/support/tool/tool", 0o755)
+        default:
+            let bad = try String(contentsOfFile: world.configuration, encoding: .utf8)
+            try world.write(bad.replacing("nonsense = 1\n", with: ""), to: "crd.conf")
+        }
+        #expect(try await world.reload().code == 0)
+    }
+
     @Test("that nobody answers, or that others ask for, fails with a reason")
     func refused() async throws {
         let world = try Self.world()

@@ -122,6 +122,8 @@ struct ServiceTests {
         #expect(
             try await property("StatusText", in: box)
                 == "2 modules: 1 with faulty files, in force as before; see crd list")
+        // Whoever has told it first: it is so still.
+        #expect(try await box.outcome(of: "systemctl reload crd.service").code == 1)
         let told = try await box.journal("-u crd.service --output=cat")
         #expect(told.contains("/opt/CRD/modules/Log/module.toml:1:1: unknown key 'environmen'"))
         try box.write("slots = 0\n", to: "/etc/CRD/crd.conf")
