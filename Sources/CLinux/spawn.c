@@ -72,6 +72,32 @@ static int place_descriptors(struct crd_spawn *spawn) {
     return 0;
 }
 
+/// Takes on the user's rights. \returns whether, with the step that failed where not.
+static bool become_user(struct crd_spawn *spawn) {
+    // In this order: without the user's rights there is none to change the group.
+    spawn->step = CRD_SPAWN_SETGROUPS;
+    if (syscall(SYS_setgroups, spawn->group_count, spawn->groups) == -1) return false;
+    spawn->step = CRD_SPAWN_SETGID;
+    if (syscall(SYS_setresgid, spawn->gid, spawn->gid, spawn->gid) == -1) return false;
+    spawn->step = CRD_SPAWN_SETUID;
+    return syscall(SYS_setresuid, spawn->uid, spawn->uid, spawn->uid) != -1;
+}
+
+/// What an executable finds when it begins, the user and the signals' dispositions apart. \returns
+/// whether, with the step that failed where not.
+static bool set_scene(struct crd_spawn *spawn) {
+    syscall(SYS_umask, 022);
+    spawn->step = CRD_SPAWN_CHDIR;
+    if (syscall(SYS_chdir, spawn->directory) == -1) return false;
+    spawn->step = CRD_SPAWN_DUP;
+    if (place_descriptors(spawn) == -1) return false;
+    // Ours are close-on-exec; this is for what a library may have opened otherwise.
+    syscall(SYS_close_range, DESCRIPTORS, ~0U, 0);
+    const kernel_sigset empty = 0;
+    spawn->step = CRD_SPAWN_SIGNALS;
+    return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &empty, NULL, sizeof empty) != -1;
+}
+
 /// The child, on its own stack but in the parent's memory: nothing but system calls, and raw ones,
 /// since glibc's setuid and its like would tell the parent's threads.
 static int child(void *argument) {
@@ -85,15 +111,7 @@ static int child(void *argument) {
         fail(birth, CRD_SPAWN_LIMIT);
     // A hard limit below the mark forbids it; the environment alone identifies the process then.
     if (spawn->mark != 0) set_soft_limit(RLIMIT_LOCKS, spawn->mark);
-    if (spawn->switches_user) {
-        // In this order: without the user's rights there is none to change the group.
-        if (syscall(SYS_setgroups, spawn->group_count, spawn->groups) == -1)
-            fail(birth, CRD_SPAWN_SETGROUPS);
-        if (syscall(SYS_setresgid, spawn->gid, spawn->gid, spawn->gid) == -1)
-            fail(birth, CRD_SPAWN_SETGID);
-        if (syscall(SYS_setresuid, spawn->uid, spawn->uid, spawn->uid) == -1)
-            fail(birth, CRD_SPAWN_SETUID);
-    }
+    if (spawn->switches_user && !become_user(spawn)) fail(birth, spawn->step);
     // After the change of user, which clears it; and the parent may be gone already.
     if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1)
         fail(birth, CRD_SPAWN_PDEATHSIG);
@@ -101,14 +119,7 @@ static int child(void *argument) {
         errno = ESRCH;
         fail(birth, CRD_SPAWN_PDEATHSIG);
     }
-    syscall(SYS_umask, 022);
-    if (syscall(SYS_chdir, spawn->directory) == -1) fail(birth, CRD_SPAWN_CHDIR);
-    if (place_descriptors(spawn) == -1) fail(birth, CRD_SPAWN_DUP);
-    // Ours are close-on-exec; this is for what a library may have opened otherwise.
-    syscall(SYS_close_range, DESCRIPTORS, ~0U, 0);
-    const kernel_sigset empty = 0;
-    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &empty, NULL, sizeof empty) == -1)
-        fail(birth, CRD_SPAWN_SIGNALS);
+    if (!set_scene(spawn)) fail(birth, spawn->step);
     syscall(SYS_execve, spawn->path, spawn->argv, spawn->envp);
     fail(birth, CRD_SPAWN_EXEC);
 }
@@ -209,6 +220,17 @@ pid_t crd_spawn(struct crd_spawn *spawn) {
         return -1;
     }
     return pid;
+}
+
+int crd_become(struct crd_spawn *spawn) {
+    const struct birth birth = {.spawn = spawn, .handlers_are_cleared = false};
+    default_signals(&birth);
+    if ((!spawn->switches_user || become_user(spawn)) && set_scene(spawn)) {
+        spawn->step = CRD_SPAWN_EXEC;
+        syscall(SYS_execve, spawn->path, spawn->argv, spawn->envp);
+    }
+    spawn->error = errno;
+    return -1;
 }
 
 uint64_t crd_raise_open_files(void) {

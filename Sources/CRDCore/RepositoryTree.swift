@@ -12,6 +12,9 @@ public struct RepositoryTree: Sendable {
         /// In bytes; nil for what has none.
         public let size: Int?
         public let path: String
+
+        static let symbolicLink = "120000"
+        static let submodule = "160000"
     }
 
     /// Where a module lies.
@@ -135,7 +138,39 @@ public struct RepositoryTree: Sendable {
         // A repository of many may have a script called check at its root.
         let isHalf = places.isEmpty && Self.isModule(at: "", named: name.description, among: paths)
         if kind != nil || isHalf { return Place(name: nil, path: "", kind: kind) }
-        throw Missing(reason: "has no module \(name)\(advice(on: name))")
+        for entry in entries
+        where ["", "modules/", "support/"].contains(where: {
+            entry.path == "\($0)\(name)"
+        }) {
+            switch entry.mode {
+            case Entry.symbolicLink:
+                throw Missing(
+                    reason:
+                        "has a symbolic link, \(entry.path), in the place of \(name); its owner "
+                        + "must put the module's directory there")
+            case Entry.submodule:
+                throw Missing(
+                    reason:
+                        "has a submodule, \(entry.path), in the place of \(name), which crd does "
+                        + "not fetch; name the submodule's own repository with -l")
+            default: continue
+            }
+        }
+        let reason = "has no module \(name)"
+        for directory in ["", "modules/", "support/"].map({ "\($0)\(name)" }) + [""] {
+            let advice = advice(onExecutablesOf: name, at: directory)
+            if !advice.isEmpty { throw Missing(reason: reason + advice) }
+        }
+        throw Missing(reason: reason + advice(on: name))
+    }
+
+    /// Where the executables of a module are called otherwise, what to do.
+    public func advice(onExecutablesOf name: ModuleName, at directory: String) -> String {
+        let prefix = directory.isEmpty ? "" : "\(directory)/"
+        let files = paths.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+        guard !directory.isEmpty || places.isEmpty else { return "" }
+        return [Role.check.rawValue, Role.response.rawValue, name.description]
+            .map { ExecutableName.advice(for: $0, among: files) }.joined()
     }
 
     private func advice(on name: ModuleName) -> String {

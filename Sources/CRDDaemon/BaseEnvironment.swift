@@ -33,11 +33,7 @@ struct BaseEnvironment {
         _ module: InstalledModule, _ role: Role, as account: UserAccount, state: FilePath,
         configuration: ConfigurationFile, sharing commons: Commons
     ) {
-        var own = CStringBlock()
-        own.append("CRD_MODULE", module.name.description)
-        own.append("CRD_ROLE", role.rawValue)
-        own.append("CRD_STATE", state.string)
-        self.own = own
+        own = CommonEnvironment.own(module.name, role, state: state)
         let key = Commons.Key(account: account, environment: module.manifest.environment)
         if let known = commons.blocks[key] {
             common = known

@@ -35,7 +35,9 @@ struct FormerDaemon {
 
     private func isLeftover(_ pid: PID, _ variables: [String: String]) -> Bool {
         if let mark = RunMark(of: pid, origin: origin) { return !mark.mayStay }
-        guard variables["CRD_RUN"] != nil, let own = variables["CRD_STATE"],
+        // Not what somebody has called by hand.
+        guard let run = variables["CRD_RUN"], !ModuleExecution.isByHand(run),
+            let own = variables["CRD_STATE"],
             FilePath(own).starts(with: state.appending("modules")), sharesState(pid),
             // Not what a crd runs that is just installing something.
             variables["CRD_ROLE"].flatMap(ModuleScript.init(rawValue:)) == nil

@@ -9,7 +9,7 @@ import SystemPackage
 final class PreparedModule {
     let installed: InstalledModule
     private let environments: [Role: BaseEnvironment]
-    private let parent: FilePath
+    private let directories: ModuleStateDirectories
     private var hasDirectories = false
 
     var name: String { installed.name.description }
@@ -19,12 +19,14 @@ final class PreparedModule {
         sharing commons: BaseEnvironment.Commons
     ) {
         installed = module
-        parent = FilePath(configuration.configuration.state).appending("modules")
+        let directories = ModuleStateDirectories(
+            of: module, below: FilePath(configuration.configuration.state))
+        self.directories = directories
         var environments: [Role: BaseEnvironment] = [:]
         for role in Role.allCases {
             guard let account = module.accounts[role] else { continue }
             environments[role] = BaseEnvironment(
-                module, role, as: account, state: Self.state(of: role, module, in: parent),
+                module, role, as: account, state: directories.path(of: role),
                 configuration: configuration, sharing: commons)
         }
         self.environments = environments
@@ -34,28 +36,8 @@ final class PreparedModule {
     /// begins: until then they may be those of a run of the module as it was before.
     func makeDirectories() throws(SystemCallError) {
         guard !hasDirectories else { return }
-        if !Self.sharesState(installed) {
-            // Each role must get through to its own below it.
-            let own = parent.appending(installed.name.description)
-            try Directory.makePrivate(own, owner: .daemon, mode: 0o711)
-        }
-        for role in Role.allCases {
-            guard let account = installed.accounts[role] else { continue }
-            try Directory.makePrivate(
-                Self.state(of: role, installed, in: parent), owner: account)
-        }
+        try directories.make()
         hasDirectories = true
-    }
-
-    private static func sharesState(_ module: InstalledModule) -> Bool {
-        Set(module.accounts.values.map(\.uid)).count == 1
-    }
-
-    private static func state(
-        of role: Role, _ module: InstalledModule, in parent: FilePath
-    ) -> FilePath {
-        let own = parent.appending(module.name.description)
-        return sharesState(module) ? own : own.appending(role.rawValue)
     }
 
     /// Who the role runs as, if that is not the daemon's own user.
@@ -67,10 +49,8 @@ final class PreparedModule {
     /// The whole environment of one executable of one run (DESIGN section 4).
     func environment(_ role: Role, of run: Run, id: String) -> CStringBlock {
         var block = environments[role]?.block ?? CStringBlock()
-        block.append("CRD_RUN", id)
-        block.append("CRD_TRIGGER", run.cause.rawValue)
-        block.append("CRD_EVENT_COUNT", "\(run.events.lines.count)")
-        block.append("CRD_EVENT_DROPPED", "\(run.events.dropped)")
+        block.append(
+            run: id, run.cause, events: run.events.lines.count, dropped: run.events.dropped)
         for variable in run.events.variables {
             block.append(variable.name, bytes: variable.value, limit: Self.valueMax)
         }

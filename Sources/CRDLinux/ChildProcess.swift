@@ -74,6 +74,35 @@ public struct ChildProcess: ~Copyable {
         _ request: Request
     ) throws(SpawnError) -> ChildProcess {
         var spawn = crd_spawn()
+        var arguments = CStringBlock([request.path] + request.arguments)
+        let pid = arguments.withPointers { argv in
+            fill(&spawn, request, argv) { crd_spawn(&$0) }
+        }
+        guard pid > 0 else { throw SpawnError(spawn, request) }
+        return ChildProcess(pid: pid, pidfd: Descriptor(adopting: spawn.pidfd))
+    }
+
+    /// Becomes the program in place of this one, as `spawn` would start it, but in our session, our
+    /// cgroup and on our own account (execve(2)).
+    ///
+    /// - Parameter argv: null-terminated, in place of the request's arguments; the first is ours.
+    /// - Returns: only where it could not.
+    public static func become(
+        _ request: Request, argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    ) -> SpawnError {
+        var spawn = crd_spawn()
+        _ = request.path.withCString { path in
+            argv[0] = UnsafeMutablePointer(mutating: path)
+            return fill(&spawn, request, argv) { crd_become(&$0) }
+        }
+        return SpawnError(spawn, request)
+    }
+
+    /// Calls `body` with the request in C.
+    private static func fill(
+        _ spawn: inout crd_spawn, _ request: Request,
+        _ argv: UnsafePointer<UnsafeMutablePointer<CChar>?>, _ body: (inout crd_spawn) -> PID
+    ) -> PID {
         spawn.descriptors = request.descriptors
         spawn.cgroup = request.cgroup ?? -1
         spawn.ignored_signals = ignoredSignals
@@ -86,30 +115,21 @@ public struct ChildProcess: ~Copyable {
         }
         let groups = request.user?.groups ?? []
         spawn.group_count = groups.count
-        var arguments = CStringBlock([request.path] + request.arguments)
         var environment = request.environment
-        let pid = request.path.withCString { path in
+        return request.path.withCString { path in
             request.directory.withCString { directory in
                 groups.withUnsafeBufferPointer { groups in
-                    arguments.withPointers { argv in
-                        environment.withPointers { envp in
-                            spawn.path = path
-                            spawn.directory = directory
-                            spawn.groups = groups.baseAddress
-                            spawn.argv = argv
-                            spawn.envp = envp
-                            return crd_spawn(&spawn)
-                        }
+                    environment.withPointers { envp in
+                        spawn.path = path
+                        spawn.directory = directory
+                        spawn.groups = groups.baseAddress
+                        spawn.argv = argv
+                        spawn.envp = envp
+                        return body(&spawn)
                     }
                 }
             }
         }
-        guard pid > 0 else {
-            throw SpawnError(
-                step: spawn.step, errno: Errno(rawValue: spawn.error), path: request.path,
-                directory: request.directory, user: request.user?.name)
-        }
-        return ChildProcess(pid: pid, pidfd: Descriptor(adopting: spawn.pidfd))
     }
 
     /// Sends a signal to this process alone (pidfd_send_signal(2)); one that has ended is no error.
@@ -151,14 +171,21 @@ public struct SpawnError: Error, CustomStringConvertible {
         limit = isRefused ? ProcessLimit().remedy : nil
     }
 
+    fileprivate init(_ spawn: crd_spawn, _ request: ChildProcess.Request) {
+        self.init(
+            step: spawn.step, errno: Errno(rawValue: spawn.error), path: request.path,
+            directory: request.directory, user: request.user?.name)
+    }
+
+    /// Whether all was ready, and the kernel would not execute the file.
+    public var isOfExecutable: Bool { step == CRD_SPAWN_EXEC }
+
     public var description: String {
         switch (step, errno) {
         case (CRD_SPAWN_EXEC, .execFormatError):
-            "\(path) is neither a program for this machine nor a script with a #! line; "
-                + "make '#!/bin/sh' or the like its first line"
+            "\(path) \(ExecutableHead.unknownFormat)"
         case (CRD_SPAWN_EXEC, .noSuchFileOrDirectory):
-            "\(path) cannot be executed: it, or the interpreter its #! line names, is not there; "
-                + "check that line for the path and for a carriage return at its end"
+            "\(path) \(ExecutableHead.missingInterpreter)"
         case (CRD_SPAWN_EXEC, .permissionDenied):
             "\(path) may not be executed; chmod +x it, and see that its file system is not mounted "
                 + "noexec and that the user it runs as may enter its directories"

@@ -10,7 +10,7 @@ public import SystemPackage
 /// Built afresh: of crd's own environment only `PATH`, `LANG` and `TZ` are handed on, so what the
 /// service manager meant for the daemon never reaches a module.
 public enum CommonEnvironment {
-    private static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     /// - Parameters:
     ///   - account: whom the executable runs as.
@@ -35,6 +35,15 @@ public enum CommonEnvironment {
         return block
     }
 
+    /// What is a role's own, and the same for every run.
+    public static func own(_ module: ModuleName, _ role: Role, state: FilePath) -> CStringBlock {
+        var block = CStringBlock()
+        block.append("CRD_MODULE", module.description)
+        block.append("CRD_ROLE", role.rawValue)
+        block.append("CRD_STATE", state.string)
+        return block
+    }
+
     /// crd's own, or a standard one, with the directory of the running crd at its end if that is not
     /// in it, so that a module can call `crd -x`.
     static let path: String = {
@@ -53,6 +62,16 @@ public enum CommonEnvironment {
     /// Where a program of the system lies; nil where it is not installed.
     static func program(_ name: String) -> String? {
         path.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+    }
+}
+
+extension CStringBlock {
+    /// What is a run's own, apart from its events.
+    public mutating func append(run id: String, _ cause: Cause, events: Int, dropped: Int) {
+        append("CRD_RUN", id)
+        append("CRD_TRIGGER", cause.rawValue)
+        append("CRD_EVENT_COUNT", "\(events)")
+        append("CRD_EVENT_DROPPED", "\(dropped)")
     }
 }
 

@@ -182,7 +182,8 @@ public struct InstalledModule: Sendable {
         do throws(Refusal) {
             status = try rule.verify(lastOf: path, ownedAlsoBy: owner)
         } catch let error where error.isMissing(path) {
-            throw Refusal(path, "is not there; a module needs an executable of that name")
+            throw Refusal(
+                path, "is not there; a module needs an executable of that name", isMissing: true)
         } catch {
             throw error.told(of: path)
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-public import CRDCore
+import CRDCore
 import CRDLinux
 import Glibc
 import SystemPackage
@@ -11,52 +11,147 @@ public struct ModuleExecution: Error, CustomStringConvertible {
     public let exitCode: CInt
     public let description: String
 
+    private init(_ exitCode: CInt, _ description: String) {
+        self.exitCode = exitCode
+        self.description = description
+    }
+
     /// Returns only if it could not be done.
     ///
-    /// The caller's working directory, environment and signals stay as they are, but for
-    /// `CRD_SUPPORT`, which names the support module; and no argument is looked at, nor made a `String`, which would repair what is not UTF-8.
+    /// No argument is looked at, nor made a `String`, which would repair what is not UTF-8.
     ///
-    /// - Parameter argv: the module's, null-terminated; the executable's path takes the place of
-    ///   the first.
+    /// - Parameters:
+    ///   - argv: the module's, null-terminated; the executable's path takes the place of the first.
+    ///   - warn: told what is wrong and is no reason not to go on.
     public static func become(
         _ name: String, argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
-        configuration: Configuration
+        configuration: ConfigurationFile, warn: (String) -> Void
     ) -> ModuleExecution {
         guard let module = ModuleName(name), !ModuleName.isSkipped(name) else {
-            return ModuleExecution(
-                exitCode: 127, description: "'\(name)' cannot be a module's name")
+            return ModuleExecution(127, "'\(name)' cannot be a module's name")
         }
-        let support = FilePath(configuration.support).appending(name).appending(name)
-        let check = FilePath(configuration.modules).appending(name).appending(Role.check.rawValue)
-        guard
-            let path = [support, check].first(where: {
-                FileStatus(of: $0, followingLinks: false) != nil
-            })
-        else {
-            return ModuleExecution(
-                exitCode: 127,
-                description: "there is no module \(module): neither \(support) nor \(check) is "
-                    + "there; 'crd list' shows those that are")
+        let settings = configuration.configuration
+        let support = FilePath(settings.support).appending(name).appending(name)
+        let check = FilePath(settings.modules).appending(name).appending(Role.check.fileName)
+        if FileStatus(of: support, followingLinks: false) != nil {
+            return become(supportModule: name, at: support, argv)
         }
+        if FileStatus(of: check, followingLinks: false) != nil {
+            return become(checkOf: module, argv, configuration, warn)
+        }
+        let directory = check.removingLastComponent()
+        return ModuleExecution(
+            127,
+            "there is no module \(module): neither \(support) nor \(check) is there"
+                + ExecutableName.advice(for: Role.check.rawValue, in: directory)
+                + "; 'crd list' shows those that are")
+    }
+
+    // MARK: A support module
+
+    /// The caller's working directory, environment and signals stay as they are, but for
+    /// `CRD_SUPPORT`: what calls it may be a module itself.
+    private static func become(
+        supportModule name: String, at path: FilePath,
+        _ argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    ) -> ModuleExecution {
         do throws(Refusal) {
             let rule = OwnershipRule()
             try rule.verify(path.removingLastComponent())
             try InstalledModule.verifyExecutable(path, under: rule, ownedAlsoBy: nil)
         } catch {
-            return ModuleExecution(exitCode: 126, description: "\(error)")
+            return ModuleExecution(126, "\(error)")
         }
-        // What calls it may be a module itself, whose variables stay as they are.
-        if path == support { setenv("CRD_SUPPORT", name, 1) }
+        setenv("CRD_SUPPORT", name, 1)
         path.withPlatformString {
             argv[0] = UnsafeMutablePointer(mutating: $0)
             _ = execve($0, argv, environ)
         }
-        let code = Errno(rawValue: errno)
-        let advice =
-            code == .execFormatError
-            ? "; make '#!/bin/sh' or the like its first line"
-            : code == .noSuchFileOrDirectory ? "; is the interpreter of its #! line there?" : ""
-        return ModuleExecution(
-            exitCode: 126, description: "execve '\(path)': \(code)\(advice)")
+        return refusal(of: path, "execve '\(path)': \(Errno(rawValue: errno))")
+    }
+
+    // MARK: A user module
+
+    /// As the daemon would start it, but where we are: in this session, and with our standard output
+    /// and standard error.
+    private static func become(
+        checkOf name: ModuleName, _ argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
+        _ configuration: ConfigurationFile, _ warn: (String) -> Void
+    ) -> ModuleExecution {
+        let isRoot = geteuid() == 0
+        // The daemon may run as root where we do not.
+        let module = ModuleShelf(configuration.configuration, switchesUsers: true)
+            .contents(of: name)
+        if let complaint = module.complaints.first { return ModuleExecution(126, "\(complaint)") }
+        let own = UserAccount.daemon
+        let account = isRoot ? module.accounts[.check] ?? own : own
+        let state = FilePath(configuration.configuration.state)
+        let directories = ModuleStateDirectories(of: module, below: state)
+        do {
+            try module.verify(.check, under: OwnershipRule())
+            try makeState(directories, StateLayout(state), isRoot, warn)
+            let events = try MemoryFile(name: "crd-events", [])
+            let input = try Descriptor.open("/dev/null", O_RDONLY)
+            var environment = CommonEnvironment.block(
+                for: account, module.manifest.environment, configuration)
+            environment.append(
+                contentsOf: CommonEnvironment.own(
+                    name, .check, state: directories.path(of: .check)))
+            environment.append(run: runID, .request, events: 0, dropped: 0)
+            let request = ChildProcess.Request(
+                path: module.executable(.check).string, environment: environment,
+                directory: module.directory.string,
+                descriptors: (
+                    input.rawValue, STDOUT_FILENO, STDERR_FILENO, events.descriptor
+                ), user: account.uid == own.uid ? nil : account)
+            let error = withExtendedLifetime(events) {
+                ChildProcess.become(request, argv: argv)
+            }
+            return error.isOfExecutable
+                ? refusal(of: module.executable(.check), "\(error)")
+                : ModuleExecution(126, "\(error)")
+        } catch {
+            return ModuleExecution(126, "\(error)")
+        }
+    }
+
+    /// The daemon runs a module whose state cannot be stored, too.
+    private static func makeState(
+        _ directories: ModuleStateDirectories, _ layout: StateLayout, _ isRoot: Bool,
+        _ warn: (String) -> Void
+    ) throws(Refusal) {
+        do throws(SystemCallError) {
+            if isRoot { try layout.make() }
+        } catch {
+            return warn("\(error); the module has no CRD_STATE")
+        }
+        // What is made, and given to somebody, must not be somebody else's.
+        if isRoot { try layout.verify() }
+        do throws(SystemCallError) {
+            try directories.make()
+        } catch {
+            // It is the daemon's user's, and not ours.
+            if isRoot { warn("\(error); the module has no CRD_STATE") }
+        }
+    }
+
+    /// That of the run which calls us, so that what we become ends with it; else one that tells a
+    /// daemon that it is not of any run.
+    private static var runID: String {
+        if let run = getenv("CRD_RUN"), run[0] != 0 { return String(cString: run) }
+        return runPrefix + String(UInt64.random(in: 0..<(1 << 48)), radix: 36)
+    }
+
+    private static let runPrefix = "x-"
+
+    /// Whether a `CRD_RUN` is of a check that somebody has called by hand.
+    public static func isByHand(_ run: String) -> Bool { run.hasPrefix(runPrefix) }
+
+    // MARK: Refusals
+
+    /// Why the kernel would not execute a file: what is in it tells more than an errno.
+    private static func refusal(of path: FilePath, _ error: String) -> ModuleExecution {
+        let objection = ExecutableJudgement().objection(to: path, as: path.string)
+        return ModuleExecution(126, objection.map { "\(path) \($0.reason)" } ?? error)
     }
 }

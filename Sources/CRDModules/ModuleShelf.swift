@@ -18,6 +18,8 @@ public struct ModuleShelf {
     private let ownAccount = UserAccount.daemon
     private let findAccount: (String) -> AccountAnswer
     private let reach: PathReach
+    /// Looks into executables; nil where nobody may wait for that.
+    private let judgement: ExecutableJudgement?
 
     /// All that was found.
     public struct Contents: Sendable {
@@ -44,10 +46,11 @@ public struct ModuleShelf {
     ///   - switchesUsers: false where roles that name another user must be refused.
     ///   - findAccount: asks the name service.
     ///   - reach: what can be looked at.
+    ///   - judgement: looks into executables, too.
     public init(
         _ configuration: Configuration, switchesUsers: Bool = geteuid() == 0,
         findAccount: @escaping (String) -> AccountAnswer = AccountAnswer.waiting,
-        reach: PathReach = PathReach()
+        reach: PathReach = PathReach(), judgement: ExecutableJudgement? = nil
     ) {
         modules = FilePath(configuration.modules)
         support = FilePath(configuration.support)
@@ -57,6 +60,7 @@ public struct ModuleShelf {
         self.switchesUsers = switchesUsers
         self.findAccount = findAccount
         self.reach = reach
+        self.judgement = judgement
     }
 
     /// Reads every module. A broken one is in the list with its complaints; the others go on.
@@ -87,6 +91,9 @@ public struct ModuleShelf {
         contents.modules += supportModules(&contents)
         return contents
     }
+
+    /// Reads one user module, whether it is there or not.
+    public func contents(of name: ModuleName) -> InstalledModule { userModule(name) }
 
     private func supportModules(_ contents: inout Contents) -> [InstalledModule] {
         names(in: support, kind: .support, &contents).map(supportModule)
@@ -191,7 +198,7 @@ public struct ModuleShelf {
                 executables.append(
                     complainAbout(
                         executable: directory.appending(role.fileName),
-                        ownedAlsoBy: accounts[role]?.uid, &executableComplaints))
+                        ownedAlsoBy: accounts[role]?.uid, manifest, &executableComplaints))
             }
             let twin = support.appending(name.description)
             if reach.obstacle(on: twin) == nil, FileStatus(of: twin)?.kind == .directory {
@@ -236,7 +243,8 @@ public struct ModuleShelf {
             manifest = decode(root, file, &complaints)
             complaints += missing(of: manifest, file, root)
             complainAbout(
-                executable: directory.appending(name.description), ownedAlsoBy: nil, &complaints)
+                executable: directory.appending(name.description), ownedAlsoBy: nil, manifest,
+                &complaints)
             for role in Role.allCases
             where FileStatus(of: directory.appending(role.fileName)) != nil {
                 complaints.append(
@@ -351,12 +359,23 @@ public struct ModuleShelf {
     /// - Returns: what is known of the file, where nothing is wrong.
     @discardableResult
     private func complainAbout(
-        executable path: FilePath, ownedAlsoBy owner: UID?, _ complaints: inout [Diagnostic]
+        executable path: FilePath, ownedAlsoBy owner: UID?, _ manifest: Manifest,
+        _ complaints: inout [Diagnostic]
     ) -> FileStatus? {
         do throws(Refusal) {
-            return try InstalledModule.verifyExecutable(path, under: rule, ownedAlsoBy: owner)
+            let status = try InstalledModule.verifyExecutable(
+                path, under: rule, ownedAlsoBy: owner)
+            let objection = judgement?.objection(
+                to: path, as: path.string, searchPath: manifest.environment["PATH"])
+            if let objection { complaints.append(Self.complaint(path, objection.reason)) }
+            return status
         } catch {
-            complaints.append(Self.complaint(about: path, error))
+            var complaint = Self.complaint(about: path, error)
+            if judgement != nil, error.isMissing(path), let name = path.lastComponent {
+                complaint.message += ExecutableName.advice(
+                    for: name.string, in: path.removingLastComponent())
+            }
+            complaints.append(complaint)
             return nil
         }
     }

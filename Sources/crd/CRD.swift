@@ -23,8 +23,8 @@ struct CRD: ParsableCommand {
             condition holds (0: it does, 1: it does not), response does something about it. \
             The daemon runs the checks, and the response whenever a check says 0.
 
-            -x NAME becomes the support module NAME, or the check of the user module NAME; \
-            whatever follows NAME is the module's. The exit code is the module's; 127: there is \
+            -x NAME becomes the support module NAME, or the check of the user module NAME as the \
+            daemon would start it; whatever follows NAME is the module's. The exit code is the module's; 127: there is \
             no such module, 126: it cannot be executed.
             """,
         version: "crd \(Version.current)",
@@ -102,7 +102,8 @@ struct CRD: ParsableCommand {
         let configuration = ConfigurationOption.load(file)
         Recovery.finishInterrupted(configuration, console: ModuleConsole.forRecovery)
         let failure = ModuleExecution.become(
-            name, argv: CommandLine.unsafeArgv + place, configuration: configuration.configuration)
+            name, argv: CommandLine.unsafeArgv + place, configuration: configuration,
+            warn: { StandardError.say($0) })
         StandardError.say(failure.description)
         Glibc.exit(failure.exitCode)
     }

@@ -24,7 +24,8 @@ struct CheckConfigCommand: ConfiguredCommand {
         // Without the file nobody knows where the modules are.
         if file.isReadable {
             // The daemon may run as root where we do not.
-            let shelf = ModuleShelf(file.configuration, switchesUsers: true)
+            let shelf = ModuleShelf(
+                file.configuration, switchesUsers: true, judgement: ExecutableJudgement())
             complaints += shelf.contents().allComplaints
         }
         for complaint in complaints { print(complaint) }

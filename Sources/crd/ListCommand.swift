@@ -44,7 +44,9 @@ struct ListCommand: ConfiguredCommand {
             StandardError.say(
                 "no daemon answers at \(socket); this is what is on disk (start it with: crd daemon)"
             )
-            let contents = ModuleShelf(file.configuration, switchesUsers: true).contents()
+            let contents = ModuleShelf(
+                file.configuration, switchesUsers: true, judgement: ExecutableJudgement()
+            ).contents()
             for complaint in contents.complaints { StandardError.say("\(complaint)") }
             return ReactorInterface.Listing(
                 daemon: nil, modules: contents.modules.map(ReactorInterface.Module.init(onDisk:)))

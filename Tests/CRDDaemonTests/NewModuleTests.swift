@@ -33,11 +33,8 @@ struct NewModuleTests {
     @Test("new: without a trigger it is checked periodically; a support module can be called")
     func kinds() async throws {
         #expect(try await world.crd(["new", "plain"]).code == 0)
-        let check = try await world.crd(
-            ["-x", "plain"],
-            environment: World.environment.merging([
-                "CRD_CONFIG": world.configuration, "LIMIT": "-1",
-            ]) { $1 })
+        try world.write("environment = { LIMIT = \"-1\" }\n", to: "modules/plain/module.toml")
+        let check = try await world.crd(["-x", "plain"])
         #expect(check.code == 0 && check.output.hasPrefix("/ is "))
         #expect(try await world.crd(["new", "tool", "--support"]).code == 0)
         #expect(
@@ -158,6 +155,11 @@ struct NewModuleTests {
         symlink("/etc/passwd", "\(root)/support/set/link")
         mkfifo("\(root)/support/set/pipe", 0o644)
         try world.makeDirectory("repository/modules/no name")
+        try module("modules/ending", ["check.sh", "response.sh"])
+        try module("modules/windows", ["check", "response"])
+        try world.script("#!/bin/sh\r\n", at: "repository/modules/windows/check")
+        try world.script(
+            "#!/usr/bin/env no-such-program\n", at: "repository/modules/windows/response")
         let outcome = try await world.crd(["check-repository", root])
         #expect(outcome.code == 1)
         for line in [
@@ -171,6 +173,10 @@ struct NewModuleTests {
             "support/set/link:1:1: is a symbolic link that leads out",
             "support/set/pipe:1:1: is a device, a pipe or a socket",
             "modules/no name:1:1: is not a module's name",
+            "modules/ending:1:1: is no module: ",
+            "check.sh is there: rename it to check; response.sh is there: rename it to response",
+            "modules/windows/check:1:1: has a carriage return at the end of its #! line",
+            "modules/windows/response:1:1: has env look for no-such-program, which is not in",
         ] {
             #expect(outcome.output.contains(line), "\(line): \(outcome.output)")
         }

@@ -229,6 +229,7 @@ struct RefusedModuleTests {
         var testDescription: String
         var files: [String: String]
         var says: String
+        var areExecutable = false
     }
 
     @Test(
@@ -253,6 +254,25 @@ struct RefusedModuleTests {
                 files: ["queue": "#!/bin/sh\n", "install": "text"],
                 says: "queue/install:1:1: is not executable"),
             Flaw(
+                testDescription: "a carriage return behind #!", files: ["queue": "#!/bin/sh\r\n"],
+                says: "queue/queue:1:1: has a carriage return at the end of its #! line"),
+            Flaw(
+                testDescription: "an install with a byte order mark",
+                files: ["queue": "#!/bin/sh\n", "install": "\u{FEFF}#!/bin/sh\n"],
+                says: "queue/install:1:1: begins with a byte order mark", areExecutable: true),
+            Flaw(
+                testDescription: "an interpreter that is not there, and no install",
+                files: ["queue": "#!/nowhere/sh\n"],
+                says: "queue/queue:1:1: names the interpreter /nowhere/sh"),
+            Flaw(
+                testDescription: "executables with endings",
+                files: ["check.sh": "#!/bin/sh\n", "response.sh": "#!/bin/sh\n"],
+                says: "check.sh is there: rename it to check; response.sh is there"),
+            Flaw(
+                testDescription: "one with an ending",
+                files: ["check": "#!/bin/sh\n", "response.py": "#!/bin/sh\n"],
+                says: "response.py is there: rename it to response"),
+            Flaw(
                 testDescription: "an executable that is a directory",
                 files: [
                     "queue/x": "text", "check": "#!/bin/sh\n", "response": "#!/bin/sh\n",
@@ -262,7 +282,10 @@ struct RefusedModuleTests {
         ])
     func flaws(_ flaw: Flaw) async throws {
         try FileManager.default.removeItem(atPath: "\(repository.path)/queue")
-        for (name, text) in flaw.files { try repository.write(text, to: "queue/\(name)") }
+        for (name, text) in flaw.files {
+            try repository.write(
+                text, to: "queue/\(name)", mode: flaw.areExecutable ? 0o755 : nil)
+        }
         try await repository.commit()
         try await expectRefusal(flaw.says)
     }

@@ -44,6 +44,39 @@ struct UpgradeTests {
     }
 
     @Test(
+        "an upgrade to what cannot be executed leaves the good version in force",
+        arguments: [
+            ("#!/bin/sh\r\necho version 2\r\n", "has a carriage return at the end of its #! line"),
+            ("echo version 2\n", "make '#!/bin/sh' or the like its first line"),
+            ("", "is empty"),
+            // Its install might have brought it.
+            ("#!/nowhere/sh\n", "names the interpreter /nowhere/sh in its #! line"),
+        ])
+    func unexecutable(text: String, says: String) async throws {
+        try await publish(version: 2)
+        try repository.write(text, to: "queue/queue", mode: 0o755)
+        try await repository.commit()
+        let check = try await world.crd(["check-repository", repository.path])
+        #expect(check.code == 1)
+        #expect(check.output.contains(says) == !text.hasPrefix("#!/nowhere"), "\(check)")
+        let outcome = try await world.crd(["upgrade", "queue"])
+        #expect(outcome.code == 1 && outcome.errors.contains(says), "\(outcome)")
+        #expect(outcome.errors.contains("the version of queue that was there stays in force"))
+        try await expectInForce(1)
+    }
+
+    @Test("an interpreter that install brings is no fault")
+    func broughtInterpreter() async throws {
+        let interpreter = "\(world.notes)/interpreter"
+        try await publish(version: 2, ending: "ln -s /bin/sh \(interpreter)")
+        try repository.write("#!\(interpreter)\necho version 2\n", to: "queue/queue")
+        try await repository.commit()
+        let outcome = try await world.crd(["upgrade", "queue"])
+        #expect(outcome.code == 0 && outcome.errors.contains("it cannot") == false, "\(outcome)")
+        try await expectInForce(2)
+    }
+
+    @Test(
         "an upgrade that fails leaves the old version in force, and what it needs",
         arguments: ["exit 3", "kill -9 $$"])
     func failing(ending: String) async throws {

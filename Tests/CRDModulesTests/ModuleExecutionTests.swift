@@ -18,7 +18,13 @@ struct ModuleExecutionTests {
         directory = try TemporaryDirectory()
         try directory.write(
             "crd.conf",
-            "modules = \"\(directory["modules"])\"\nsupport = \"\(directory["support"])\"\n")
+            """
+            modules = "\(directory["modules"])"
+            support = "\(directory["support"])"
+            state = "\(directory["state"])"
+            runtime = "\(directory["run"])"
+
+            """)
     }
 
     private func support(
@@ -112,6 +118,117 @@ struct ModuleExecutionTests {
         #expect(try program.run().output == "yes\n")
     }
 
+    // MARK: As the daemon would start it
+
+    private func check(_ name: String, _ script: String, manifest: String = "") throws {
+        try directory.write("modules/\(name)/check", script, mode: 0o755)
+        try directory.write("modules/\(name)/module.toml", manifest)
+    }
+
+    @Test("a check finds what the daemon would give it, and nothing of its caller's") func scene()
+        throws
+    {
+        try check(
+            "Log",
+            """
+            #!/bin/sh
+            cat
+            umask; pwd; ls /proc/self/fd | wc -l; wc -c <"$CRD_EVENTS"
+            echo "$#:$*"
+            echo 3 >"$CRD_STATE/size" && stat -c %a "$CRD_STATE"
+            env | grep -v -e ^PWD= -e ^OLDPWD= -e ^SHLVL= -e ^_= -e ^CRD_RUN= -e ^PATH= | sort
+            exit 4
+            """, manifest: "environment = { LIMIT = \"5\" }\n")
+        var program = try crd(["-x", "Log", "--config", "a b"])
+        program.input = Array("input\n".utf8)
+        program.directory = "/usr"
+        program.environment = [
+            "A": "1", "CRD_STATE": "/", "CRD_SUPPORT": "x", "NOTIFY_SOCKET": "/n", "TZ": "UTC",
+            "TERM": "dumb",
+        ]
+        let outcome = try program.run()
+        #expect(outcome.termination == .exited(4), "\(outcome)")
+        let own = UserAccount.daemon
+        let base = directory.path
+        #expect(
+            outcome.output == """
+                0022
+                \(base)/modules/Log
+                5
+                0
+                2:--config a b
+                700
+                CRD_CONFIG=\(configuration)
+                CRD_EVENTS=/dev/fd/3
+                CRD_EVENT_COUNT=0
+                CRD_EVENT_DROPPED=0
+                CRD_MODULE=Log
+                CRD_ROLE=check
+                CRD_SOCKET=\(base)/run/crd.sock
+                CRD_STATE=\(base)/state/modules/Log
+                CRD_TRIGGER=request
+                HOME=\(own.home)
+                LIMIT=5
+                LOGNAME=\(own.name)
+                SHELL=\(own.shell)
+                TZ=UTC
+                USER=\(own.name)
+
+                """)
+        #expect(FileStatus(of: directory["state/modules/Log/size"]) != nil)
+    }
+
+    @Test("and its caller's signals are none of its own") func signals() throws {
+        try check("Log", "#!/bin/sh\nsed -n 's/^Sig\\(Blk\\|Ign\\):.//p' /proc/self/status\n")
+        let crd = try crd(["-x", "Log"])
+        var program = Program("/usr/bin/nohup", [])
+        program.arguments += [Array(crd.path.string.utf8)] + crd.arguments
+        let outcome = try program.run()
+        #expect(outcome.output == "0000000000000000\n0000000000000000\n", "\(outcome)")
+    }
+
+    @Test(
+        "root becomes the role's user, and the state is that user's", .enabled(if: geteuid() == 0))
+    func user() throws {
+        let daemon = try #require(UserAccount.named("daemon"))
+        try check(
+            "Log", "#!/bin/sh\nid -u; id -G; stat -c %u \"$CRD_STATE\"; echo $CRD_STATE $USER\n",
+            manifest: "[check]\nuser = \"daemon\"\n")
+        let outcome = try execute("Log")
+        let groups = daemon.groups.map(String.init).joined(separator: " ")
+        let state = directory["state/modules/Log/check"]
+        #expect(
+            outcome.output
+                == "\(daemon.uid)\n\(groups)\n\(daemon.uid)\n\(state) daemon\n", "\(outcome)")
+    }
+
+    @Test("a run that calls it keeps its CRD_RUN, anybody else gets one that no daemon knows")
+    func run() throws {
+        try check("Log", "#!/bin/sh\necho $CRD_RUN\n")
+        var program = try crd(["-x", "Log"])
+        #expect(try program.run().output.hasPrefix("x-"))
+        program.environment["CRD_RUN"] = "abc-1"
+        #expect(try program.run().output == "abc-1\n")
+    }
+
+    @Test("what the daemon would refuse is refused, and CRD_STATE that cannot be made is not")
+    func refusedModule() throws {
+        try check("Log", "#!/bin/sh\necho yes\n", manifest: "nonsense = 1\n")
+        let outcome = try execute("Log")
+        #expect(outcome.termination == .exited(126) && outcome.output.isEmpty)
+        #expect(outcome.errors.hasPrefix("crd: \(directory["modules/Log/module.toml"]):1:1: "))
+        try directory.write("modules/Log/module.toml", "")
+        try directory.write("state", "not a directory")
+        let other = try execute("Log")
+        #expect(other.termination == .exited(0) && other.output == "yes\n", "\(other)")
+        if geteuid() == 0 { #expect(other.errors.contains("the module has no CRD_STATE")) }
+    }
+
+    @Test("127: the check is called otherwise") func misnamed() throws {
+        try directory.write("modules/Log/check.sh", "#!/bin/sh\n", mode: 0o755)
+        #expect(try execute("Log").errors.contains("; check.sh is there: rename it to check;"))
+    }
+
     // MARK: It cannot
 
     @Test("127: there is no such module", arguments: ["none", "m-m", "x"]) func unknown(
@@ -173,14 +290,14 @@ struct ModuleExecutionTests {
             try execute("text")
                 == says(
                     126,
-                    "execve '\(file("text"))': Exec format error; make '#!/bin/sh' or the like "
-                        + "its first line"))
+                    "\(file("text")) is neither a program for this machine nor a script with a #! "
+                        + "line; make '#!/bin/sh' or the like its first line"))
         #expect(
             try execute("gone")
                 == says(
                     126,
-                    "execve '\(file("gone"))': No such file or directory; is the interpreter of "
-                        + "its #! line there?"))
+                    "\(file("gone")) names the interpreter /nowhere/sh in its #! line, which is "
+                        + "not there; write '#!/usr/bin/sh', which is there"))
     }
 
     @Test(

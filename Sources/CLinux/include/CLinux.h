@@ -78,6 +78,12 @@ struct crd_bell {
 /// \returns the process id, or -1 with `error` and `step` set; no process is left then.
 pid_t crd_spawn(struct crd_spawn *spawn);
 
+/// Becomes the program in place of this one, with all that crd_spawn sets in its child but the
+/// session, the cgroup and the parent-death signal.
+///
+/// \returns -1 where it could not, with `error` and `step` set; much of it may have been done then.
+int crd_become(struct crd_spawn *spawn);
+
 /// Raises the soft limit of open files to the hard one (setrlimit(2)).
 /// \returns the former soft limit, or 0 if it stays as it was.
 uint64_t crd_raise_open_files(void);

@@ -35,6 +35,12 @@ public struct Installer {
         try ModuleLock.whileHeld(files, configuration, console) {
             if let (path, kind) = settings.place(ofInstalled: name) {
                 let receipt = try Receipt.load(files.receipt(of: name))
+                if let target = SymbolicLink.target(of: path) {
+                    throw InstallationFailure(
+                        "there is a \(kind.rawValue) module \(name) already: \(path) is a symbolic "
+                            + "link to \(target); give the new one another name, or remove the link"
+                    )
+                }
                 throw InstallationFailure(
                     receipt == nil
                         ? "there is a \(kind.rawValue) module \(name) already, \(path), which crd "
@@ -58,9 +64,12 @@ public struct Installer {
                     "there is no module \(name) to upgrade; 'crd --install \(name)' installs it")
             }
             guard FileStatus(of: path, followingLinks: false)?.kind == .directory else {
+                let target = SymbolicLink.target(of: path)
                 throw InstallationFailure(
-                    "\(path) is not a directory of its own, and is left as it is; see where it leads"
-                )
+                    target.map {
+                        "\(path) is a symbolic link to \($0), and is left as it is; bring the newest "
+                            + "version there, or remove the link and install \(name)"
+                    } ?? "\(path) is not a directory, and is left as it is; see what it is")
             }
             try Transaction.demandMovable(path)
             guard let receipt = try Receipt.load(files.receipt(of: name)) else {
@@ -140,9 +149,11 @@ public struct Installer {
         else { preconditionFailure("neither a new version nor a former one") }
         files.note("\(what): commit \(receipt.commit)")
         for warning in transaction.warnings { console.say(warning) }
-        let complaints = ModuleShelf(settings, switchesUsers: true).contents(only: [wish.name])
-            .modules.filter { $0.name == wish.name }
-            .flatMap { $0.complaints + $0.executableComplaints }
+        let complaints = ModuleShelf(
+            settings, switchesUsers: true, judgement: ExecutableJudgement()
+        )
+        .contents(only: [wish.name]).modules.filter { $0.name == wish.name }
+        .flatMap { $0.complaints + $0.executableComplaints }
         return Outcome(
             receipt: receipt, isUnchanged: transaction.record.receipt == nil,
             complaints: complaints)
@@ -208,7 +219,8 @@ public struct Installer {
             throw InstallationFailure(
                 "\(wish.name) in \(wish.location) is no module: a user module has 'check' and "
                     + "'response', a support module an executable called '\(wish.name)' and neither "
-                    + "of those")
+                    + "of those"
+                    + tree.advice(onExecutablesOf: wish.name, at: place.path))
         }
         var candidate = Candidate(kind: kind, commit: commit, signer: signer)
         if let former = wish.former {
@@ -272,7 +284,8 @@ public struct Installer {
         _ name: ModuleName, _ kind: ModuleKind, _ place: FilePath
     ) throws {
         let module = ModuleInspection(
-            of: place, named: name, as: name.description, examinesFiles: false)
+            of: place, named: name, as: name.description, examinesFiles: false,
+            isInstalled: true)
         guard module.kind == kind, module.complaints.isEmpty else {
             let reasons = module.complaints.map { "    \($0)" }
             throw InstallationFailure(

@@ -20,19 +20,24 @@ struct ModuleInspection {
     /// - Parameters:
     ///   - label: what the complaints call the directory.
     ///   - examinesFiles: false where only what makes it a module is looked at.
+    ///   - isInstalled: whether its `install` has been run: until then that may still bring what its
+    ///     executables need.
     init(
         of directory: FilePath, named name: ModuleName, as label: String,
-        examinesFiles: Bool = true
+        examinesFiles: Bool = true, isInstalled: Bool = false
     ) {
         self.name = name
         var examiner = Examiner(directory: directory, label: label)
+        let brings = !isInstalled && examiner.has(ModuleScript.install.rawValue)
         files = examinesFiles ? examiner.examineFiles() : []
         kind = examiner.kind(of: name)
         manifest = examiner.manifest()
         if kind == .user && manifest.requires.contains(name) { examiner.complainOfItself() }
         let roles = kind == .user ? Role.allCases.map(\.rawValue) : [name.description]
         for executable in kind == nil ? [] : roles + ModuleScript.allCases.map(\.rawValue) {
-            examiner.examine(executable: executable, isRequired: roles.contains(executable))
+            examiner.examine(
+                executable: executable, isRequired: roles.contains(executable),
+                mayBePrepared: brings && executable != ModuleScript.install.rawValue, manifest)
         }
         complaints = examiner.complaints.errors
         warnings = examiner.complaints.warnings
@@ -63,6 +68,7 @@ struct ModuleInspection {
 private struct Examiner {
     let directory: FilePath
     let label: String
+    private let judgement = ExecutableJudgement()
     private(set) var complaints: [Diagnostic] = []
 
     init(directory: FilePath, label: String) {
@@ -141,7 +147,7 @@ private struct Examiner {
         }
     }
 
-    private func has(_ name: String) -> Bool {
+    func has(_ name: String) -> Bool {
         FileStatus(of: directory.appending(name), followingLinks: false) != nil
     }
 
@@ -150,16 +156,27 @@ private struct Examiner {
         let (check, response) = (Role.check.rawValue, Role.response.rawValue)
         switch (has(check), has(response)) {
         case (true, false):
-            complain("", "has '\(check)', but no '\(response)'; a user module has both")
+            complain(
+                "",
+                "has '\(check)', but no '\(response)'; a user module has both"
+                    + advice(for: response)
+            )
         case (false, true):
-            complain("", "has '\(response)', but no '\(check)'; a user module has both")
+            complain(
+                "",
+                "has '\(response)', but no '\(check)'; a user module has both" + advice(for: check))
         default:
             complain(
                 "",
                 "is no module: a user module has '\(check)' and '\(response)', a support module "
-                    + "an executable called '\(name)'")
+                    + "an executable called '\(name)'"
+                    + [check, response, name.description].map(advice(for:)).joined())
         }
         return nil
+    }
+
+    private func advice(for name: String) -> String {
+        has(name) ? "" : ExecutableName.advice(for: name, in: directory)
     }
 
     mutating func manifest() -> Manifest {
@@ -181,7 +198,10 @@ private struct Examiner {
         return Manifest()
     }
 
-    mutating func examine(executable name: String, isRequired: Bool) {
+    /// - Parameter mayBePrepared: whether what it needs of the machine may still come.
+    mutating func examine(
+        executable name: String, isRequired: Bool, mayBePrepared: Bool, _ manifest: Manifest
+    ) {
         guard isRequired || has(name) else { return }
         guard let status = FileStatus(of: directory.appending(name)), status.kind == .regular else {
             return complain(name, "is not a regular file; put an executable there")
@@ -190,6 +210,11 @@ private struct Examiner {
             return complain(
                 name,
                 "is not executable; its owner must run: git update-index --chmod=+x '\(name)'")
+        }
+        let objection = judgement.objection(
+            to: directory.appending(name), as: name, searchPath: manifest.environment["PATH"])
+        if let objection, !(objection.isOfMachine && mayBePrepared) {
+            complain(name, objection.reason)
         }
     }
 }

@@ -48,9 +48,18 @@ public struct RepositoryCheck {
         }
         for entry in entries.sorted(by: { $0.string < $1.string }) {
             let path = directory.appending(entry)
-            guard !entry.string.hasPrefix("."),
-                FileStatus(of: path, followingLinks: false)?.kind == .directory
-            else { continue }
+            guard !entry.string.hasPrefix("."), FileStatus(of: path)?.kind == .directory else {
+                continue
+            }
+            guard FileStatus(of: path, followingLinks: false)?.kind == .directory else {
+                if !shelf.isEmpty || Self.looksLikeModule(path, entry.string) {
+                    complain(
+                        path.string,
+                        "is a symbolic link, which nobody can install from; put the module's directory "
+                            + "there")
+                }
+                continue
+            }
             // At the root there may be anything else too.
             if shelf.isEmpty && !Self.looksLikeModule(path, entry.string) { continue }
             guard let name = ModuleName(entry.string), !ModuleName.isSkipped(entry.string) else {
@@ -65,9 +74,14 @@ public struct RepositoryCheck {
     }
 
     private static func looksLikeModule(_ path: FilePath, _ name: String) -> Bool {
-        [Role.check.rawValue, Role.response.rawValue, name].contains {
-            FileStatus(of: path.appending($0))?.kind == .regular
+        let names = [Role.check.rawValue, Role.response.rawValue, name]
+        if names.contains(where: { FileStatus(of: path.appending($0))?.kind == .regular }) {
+            return true
         }
+        // One whose executables are called otherwise.
+        let files = (try? Directory.list(path).map(\.string)) ?? []
+        return files.contains(InstalledModule.manifestName.string)
+            && names.contains { ExecutableName.misnamed($0, among: files) != nil }
     }
 
     private mutating func check(_ name: ModuleName, _ path: FilePath, in shelf: String) {

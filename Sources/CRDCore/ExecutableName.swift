@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Finds the file that was probably meant to be a module's executable.
+public enum ExecutableName {
+    /// Of the files in a directory, the one that would be the executable `name` if it was called so:
+    /// `check.sh` or `Check` for `check`. Nil where the executable is there, too.
+    public static func misnamed(_ name: String, among files: [String]) -> String? {
+        guard !files.contains(name) else { return nil }
+        return files.sorted().first { file in
+            let stem = file.split(separator: ".", maxSplits: 1).first ?? ""
+            return stem.lowercased() == name.lowercased() && !ModuleName.isSkipped(file)
+                && file != "module.toml"
+        }
+    }
+
+    /// Goes on with a sentence that says that `name` is not there; empty where there is no such file.
+    public static func advice(for name: String, among files: [String]) -> String {
+        misnamed(name, among: files)
+            .map { "; \(PlainText.of($0)) is there: rename it to \(name)" } ?? ""
+    }
+}

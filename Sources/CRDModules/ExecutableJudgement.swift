@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+public import SystemPackage
+
+/// Judges whether the kernel can execute a file, by what is in it.
+///
+/// It opens the file and looks for the interpreter, and waits for whatever those lie on: for the
+/// command line, never for the daemon's loop.
+public struct ExecutableJudgement: Sendable {
+    /// What keeps a file from being executed.
+    public struct Objection: Equatable, Sendable {
+        /// Completes "FILE …", with the remedy.
+        public let reason: String
+        /// Something else is wanting on this machine, such as the interpreter: what `install` of a
+        /// module is there to bring.
+        public let isOfMachine: Bool
+    }
+
+    /// Those that the kernel hands to an interpreter of their own.
+    private let formats: [BinaryFormat]
+
+    public init() {
+        let directory = FilePath("/proc/sys/fs/binfmt_misc")
+        let isOn = TextFile.read(directory.appending("status").string)?.hasPrefix("enabled") == true
+        let names = isOn ? (try? Directory.list(directory)) ?? [] : []
+        formats = names.compactMap { name in
+            guard !["register", "status"].contains(name.string) else { return nil }
+            return TextFile.read(directory.appending(name).string)
+                .flatMap(BinaryFormat.init(parsing:))
+        }
+    }
+
+    /// Nil where nothing is known against it: what we may not read is not judged.
+    ///
+    /// - Parameters:
+    ///   - path: a regular file.
+    ///   - label: what the remedy calls it.
+    ///   - searchPath: where env(1) looks for programs, if not where modules find them.
+    public func objection(
+        to path: FilePath, as label: String, searchPath: String? = nil
+    ) -> Objection? {
+        guard let bytes = Self.head(of: path), !isRegistered(path, bytes) else { return nil }
+        switch ExecutableHead(bytes, of: label) {
+        case .fault(let reason): return Objection(reason: reason, isOfMachine: false)
+        case .program(let loader):
+            guard let loader, FileStatus(of: FilePath(loader)) == nil, !loader.isEmpty else {
+                return nil
+            }
+            return Objection(
+                reason:
+                    "needs the loader \(PlainText.of(loader)), which is not there: it was built "
+                    + "for another system or C library; build it for this one, or link it statically",
+                isOfMachine: true)
+        case .script(let interpreter, let argument):
+            let directory = path.removingLastComponent()
+            let reason =
+                objection(toInterpreter: interpreter, from: directory, depth: 0)
+                ?? Self.objection(
+                    toEnv: interpreter, argument, searchPath ?? CommonEnvironment.path)
+            return reason.map { Objection(reason: $0, isOfMachine: true) }
+        }
+    }
+
+    private static func head(of path: FilePath) -> [UInt8]? {
+        guard let file = try? Descriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY),
+            FileStatus(of: file.rawValue)?.kind == .regular
+        else { return nil }
+        return try? file.readAll(limit: ExecutableHead.lengthMax)
+    }
+
+    private func isRegistered(_ path: FilePath, _ bytes: [UInt8]) -> Bool {
+        let name = path.lastComponent?.string ?? ""
+        return formats.contains { $0.fits(bytes, named: name) }
+    }
+
+    // MARK: Interpreters
+
+    /// As many interpreters as the kernel lets lead to one another.
+    private static let depthMax = 4
+
+    private func objection(
+        toInterpreter interpreter: String, from directory: FilePath, depth: Int
+    ) -> String? {
+        let shown = "names the interpreter \(PlainText.of(interpreter))"
+        let path = directory.pushing(FilePath(interpreter))
+        let status: FileStatus
+        do throws(SystemCallError) {
+            status = try FileStatus(at: path)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else {
+                return nil
+            }
+            let name = path.lastComponent?.string ?? ""
+            let other = CommonEnvironment.program(name).map { "write '#!\($0)', which is there" }
+            return "\(shown) in its #! line, which is not there; "
+                + (other ?? "install it, or name another")
+        }
+        guard status.kind == .regular else {
+            return "\(shown) in its #! line, which is not a program; name one"
+        }
+        guard status.mode & 0o111 != 0 else {
+            return "\(shown) in its #! line, which is not executable; run: chmod +x "
+                + "'\(PlainText.of(path.string))'"
+        }
+        guard let bytes = Self.head(of: path), !isRegistered(path, bytes) else { return nil }
+        switch ExecutableHead(bytes, of: path.string) {
+        case .fault(let reason): return "\(shown), which \(reason)"
+        case .program: return nil
+        case .script(let next, _):
+            guard depth < Self.depthMax else {
+                return "\(shown), which leads to more interpreters than the kernel follows; name a "
+                    + "program"
+            }
+            return objection(toInterpreter: next, from: directory, depth: depth + 1)
+                .map { "\(shown), which \($0)" }
+        }
+    }
+
+    /// env(1) looks for the interpreter itself, and takes all behind its own name for that of a
+    /// program, unless told by `-S` to split it.
+    private static func objection(
+        toEnv interpreter: String, _ argument: String?, _ searchPath: String
+    ) -> String? {
+        guard FilePath(interpreter).lastComponent == "env", let argument else { return nil }
+        let split =
+            ["-S", "--split-string="].first(where: argument.hasPrefix)
+            .map { argument.dropFirst($0.count) }
+        let words = (split ?? argument[...]).split { $0 == " " || $0 == "\t" }
+        if split == nil, words.count > 1, !argument.hasPrefix("-"), !words[0].contains("=") {
+            return "has env look for a program called '\(PlainText.of(argument))'; write "
+                + "'#!\(PlainText.of(interpreter)) -S \(PlainText.of(argument))'"
+        }
+        // A variable may change where env looks, an option anything.
+        guard let program = words.first, !program.hasPrefix("-"),
+            !program.contains(where: { "=/\\'\"$".contains($0) })
+        else { return nil }
+        let places = [searchPath, CommonEnvironment.standardPath].flatMap {
+            $0.split(separator: ":")
+        }
+        guard !places.contains(where: { access("\($0)/\(program)", X_OK) == 0 }) else { return nil }
+        return "has env look for \(PlainText.of(String(program))), which is not in \(searchPath); "
+            + "install it, or name another"
+    }
+}
+
+extension ExecutableName {
+    /// The same for what lies in a directory.
+    static func advice(for name: String, in directory: FilePath) -> String {
+        advice(for: name, among: (try? Directory.list(directory).map(\.string)) ?? [])
+    }
+}
