@@ -32,8 +32,11 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
                     reason: "begins with '\(scheme)', over which crd does not fetch; it does over "
                         + Self.protocols.joined(separator: ", "))
             }
+            if let reason = Self.objection(toURL: text) { throw Malformed(reason: reason) }
             // The protocols are compared as they are written here.
             url = scheme + text.dropFirst(scheme.count)
+        } else if let mark = text.firstIndex(of: "#") {
+            throw Malformed(reason: Self.objection(toFragment: text[mark...]))
         } else if Self.isHostAndPath(text) {
             url = text
         } else if let path = Self.pathAtGitHub(text) {
@@ -67,6 +70,27 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static let lengthMax = 2_048
+
+    private static func objection(toURL url: String) -> String? {
+        guard let rest = rest(of: url) else { return nil }
+        if let user = user(of: url) {
+            let codes: [Character: String] = ["@": "%40", "/": "%2F", "#": "%23"]
+            if let odd = user.first(where: { codes[$0] != nil }), let code = codes[odd] {
+                return "has '\(odd)' in what stands before its host; write it as \(code) there"
+            }
+        }
+        guard scheme(of: url) != "file", let mark = rest.firstIndex(of: "#") else { return nil }
+        return objection(toFragment: rest[mark...])
+    }
+
+    private static func objection(toFragment fragment: Substring) -> String {
+        // It may be more of a password.
+        guard !fragment.contains("@") else { return "has a '#', which a URL writes as %23" }
+        let ref = fragment.dropFirst()
+        return
+            "has '\(fragment)' at its end, which git takes for no version; leave it out, and name "
+            + "a branch, a tag or a commit with --ref\(ref.isEmpty ? "" : " \(ref)")"
+    }
 
     /// What stands before `://`, or before `::`, by which git calls helpers.
     private static func scheme(of text: String) -> String? {
@@ -110,13 +134,60 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
 
     /// Another program's words about it, without the same.
     public func withoutSecrets(in text: String) -> String {
-        let shown = Self.replace(url, with: description, in: text)
+        var shown = Self.replace(url, with: description, in: text)
         guard let user = Self.secretUser(of: url) else { return shown }
-        return Self.replace("\(user)@", with: "***@", in: shown)
+        let password = user.firstIndex(of: ":").map { user[user.index(after: $0)...] }
+        // git writes them as they are in the URL, or as they are meant.
+        for secret in [user, password].compactMap(\.self).flatMap({
+            [String($0), Self.decoded($0)]
+        })
+        where !secret.isEmpty {
+            shown = Self.replace("\(secret)@", with: "***@", in: shown)
+            // A short one may be part of any word.
+            if secret.count >= Self.secretMin {
+                shown = Self.replace(secret, with: "***", in: shown)
+            }
+        }
+        return shown
+    }
+
+    private static let secretMin = 4
+
+    /// Without percent signs before two digits.
+    private static func decoded(_ text: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = Substring(text).utf8
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(2)
+            if byte == UInt8(ascii: "%"), digits.count == 2,
+                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private static func replace(_ word: String, with other: String, in text: String) -> String {
         text.split(separator: word, omittingEmptySubsequences: false).joined(separator: other)
+    }
+
+    /// The host as ssh's file of known hosts names it (sshd(8)); nil where ssh has no part in it.
+    public var knownHost: String? {
+        let rest =
+            Self.scheme(of: url) == "ssh"
+            ? Self.rest(of: url)?.prefix { $0 != "/" }
+            : !url.hasPrefix("/") && Self.scheme(of: url) == nil ? url.prefix { $0 != ":" } : nil
+        guard let rest else { return nil }
+        let host = rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...] } ?? rest
+        guard !host.hasPrefix("["), let colon = host.firstIndex(of: ":") else {
+            return String(host)
+        }
+        let port = host[host.index(after: colon)...]
+        return port == "22" ? String(host[..<colon]) : "[\(host[..<colon])]:\(port)"
     }
 
     /// What follows `scheme://`.
@@ -126,12 +197,22 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         return rest.hasPrefix("://") ? rest.dropFirst("://".count) : nil
     }
 
-    /// What stands before the host's `@`, unless it is no more than the name of ssh's user.
+    /// What may be a password or a token in it.
     private static func secretUser(of url: String) -> Substring? {
-        guard let host = rest(of: url)?.prefix(while: { $0 != "/" }),
-            let at = host.lastIndex(of: "@")
-        else { return nil }
-        let user = host[..<at]
-        return scheme(of: url) == "ssh" && !user.contains(":") ? nil : user
+        guard let user = user(of: url) else { return nil }
+        guard user.contains(":") else { return scheme(of: url) == "ssh" ? nil : user }
+        // A password that is not encoded may go on behind what looks like its end.
+        let end = url.lastIndex(of: "@") ?? user.endIndex
+        return url[user.startIndex..<max(end, user.endIndex)]
+    }
+
+    /// What stands before the host's `@`.
+    private static func user(of url: String) -> Substring? {
+        guard let rest = rest(of: url) else { return nil }
+        var host = rest.prefix { $0 != "/" }
+        // No port is like that: the slash is a password's.
+        let port = host.lastIndex(of: ":").map { host[host.index(after: $0)...] } ?? ""
+        if !host.contains("@"), !host.hasSuffix("]"), !port.allSatisfy(\.isNumber) { host = rest }
+        return host.lastIndex(of: "@").map { host[..<$0] }
     }
 }

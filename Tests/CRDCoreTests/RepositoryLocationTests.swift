@@ -38,6 +38,12 @@ struct RepositoryLocationTests {
             ("ext::sh -c true", "begins with 'ext'"), ("fd::3", "begins with 'fd'"),
             ("ftp://example.org/a", "begins with 'ftp'"), ("a\nb/c", "has control characters"),
             ("/a\u{202E}b", "has control characters"),
+            ("http://user:p@TAIL@host.invalid/x", "has '@' in what stands before its host; write"),
+            ("http://user:p/TAIL@host.invalid/x", "has '/' in what stands before its host; write"),
+            ("http://user:p#TAIL@host.invalid/x", "has '#' in what stands before its host; write"),
+            ("https://example.org/a#v1", "has '#v1' at its end"), ("owner/name#v1", "has '#v1'"),
+            ("git@example.org:a#v1", "has '#v1' at its end"), ("/srv/a#b", nil),
+            ("file:///srv/a#b", nil),
         ] as [(String, String?)])
     func refused(text: String, reason: String?) {
         guard let reason else {
@@ -68,10 +74,48 @@ struct RepositoryLocationTests {
             ("ssh://git@example.org/a", "ssh://git@example.org/a"),
             ("ssh://me:secret@example.org/a", "ssh://***@example.org/a"),
             ("https://example.org/a:b@c", "https://example.org/a:b@c"),
+            ("https://example.org:80/a@c", "https://example.org:80/a@c"),
             ("git@example.org:a", "git@example.org:a"),
         ])
     func shown(text: String, shown: String) throws {
         #expect(try "\(RepositoryLocation(parsing: text, from: nil))" == shown)
+    }
+
+    @Test(
+        "also where it is none for a password that is not encoded",
+        arguments: [
+            "http://user:p@TAIL@host.invalid/x", "http://user:p/TAIL@host.invalid/x",
+            "http://user:p#TAIL@host.invalid/x", "http://user:p?TAIL@host.invalid/x",
+            "http://user:TA@IL/TAIL@host.invalid/x",
+        ])
+    func unencoded(text: String) {
+        let shown = RepositoryLocation.withoutSecrets(text)
+        #expect(!shown.contains("TAIL") && shown.contains("***@host.invalid/x"), "\(shown)")
+        do throws(RepositoryLocation.Malformed) {
+            _ = try RepositoryLocation(parsing: text, from: nil)
+        } catch {
+            #expect(!error.reason.contains("TAIL"))
+        }
+    }
+
+    @Test("nor are its parts, as they are written and as they are meant") func parts() throws {
+        let location = try RepositoryLocation(
+            parsing: "https://me:sec%40ret@example.org/a", from: nil)
+        #expect(
+            location.withoutSecrets(in: "'sec@ret' for sec%40ret, me:sec@ret@example.org")
+                == "'***' for ***, ***@example.org")
+    }
+
+    @Test(
+        "is known to ssh by its host, and its port where that is another",
+        arguments: [
+            ("ssh://git@example.org/a", "example.org"), ("ssh://example.org:22/a", "example.org"),
+            ("ssh://git@example.org:222/a", "[example.org]:222"),
+            ("git@example.org:a", "example.org"),
+            ("https://example.org/a", nil), ("/srv/a", nil),
+        ] as [(String, String?)])
+    func knownHost(text: String, host: String?) throws {
+        #expect(try RepositoryLocation(parsing: text, from: nil).knownHost == host)
     }
 
     @Test("nor is it in what git says of it")

@@ -45,10 +45,16 @@ struct Git {
         guard path.isAbsolute else { return }
         for place in [path, path.appending(".git")] {
             guard let owner = FileStatus(of: place)?.owner, owner != geteuid() else { continue }
-            let name = UserAccount.with(uid: owner)?.name ?? "uid \(owner)"
+            let name = UserAccount.with(uid: owner)?.name
+            let program =
+                geteuid() != 0
+                ? "sudo -u '\(name ?? "#\(owner)")'"
+                : name.map { "runuser -u '\($0)' --" }
+                    ?? "setpriv --reuid=\(owner) --clear-groups"
             throw InstallationFailure(
-                "\(place) belongs to \(name), from whom git does not read for you; make a copy of "
-                    + "your own with git clone, and name that")
+                "\(place) belongs to \(name ?? "uid \(owner)"), from whom git does not read for you; "
+                    + "have the owner read it into a file of your own, and name that with -l: "
+                    + "\(program) git -C '\(path)' bundle create - --all >modules.bundle")
         }
     }
 
@@ -242,8 +248,22 @@ struct Git {
     /// Of ours only what leads to the network and to the user's ssh agent.
     private static let inherited = [
         "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "all_proxy",
-        "ALL_PROXY", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        "ALL_PROXY", "SSH_AUTH_SOCK",
     ]
+
+    /// Certificates of other authorities than the machine's: git's own variables, and those of OpenSSL
+    /// that everybody knows but not git, which may be built with another library.
+    private static let certificates = [
+        (names: ["GIT_SSL_CAINFO", "SSL_CERT_FILE"], others: ["SSL_CERT_FILE"]),
+        (names: ["GIT_SSL_CAPATH", "SSL_CERT_DIR"], others: ["SSL_CERT_DIR"]),
+    ]
+
+    /// git runs elsewhere.
+    private static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let directory = getcwd(nil, 0) else { return path }
+        defer { free(directory) }
+        return "\(String(cString: directory))/\(path)"
+    }
 
     private static let settings = [
         "core.hooksPath": "/dev/null", "core.fsmonitor": "false", "core.autocrlf": "false",
@@ -273,6 +293,14 @@ struct Git {
         ]
         for name in inherited {
             if let value = getenv(name) { variables[name] = String(cString: value) }
+        }
+        for certificate in certificates {
+            let value = certificate.names.lazy.compactMap { getenv($0) }.map { String(cString: $0) }
+                .first { !$0.isEmpty }
+            guard let value else { continue }
+            for name in [certificate.names[0]] + certificate.others {
+                variables[name] = absolute(value)
+            }
         }
         for (index, setting) in settings.sorted(by: { $0.key < $1.key }).enumerated() {
             variables["GIT_CONFIG_KEY_\(index)"] = setting.key

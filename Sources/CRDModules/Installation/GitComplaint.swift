@@ -39,8 +39,24 @@ enum GitComplaint {
             (
                 ["detected dubious ownership"],
                 { place, _ in
-                    "\(place) belongs to another user, from whom git does not read for you; "
-                        + "make a copy of your own with git clone, and name that"
+                    "\(place) belongs to another user, from whom git does not read for you; have its "
+                        + "owner run git bundle create - --all in it, and name a file of your own "
+                        + "with what that prints"
+                }
+            ),
+            (
+                ["dumb http transport"],
+                { place, _ in
+                    "\(place) is served as mere files (dumb HTTP), from which crd cannot fetch one "
+                        + "commit; have its server run git http-backend, or git clone it to this "
+                        + "machine and name that path with -l"
+                }
+            ),
+            (
+                ["promisor remote", "lazy fetching disabled"],
+                { place, _ in
+                    "\(place) is a partial clone, which lacks what is still where it was cloned from; "
+                        + "name that place, or a whole clone of it (git clone without --filter)"
                 }
             ),
             (
@@ -54,7 +70,7 @@ enum GitComplaint {
                 }
             ),
             (
-                ["Host key verification failed"],
+                ["Host key verification failed", "host key is known for"],
                 { place, _ in
                     "the host of \(place) is not known to ssh; connect to it once with ssh, compare its "
                         + "key, and try again"
@@ -76,7 +92,12 @@ enum GitComplaint {
                     "does not appear to be a git repository", "not a git repository", "not found",
                     "access denied or repository not exported", "does not exist", "No such file",
                 ],
-                { place, _ in "there is no git repository at \(place); check the address" }
+                { place, _ in
+                    "there is no git repository at \(place); "
+                        + (place.contains("#")
+                            ? "a branch, a tag or a commit is named with --ref"
+                            : "check the address")
+                }
             ),
             (
                 ["' not allowed"],
@@ -87,7 +108,10 @@ enum GitComplaint {
             ),
             (
                 ["server certificate verification failed", "SSL certificate problem"],
-                { place, _ in "the certificate of \(place) is not valid here; see ca-certificates" }
+                { place, _ in
+                    "the certificate of \(place) is not valid here; add its CA to this machine's "
+                        + "(update-ca-certificates), or name the CA's file in SSL_CERT_FILE"
+                }
             ),
             (
                 ["No space left on device"],
@@ -122,12 +146,35 @@ enum GitComplaint {
         let last = lines.last { $0.hasPrefix("fatal: ") } ?? lines.last { $0.hasPrefix("error: ") }
         let unsafe = lines.first { $0.contains("error: object ") }
         let said = location.withoutSecrets(
-            in: unsafe ?? last ?? lines.last ?? "git ended with \(termination)")
+            in: unsafe ?? other(in: lines) ?? last ?? lines.last ?? "git ended with \(termination)")
         if termination == .signaled(SIGXFSZ) {
             return "\(location) is larger than what crd fetches, 512MiB"
+        }
+        if text.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+            return changedHost(location)
         }
         let meaning = meanings.first { $0.words.contains(where: text.contains) }
         guard let meaning else { return "git cannot read \(location): \(said)" }
         return "\(meaning.sentence("\(location)", "\(ref)")) (git says: \(said))"
+    }
+
+    /// What ssh or the server said last, where git itself says only that it could not read from
+    /// there.
+    private static func other(in lines: [String]) -> String? {
+        guard
+            let end = lines.firstIndex(where: {
+                $0.hasPrefix("fatal: Could not read from remote repository")
+            })
+        else { return nil }
+        return lines[..<end].map { $0.filter { $0 != "\r" } }
+            .last { !$0.allSatisfy(\.isWhitespace) }
+    }
+
+    private static func changedHost(_ location: RepositoryLocation) -> String {
+        let host = location.knownHost ?? "HOST"
+        return "the host of \(location) has another key than the one that ssh knows: its key has "
+            + "changed, or somebody else answers in its place. Ask whoever runs it, compare the new "
+            + "key, and only then forget the old one: ssh-keygen -R '\(host)' (ssh says: REMOTE HOST "
+            + "IDENTIFICATION HAS CHANGED)"
     }
 }

@@ -53,7 +53,9 @@ public struct Remover {
         }
         guard status.kind == .directory else {
             throw InstallationFailure(
-                "\(target) is not a directory of its own; remove it by hand: rm '\(target)'")
+                "\(target) is "
+                    + (SymbolicLink.target(of: target).map { "a symbolic link to \($0)" }
+                        ?? "not a directory") + "; remove it by hand: rm '\(target)'")
         }
         try Transaction.demandMovable(target)
         if FileStatus(of: target.appending(ModuleScript.rollback.rawValue)) != nil {
