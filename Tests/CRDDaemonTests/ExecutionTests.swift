@@ -234,6 +234,29 @@ struct ExecutionTests {
         #expect(Set(lines.dropFirst(4)) == ["Talk: out", "Talk: err"])
     }
 
+    @Test("by hand is of no run of a daemon: one that starts leaves it alone")
+    func byHand() async throws {
+        let world = try World()
+        try world.module(
+            "Log",
+            check: """
+                [ "$CRD_TRIGGER" = request ] || exit 1
+                echo "$CRD_RUN" >>'\(world.notes)/begun'; \(world.forever)
+                """)
+        let call = [Binary.path, "-x", "Log"]
+        let own = try Program(
+            call, environment: world.environment, output: world.log, errors: world.log)
+        // As what a run of a former daemon has called.
+        let former = try Program(
+            call, environment: world.environment.merging(["CRD_RUN": "abc-1"]) { $1 },
+            output: world.log, errors: world.log)
+        try await eventually("both have begun") { world.notedLines("begun").count == 2 }
+        try await world.start()
+        #expect(try await former.end() == 128 + SIGKILL)
+        try await world.runs(1, of: "Log")
+        #expect(!own.hasEnded)
+    }
+
     @Test("is not called well again where its response fails")
     func failingResponse() async throws {
         let world = try World(interval: "100ms")

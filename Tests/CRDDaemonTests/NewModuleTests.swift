@@ -33,7 +33,9 @@ struct NewModuleTests {
     @Test("new: without a trigger it is checked periodically; a support module can be called")
     func kinds() async throws {
         #expect(try await world.crd(["new", "plain"]).code == 0)
-        try world.write("environment = { LIMIT = \"-1\" }\n", to: "modules/plain/module.toml")
+        try world.write(
+            "description = \"x\"\nenvironment = { LIMIT = \"-1\" }\n",
+            to: "modules/plain/module.toml")
         let check = try await world.crd(["-x", "plain"])
         #expect(check.code == 0 && check.output.hasPrefix("/ is "))
         #expect(try await world.crd(["new", "tool", "--support"]).code == 0)
