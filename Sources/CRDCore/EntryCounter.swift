@@ -27,7 +27,8 @@ struct EntryCounter: Hashable, Codable, Sendable {
         /// - Parameter slept: how long the machine has slept at most, in microseconds.
         func distance(to other: Noted, slept: Int64) -> Int64 {
             let apart = other.time - time
-            guard let boot, boot == other.boot, let start = monotonic, let end = other.monotonic
+            guard let boot, !boot.isEmpty, boot == other.boot, let start = monotonic,
+                let end = other.monotonic
             else { return abs(apart) }
             let least = abs(end - start)
             return min(max(end < start ? -apart : apart, least), least + slept)
