@@ -8,7 +8,7 @@ import Testing
 
 @testable import CRDLinux
 
-@Suite("Cgroup", .enabled(if: ScratchCgroup.mount != nil), .timeLimit(.minutes(1)))
+@Suite("Cgroup", .enabled(if: ScratchCgroup.mount != nil), .timeLimit(.minutes(10)))
 struct CgroupTests {
     private let scratch: ScratchCgroup
     private var cgroup: Cgroup { scratch.cgroup }

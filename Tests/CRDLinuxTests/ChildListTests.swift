@@ -3,7 +3,7 @@
 import CRDLinux
 import Testing
 
-@Suite("ChildList", .timeLimit(.minutes(1)))
+@Suite("ChildList", .timeLimit(.minutes(10)))
 struct ChildListTests {
     @Test("knows our children until they are collected") func children() throws {
         let list = ChildList()

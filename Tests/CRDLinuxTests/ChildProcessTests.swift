@@ -12,7 +12,7 @@ import Testing
 /// Goal: a child finds the same world whatever its parent is like, and a spawn that fails leaves
 /// nothing behind.
 /// Method: shells that print what they find. What changes the parent runs in a process of its own.
-@Suite("ChildProcess", .serialized, .timeLimit(.minutes(1)))
+@Suite("ChildProcess", .serialized, .timeLimit(.minutes(10)))
 struct ChildProcessTests {
     private let directory: TemporaryDirectory
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import CRDLinux
 
-@Suite("ChildSource", .timeLimit(.minutes(1)))
+@Suite("ChildSource", .timeLimit(.minutes(10)))
 struct ChildSourceTests {
     private func end(of script: String) throws -> (Termination?, output: [UInt8]) {
         let reactor = try Reactor()

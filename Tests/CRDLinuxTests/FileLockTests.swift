@@ -7,7 +7,7 @@ import Testing
 
 @testable import CRDLinux
 
-@Suite("FileLock", .timeLimit(.minutes(1)))
+@Suite("FileLock", .timeLimit(.minutes(10)))
 struct FileLockTests {
     private let directory: TemporaryDirectory
     private var path: FilePath { directory["lock"] }

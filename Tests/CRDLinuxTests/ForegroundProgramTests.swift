@@ -9,7 +9,7 @@ import Testing
 
 /// Goal: the program's end is the end of all that it started, however it ends.
 /// Method: shells, each waited for by a process of its own: who waits ends all that is below it.
-@Suite("A program in the foreground", .timeLimit(.minutes(2)))
+@Suite("A program in the foreground", .timeLimit(.minutes(10)))
 struct ForegroundProgramTests {
     private let directory: TemporaryDirectory
 

@@ -9,7 +9,7 @@ import Testing
 
 @testable import CRDLinux
 
-@Suite("JournalSocket", .timeLimit(.minutes(1)))
+@Suite("JournalSocket", .timeLimit(.minutes(10)))
 final class JournalSocketTests {
     private let directory: TemporaryDirectory
     private var path: String { directory.path.appending("socket").string }
@@ -83,7 +83,7 @@ final class JournalSocketTests {
     }
 }
 
-@Suite("LogChannel", .timeLimit(.minutes(2)))
+@Suite("LogChannel", .timeLimit(.minutes(10)))
 struct LogChannelTests {
     /// Has standard error lead into a pipe of one page. \returns its reading end.
     private static func redirect() throws -> CInt {

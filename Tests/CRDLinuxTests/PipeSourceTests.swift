@@ -16,7 +16,7 @@ final class CollectingSink: OutputSink {
     func finish() { finishes += 1 }
 }
 
-@Suite("PipeSource", .timeLimit(.minutes(1)))
+@Suite("PipeSource", .timeLimit(.minutes(10)))
 final class PipeSourceTests {
     private let sink = CollectingSink()
     private let source: PipeSource

@@ -8,7 +8,7 @@ import Testing
 
 @testable import CRDLinux
 
-@Suite("ProcessTable", .timeLimit(.minutes(1)))
+@Suite("ProcessTable", .timeLimit(.minutes(10)))
 struct ProcessTableTests {
     private let directory: TemporaryDirectory
 

@@ -39,7 +39,7 @@ extension Reactor {
 
     /// Turns until `isDone`, or until the time is over.
     func turn(
-        for span: Duration = .seconds(10), until isDone: (History) throws -> Bool = { _ in false }
+        for span: Duration = .seconds(120), until isDone: (History) throws -> Bool = { _ in false }
     ) throws -> History {
         let alarm = try Alarm(after: span)
         let token = try add(alarm)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import CRDLinux
 
-@Suite("Reactor", .timeLimit(.minutes(1)))
+@Suite("Reactor", .timeLimit(.minutes(10)))
 struct ReactorTests {
     private let reactor: Reactor
 

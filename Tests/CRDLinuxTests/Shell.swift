@@ -67,9 +67,9 @@ extension ChildProcess {
     }
 }
 
-/// Looks again and again, for ten seconds at most.
+/// Looks again and again, for a minute at least.
 func eventually(_ isSo: () throws -> Bool) rethrows -> Bool {
-    for _ in 0..<5_000 {
+    for _ in 0..<30_000 {
         if try isSo() { return true }
         usleep(2_000)
     }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CRDLinux
 
-@Suite("SignalSource", .timeLimit(.minutes(1)))
+@Suite("SignalSource", .timeLimit(.minutes(10)))
 struct SignalSourceTests {
     @Test("takes signals over: standard ones fold, real-time ones queue") func order() async {
         await #expect(processExitsWith: .success) {

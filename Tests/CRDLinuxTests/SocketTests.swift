@@ -9,7 +9,7 @@ import Testing
 @testable import CRDLinux
 
 /// The binding changes the umask for a moment, so each test has a process of its own.
-@Suite("SocketListener and SocketStream", .timeLimit(.minutes(1)))
+@Suite("SocketListener and SocketStream", .timeLimit(.minutes(10)))
 struct SocketTests {
     private let directory: TemporaryDirectory
     private var socket: String { directory["socket"].string }

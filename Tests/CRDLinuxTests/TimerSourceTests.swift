@@ -4,7 +4,7 @@ import CRDCore
 import CRDLinux
 import Testing
 
-@Suite("TimerSource", .timeLimit(.minutes(1)))
+@Suite("TimerSource", .timeLimit(.minutes(10)))
 struct TimerSourceTests {
     private let reactor: Reactor
     private let timer: TimerSource

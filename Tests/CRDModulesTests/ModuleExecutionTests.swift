@@ -9,7 +9,7 @@ import Testing
 
 /// Goal: `crd -x NAME` is as if the module's executable had been called.
 /// Method: the program that the build made, and shell scripts as modules.
-@Suite("crd -x", .timeLimit(.minutes(2)))
+@Suite("crd -x", .timeLimit(.minutes(10)))
 struct ModuleExecutionTests {
     private let directory: TemporaryDirectory
     private var configuration: String { directory["crd.conf"].string }
