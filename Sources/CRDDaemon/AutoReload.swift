@@ -112,7 +112,9 @@ final class AutoReload {
             let place = modules.appending(module.description)
             // A link has all that it leads to, however it was made.
             let isLink = FileStatus(of: place, followingLinks: false)?.kind == .symbolicLink
-            let isWhole = (isMoved || isLink) && !InstalledModule.isUnfinished(at: place)
+            let isWhole =
+                (isMoved || isLink) && reach.obstacle(on: place) == nil
+                && !InstalledModule.isUnfinished(at: place)
             changes.note(module, isWhole ? .whole : .inPlace, at: Clock.now)
         } else if !events.isDisjoint(with: [.delete, .movedFrom]) {
             changes.note(module, nil, at: Clock.now)
