@@ -265,7 +265,8 @@ final class AutoReload {
 
     private func fail(_ fault: Fault, _ reason: String) {
         if faults.isEmpty { pollAt = Clock.now + Self.pollPeriod }
-        if faults.updateValue(reason, forKey: fault) == nil {
+        let isKnown = faults.values.contains(reason)
+        if faults.updateValue(reason, forKey: fault) == nil, !isKnown {
             logger.warning(
                 "\(reason); until that works, modules are looked at every \(TimeSpan(Self.pollPeriod)) to see whether they have changed"
             )

@@ -11,8 +11,7 @@ import SystemPackage
 final class Performer {
     private let reactor: Reactor
     private let containment: any Containment
-    private let rule = OwnershipRule()
-    private let reach: PathReach
+    private let rule: OwnershipRule
     private let roster: ModuleRoster
     /// How much of what a check prints is kept for its response, in bytes.
     var outputMax: Int
@@ -49,7 +48,7 @@ final class Performer {
         self.reporter = reporter
         self.origin = origin
         self.runPrefix = runPrefix
-        self.reach = reach
+        rule = OwnershipRule(reach: reach)
         self.trouble = trouble
         supplies = SpawnSupplies(reactor)
         kept = KeptOutputs(reactor, reporter)
@@ -111,7 +110,6 @@ final class Performer {
         let active = active[id] ?? begin(run, of: id)
         let module = active.prepared
         do {
-            if let obstacle = module.installed.obstacle(reach) { throw obstacle }
             switch role {
             case .check:
                 try module.installed.verify(under: rule)

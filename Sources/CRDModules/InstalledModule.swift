@@ -151,14 +151,6 @@ public struct InstalledModule: Sendable {
         for role in Role.allCases { try verifyExecutable(role, under: rule) }
     }
 
-    /// Why not to look at what the module is read from and executed from: a mount does not answer.
-    public func obstacle(_ reach: PathReach) -> Refusal? {
-        for path in [directory, manifestFile, check, response] {
-            if let obstacle = reach.obstacle(on: path) { return obstacle }
-        }
-        return nil
-    }
-
     /// Looks again at what the next step of a run executes, and at the directories above it.
     public func verify(_ role: Role, under rule: OwnershipRule) throws(Refusal) {
         try rule.verify(way)

@@ -39,7 +39,7 @@ public struct PathReach {
             case .parentDirectory: current.removeLastComponent()
             case .regular:
                 let next = current.appending(step)
-                if let obstacle = obstacle(at: next, mountGuard) { return obstacle }
+                if let obstacle = obstacle(at: next) { return obstacle }
                 guard links < Self.linksMax, let target = SymbolicLink.target(of: next) else {
                     current = next
                     continue
@@ -52,7 +52,10 @@ public struct PathReach {
         return nil
     }
 
-    private func obstacle(at path: FilePath, _ mountGuard: any MountGuard) -> Refusal? {
+    /// The same for the last name of a path whose directory was looked at just now, and without
+    /// following it.
+    func obstacle(at path: FilePath) -> Refusal? {
+        guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }
         let mountPoint = path.withPlatformString { text in
             [UInt8](UnsafeRawBufferPointer(start: text, count: path.length))
         }

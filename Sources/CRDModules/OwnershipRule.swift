@@ -10,14 +10,17 @@ public import SystemPackage
 /// Looked at with lstat(2), component by component from the root down, since one writable
 /// directory above is enough to swap all below it. Nobody but the trusted can then change the
 /// answer before it is used.
-public struct OwnershipRule: Sendable {
+public struct OwnershipRule {
     /// As many links as the kernel follows (path_resolution(7)).
     private static let linksMax = 40
 
     private let daemonUser: UID
+    private let reach: PathReach
 
-    public init(daemonUser: UID = geteuid()) {
+    /// - Parameter reach: what can be looked at.
+    public init(daemonUser: UID = geteuid(), reach: PathReach = PathReach()) {
         self.daemonUser = daemonUser
+        self.reach = reach
     }
 
     /// Follows `path` from the root to its end.
@@ -149,6 +152,7 @@ public struct OwnershipRule: Sendable {
     }
 
     private func look(at path: FilePath) throws(Refusal) -> FileStatus {
+        if let obstacle = reach.obstacle(at: path) { throw obstacle }
         do throws(SystemCallError) {
             return try FileStatus(at: path, followingLinks: false)
         } catch {

@@ -31,7 +31,7 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     /// The same, told of `path` where that is a link that leads nowhere: what it should lead to
     /// says nothing to a reader.
     func told(of path: FilePath) -> Refusal {
-        guard self.path != path, FileStatus(of: path) == nil,
+        guard !isStalled, self.path != path, FileStatus(of: path) == nil,
             FileStatus(of: path, followingLinks: false)?.kind == .symbolicLink
         else { return self }
         return Refusal(path, "is a symbolic link that leads nowhere (\(self)); mend or remove it")
