@@ -5,6 +5,7 @@ DESTDIR ?=
 PREFIX ?= /usr
 SEEDS ?= 100000
 ONLY ?=
+SERIES ?=
 
 # One place for the flags: `run`, `test`, `bench` and `install` all take the binary that `build` makes.
 # All of Swift is in the binary, so that it need not look for libraries where it lies.
@@ -13,11 +14,11 @@ RELEASE = -c release --static-swift-stdlib --disable-local-rpath --product crd
 export SWIFT DESTDIR PREFIX ONLY
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench soak lint format install uninstall deb clean need-swift need-packages
+.PHONY: help run test test-kernels build bench soak lint format install uninstall deb clean need-swift need-packages
 .NOTPARALLEL:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: build ## build, then run the daemon in the foreground on the modules in examples/
 	@scripts/run
@@ -25,6 +26,9 @@ run: build ## build, then run the daemon in the foreground on the modules in exa
 test: need-swift ## install what the tests need, build, run every test
 	@scripts/packages test
 	@scripts/test $(RELEASE)
+
+test-kernels: build ## boot Debian's kernels in qemu and test the daemon in there, within 15 minutes (SERIES=6.1: that one alone)
+	@scripts/test-kernels $(SERIES)
 
 build: need-swift need-packages ## the release binary, .build/release/crd, with Swift linked statically
 	$(SWIFT) build $(RELEASE)
