@@ -78,7 +78,7 @@ final class MountWatcher {
     private func dismissOrProceed() {
         guard wanted.isEmpty, !isRequestPending, !isBusy else { return proceed() }
         helper?.dismiss()
-        isDismissed = true
+        isDismissed = helper != nil
     }
 
     private var modules: Set<ModuleID> { Set(wanted.keys.map(\.module)) }
