@@ -122,10 +122,8 @@ final class Performer {
         } catch {
             unregister(active)
             if role == .check { forget(active) }
-            let isPassing =
-                (error as? SpawnError)?.errno == .textFileBusy
-                || (error as? Refusal)?.isStalled == true
-            return [isPassing ? .notReady(id, reason: "\(error)") : .unable(id, reason: "\(error)")]
+            let isWritten = (error as? SpawnError)?.errno == .textFileBusy
+            return [isWritten ? .notReady(id, reason: "\(error)") : .unable(id, reason: "\(error)")]
         }
     }
 

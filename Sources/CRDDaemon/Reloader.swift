@@ -209,6 +209,14 @@ final class Reloader {
     }
 
     private func readConfiguration(_ outcome: inout Outcome) {
+        if let obstacle = reach.obstacle(on: file.path) {
+            fileFaults = [
+                Diagnostic(
+                    file: file.path.string, position: .start, message: obstacle.description)
+            ]
+            outcome.refused += fileFaults
+            return
+        }
         let new = file.readAgain()
         fileFaults = new.complaints
         guard new.complaints.isEmpty else {

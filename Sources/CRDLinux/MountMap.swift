@@ -64,6 +64,7 @@ public final class MountMap {
 
     /// Whether a directory of this name in `node` is the root of a file system that may stall.
     func mayStall(_ name: UnsafePointer<CChar>, in node: PathNode) -> Bool {
-        hasStalling && names.contains(FileName(name)) && types[node.path(of: name)]?.mayStall ?? false
+        hasStalling && names.contains(FileName(name))
+            && types[node.path(of: name)]?.mayStall ?? false
     }
 }

@@ -4,6 +4,7 @@ import ArgumentParser
 import CRDDaemon
 import CRDLinux
 import Glibc
+import SystemPackage
 
 /// What the daemon starts for itself (`HelperProcess`).
 struct HelperCommand: ParsableCommand {
@@ -22,6 +23,16 @@ struct HelperCommand: ParsableCommand {
         guard fcntl(Self.socket, F_SETFD, FD_CLOEXEC) == 0,
             let socket = try? MessageSocket(adopting: Descriptor(adopting: Self.socket))
         else { throw ValidationError("crd daemon starts its helpers itself; run: crd --help") }
+        do {
+            try serve(socket)
+        } catch let error as SystemCallError
+            where [.brokenPipe, .connectionReset].contains(error.errno)
+        {
+            // The daemon needs it no longer.
+        }
+    }
+
+    private func serve(_ socket: MessageSocket) throws {
         switch kind {
         case "paths": try PathHelper(socket).run()
         case "accounts": try AccountHelper(socket).run()

@@ -167,6 +167,7 @@ struct StallingMountTests {
             printf '#!/bin/sh\\necho x >>\(world.notes)/far; exit 1\\n' >\(far)/check
             printf '#!/bin/sh\\n' >\(far)/response
             chmod 755 \(far)/*
+            echo 'interval = "500ms"' >\(far)/module.toml
             ln -s \(mount.path)/Far \(world.directory)/modules/Far
             """)
         return world
@@ -186,6 +187,10 @@ struct StallingMountTests {
             world.lines.contains { $0.contains("Far") && $0.contains("does not answer") }
         }
         try await Self.diskIsServed(world)
+        try await eventually("it is due, does not run, and says why") {
+            let far = try world.listed("Far")
+            return far.state == "failed" && far.reason?.contains("does not answer") == true
+        }
         let runs = try world.listed("Far").runs
         try await mount.namespace.run(
             "echo 'interval = \"1s\"' >\(mount.namespace.directory)/disk/Far/module.toml")
