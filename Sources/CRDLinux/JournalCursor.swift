@@ -28,6 +28,14 @@ struct JournalCursor: Comparable {
         content = hexadecimal("x")
     }
 
+    /// How many entries lie between them; nil where they are not of the same writer.
+    func count(to other: JournalCursor) -> UInt64? {
+        guard sequence == other.sequence, !sequence.isEmpty, number <= other.number else {
+            return nil
+        }
+        return other.number - number
+    }
+
     /// By what both have in common: the numbers of one writer, else the clock of one boot, else the
     /// calendar's.
     static func < (left: JournalCursor, right: JournalCursor) -> Bool {

@@ -89,17 +89,14 @@ final class JournalDispatcher {
     /// Bytes of entries that were handed on.
     private(set) var handedOn = 0
 
+    /// All values that lead to a trigger; nil where other entries may be somebody's, too.
+    var wanted: JournalValueTable? { index.wanted }
+
     /// Looks up whom the entry at hand may concern.
-    ///
-    /// - Parameter isSelected: libsystemd stops only at entries that somebody wants: all are asked.
-    func begin(in reader: JournalReader, isSelected: Bool) {
+    func begin(in reader: JournalReader) {
         found.removeAll(keepingCapacity: true)
         next = 0
-        if isSelected {
-            found.append(contentsOf: watches.indices)
-        } else {
-            index.find(in: reader, &found)
-        }
+        index.find(in: reader, &found)
         guard !found.isEmpty else { return }
         turn += 1
         entry = nil

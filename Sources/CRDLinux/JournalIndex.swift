@@ -24,6 +24,8 @@ final class JournalIndex {
     private var always: [Int] = []
     /// What the keys of the tables point at.
     private let values = JournalValue.Store()
+    /// All values that lead to a trigger; nil where other entries may be somebody's, too.
+    private(set) var wanted: JournalValueTable?
 
     /// Fields that many entries have the same value of; what finds few entries is asked first.
     private static let common = [
@@ -56,6 +58,10 @@ final class JournalIndex {
             }
         }
         for (name, role) in units.roles { fields[field(name)].role = role }
+        if always.isEmpty, units.roles.isEmpty, !fields.isEmpty {
+            wanted = JournalValueTable(
+                names, fields.map { Array($0.triggers.keys) }, isSingle: only != nil)
+        }
     }
 
     private static func rank(_ match: JournalTrigger.Match, _ uses: [String: Int]) -> (Int, Int) {

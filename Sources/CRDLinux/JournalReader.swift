@@ -175,13 +175,32 @@ final class JournalReader {
     /// Enough to see that a value is too long.
     private static let threshold = JournalFields.valueMax + 128
 
+    /// Steps to the next entry that has one of the values, or by as many entries as it may.
+    ///
+    /// - Returns: how many entries were stepped to, and whether the last of them has a value. Fewer
+    ///   than `max`, and no value, is the end.
+    func skip(
+        to values: JournalValueTable, max: Int
+    ) throws(SystemCallError) -> (passed: Int, isFound: Bool) {
+        sd_journal_set_data_threshold(journal, values.valueMax + Self.nameMax)
+        defer { sd_journal_set_data_threshold(journal, Self.threshold) }
+        var passed: CInt = 0
+        let isFound = try libsystemdCall("sd_journal_next") {
+            values.withTable { crd_journal_skip(journal, $0, CInt(max), &passed) }
+        }
+        return (Int(passed), isFound > 0)
+    }
+
+    /// Room for a field's name beside its value.
+    private static let nameMax = 128
+
     /// Calls `body` with the number of the field and the value, for each value of each of these
     /// fields: an entry may have a field several times.
     func visit(
         _ names: JournalFieldNames, _ body: (Int, UnsafeRawBufferPointer) -> Void
     ) {
         // Of what is packed no more is unpacked than tells it from what is looked for.
-        sd_journal_set_data_threshold(journal, names.valueMax + 128)
+        sd_journal_set_data_threshold(journal, names.valueMax + Self.nameMax)
         defer { sd_journal_set_data_threshold(journal, Self.threshold) }
         sd_journal_restart_data(journal)
         var value: UnsafeRawPointer?

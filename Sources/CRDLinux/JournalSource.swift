@@ -43,6 +43,9 @@ public final class JournalSource: BackloggedSource {
     /// with 8, 8 with 16, 43 with 256.
     private static let termsMax = 8
 
+    /// Fewer entries than that are read one by one.
+    private static let backlogMin = 1_000
+
     private let reader: JournalReader
     private let dispatcher: JournalDispatcher
     private let listeners: [Listener]
@@ -188,14 +191,21 @@ public final class JournalSource: BackloggedSource {
         let terms = matches.joined().map(\.values.count).reduce(0, +)
         // Not while some wait for their start, which might be stepped over.
         guard floors.isEmpty, terms <= Self.termsMax,
-            triggers.allSatisfy({ !$0.match.isEmpty && $0.units == nil }), try reader.goToEnd()
+            triggers.allSatisfy({ !$0.match.isEmpty && $0.units == nil })
         else { return }
-        let end = try reader.position(order: order, isInclusive: true)
+        var end: JournalPosition?
+        if try reader.goToEnd() { end = try reader.position(order: order, isInclusive: true) }
         _ = try reader.stand(before: first)
-        // With nothing to be caught up with there is nothing to step over.
-        guard Self.isBefore(first, end) else { return }
+        guard let end, Self.isWorthIt(from: first, to: end) else { return }
         try reader.stop(onlyAt: matches)
         selectedUntil = JournalCursor(end.cursor)
+    }
+
+    /// Whether there is something to be caught up with, and not soon read.
+    private static func isWorthIt(from first: JournalPosition, to end: JournalPosition) -> Bool {
+        guard isBefore(first, end) else { return false }
+        let count = JournalCursor(first.cursor).count(to: JournalCursor(end.cursor))
+        return count.map { $0 >= backlogMin } ?? true
     }
 
     private static func isBefore(_ first: JournalPosition, _ end: JournalPosition) -> Bool {
@@ -226,15 +236,16 @@ public final class JournalSource: BackloggedSource {
         hasBacklog = true
         while true {
             if dispatcher.isDone {
-                guard try next() else {
+                let (passed, isEnd) = try step()
+                count += passed
+                guard !isEnd else {
                     hasBacklog = false
                     break
                 }
-                count += 1
-                order += 1
-                try begin()
                 // An entry that nobody wants is soon passed, a clock read for each is not.
-                guard !dispatcher.isDone || count % Self.entriesPerLook == 0 else { continue }
+                guard passed > 1 || !dispatcher.isDone || count % Self.entriesPerLook == 0 else {
+                    continue
+                }
             } else {
                 try dispatcher.askNext(in: reader, floors, order: order, into: &events)
                 if dispatcher.isDone { try finish() }
@@ -246,9 +257,23 @@ public final class JournalSource: BackloggedSource {
         return count
     }
 
+    /// Goes on to the next entry, over some that nobody wants where that is known.
+    private func step() throws(SystemCallError) -> (passed: Int, isEnd: Bool) {
+        guard floors.isEmpty, selectedUntil == nil, let wanted = dispatcher.wanted else {
+            guard try next() else { return (0, true) }
+            order += 1
+            try begin()
+            return (1, false)
+        }
+        let (passed, isFound) = try reader.skip(to: wanted, max: Self.entriesPerLook)
+        order += Int64(passed)
+        if isFound { try begin() }
+        return (passed, !isFound && passed < Self.entriesPerLook)
+    }
+
     private func begin() throws(SystemCallError) {
         if !floors.isEmpty { floors.reach(try reader.position(order: order, isInclusive: true)) }
-        dispatcher.begin(in: reader, isSelected: selectedUntil != nil)
+        dispatcher.begin(in: reader)
         if dispatcher.isDone { try finish() }
     }
 

@@ -3,6 +3,8 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #pragma clang assume_nonnull begin
@@ -33,6 +35,82 @@ static inline int crd_journal_next_value(sd_journal *journal, const struct crd_j
         }
     }
     return -1;
+}
+
+/// A place in a table of values that are looked for; free where `bytes` is NULL.
+struct crd_journal_slot {
+    uint64_t hash;
+    const void *_Nullable bytes;
+    size_t size;
+    int field;
+};
+
+/// Values of fields that are looked for, found by their hash.
+struct crd_journal_table {
+    const struct crd_journal_name *names;
+    int name_count;
+    /// The only field, which an entry has once, is asked for by name.
+    bool is_single;
+    const struct crd_journal_slot *slots;
+    /// The number of slots, which is a power of two, less one.
+    size_t mask;
+    /// No value that is looked for is longer.
+    size_t size_max;
+};
+
+/// FNV-1a.
+static inline uint64_t crd_journal_hash(const void *bytes, size_t size, int field) {
+    uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)field;
+    for (size_t index = 0; index < size; index++) {
+        hash = (hash ^ ((const uint8_t *)bytes)[index]) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+static inline bool crd_journal_table_has(const struct crd_journal_table *table, const void *value, size_t size,
+                                         int field) {
+    if (size > table->size_max) return false;
+    uint64_t hash = crd_journal_hash(value, size, field);
+    for (size_t place = hash & table->mask;; place = (place + 1) & table->mask) {
+        const struct crd_journal_slot *slot = &table->slots[place];
+        if (slot->bytes == NULL) return false;
+        if (slot->hash == hash && slot->field == field && slot->size == size &&
+            memcmp(slot->bytes, value, size) == 0) {
+            return true;
+        }
+    }
+}
+
+static inline bool crd_journal_is_wanted(sd_journal *journal, const struct crd_journal_table *table) {
+    const void *value;
+    size_t size;
+    if (table->is_single) {
+        size_t skipped = table->names[0].size + 1;
+        if (sd_journal_get_data(journal, table->names[0].text, &value, &size) < 0) return false;
+        if (size < skipped) return false;
+        return crd_journal_table_has(table, (const char *)value + skipped, size - skipped, 0);
+    }
+    sd_journal_restart_data(journal);
+    for (;;) {
+        int field = crd_journal_next_value(journal, table->names, table->name_count, &value, &size);
+        if (field < 0) return false;
+        if (crd_journal_table_has(table, value, size, field)) return true;
+    }
+}
+
+/// Steps on to the next entry that has one of the values, at most `max` entries: most entries are
+/// nobody's.
+///
+/// \param passed is how many entries it has stepped to, that one included.
+/// \returns 1 at such an entry, 0 at the end or after `max` of them, or a negative error number.
+static inline int crd_journal_skip(sd_journal *journal, const struct crd_journal_table *table, int max, int *passed) {
+    for (*passed = 0; *passed < max;) {
+        int result = sd_journal_next(journal);
+        if (result <= 0) return result;
+        ++*passed;
+        if (crd_journal_is_wanted(journal, table)) return 1;
+    }
+    return 0;
 }
 
 #pragma clang assume_nonnull end

@@ -19,4 +19,12 @@ struct JournalCursorTests {
         #expect(!(JournalCursor(second) < JournalCursor(first)))
         #expect(!(JournalCursor(first) < JournalCursor(first)))
     }
+
+    @Test("counts the entries between two of one writer") func count() {
+        let cursor = JournalCursor("s=a;i=1f;b=a;m=9;t=9;x=9")
+        #expect(cursor.count(to: JournalCursor("s=a;i=21;b=b;m=1;t=1;x=1")) == 2)
+        #expect(cursor.count(to: JournalCursor("s=a;i=1;b=a;m=9;t=9;x=9")) == nil)
+        #expect(cursor.count(to: JournalCursor("s=b;i=21;b=a;m=9;t=9;x=9")) == nil)
+        #expect(JournalCursor("").count(to: JournalCursor("")) == nil)
+    }
 }
