@@ -55,5 +55,8 @@ final class JournalWorld {
     }
 
     /// How often the daemon has said something with that in it.
-    func said(_ text: String) -> Int { world.lines.filter { $0.contains(text) }.count }
+    func said(_ text: String) -> Int {
+        // A test acts upon a check so soon that the module may seem to be doing it itself.
+        world.lines.filter { $0.contains(text) && !$0.contains("seems to trigger itself") }.count
+    }
 }
