@@ -30,6 +30,7 @@ import Testing
 /// | the timer's runs against name order | 677 | G5: z63.2 starts before 997.0 |
 /// | half the grace | 677 | G7: 997.0 is killed before its time |
 /// | no deadline after SIGKILL | 565 | deadline: something waits for 20150000000, the next ... |
+/// | a stuck run is not asked about again | 356 | G7: c82.3 is stuck for too long |
 /// | no cooldown | 795 | G10: D50.3 starts without need: 1 triggers, forbidden until ... |
 /// | no limit | 373 | G10: a96.4 starts without need: 1 triggers, forbidden until ... |
 /// | no bound to settling | 105 | G10: z69.3 waits without need |
