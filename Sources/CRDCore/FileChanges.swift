@@ -7,10 +7,6 @@ public struct FileChanges: Sendable {
     public static let quiet = Duration.seconds(1)
     /// What never comes to rest is looked at all the same.
     private static let unrestMax = quiet * 10
-    /// How long a module may be found not to be complete, before that is a fault.
-    public static let patience = Duration.seconds(10)
-    /// And how long to be written, which is seen, so that there is no doubt.
-    public static let writingPatience = Duration.seconds(60)
     /// How long nothing must have happened to a module that may still get its manifest.
     public static let manifestPatience = Duration.seconds(10)
     /// With more of them, all modules are looked at.
@@ -44,6 +40,27 @@ public struct FileChanges: Sendable {
         case inPlace
     }
 
+    /// Why a module that was told cannot be judged yet.
+    public enum Unreadiness: CaseIterable, Sendable {
+        /// An executable is missing.
+        case incomplete
+        /// Somebody has a file of it open for writing: that is seen, so that there is no doubt.
+        case beingWritten
+        /// The name service has not answered about a user that it names.
+        case withoutAccount
+        /// The mount it lies on does not answer.
+        case stalled
+
+        /// How long that may last, before it is a fault.
+        public var patience: Duration {
+            switch self {
+            case .incomplete, .stalled: .seconds(10)
+            case .beingWritten: .seconds(60)
+            case .withoutAccount: .seconds(3)
+            }
+        }
+    }
+
     /// What is to be looked at.
     public enum Due: Equatable, Sendable {
         case nothing
@@ -54,8 +71,10 @@ public struct FileChanges: Sendable {
 
     private var changes: [ModuleName: Change] = [:]
     private var everything: Change?
-    /// When modules were found not to be ready, first and last.
-    private var unready: [ModuleName: Change] = [:]
+    /// When modules were found not to be ready, first and last, and for which reason.
+    private var unready: [ModuleName: (why: Unreadiness, when: Change)] = [:]
+    /// What was not asked about for so long has been ready meanwhile.
+    private static let unreadyMemory = Duration.seconds(10)
     /// Of modules that have not been taken in since; none where that was not seen.
     private var arrivals: [ModuleName: Arrival] = [:]
     /// When something happened to modules, first and last; forgotten after a while.
@@ -94,7 +113,7 @@ public struct FileChanges: Sendable {
     /// What has come to rest. It is not told again.
     public mutating func take(at now: Instant) -> Due {
         // Not at each of many modules that are put back.
-        unready = unready.filter { $0.value.last + Self.patience > now }
+        unready = unready.filter { $0.value.when.last + Self.unreadyMemory > now }
         touched = touched.filter { $0.value.last + Self.manifestPatience * 2 > now }
         if let everything, everything.due <= now {
             (changes, self.everything) = ([:], nil)
@@ -106,17 +125,22 @@ public struct FileChanges: Sendable {
         return .modules(due.keys.sorted())
     }
 
-    /// A module that was told is not complete yet: it is told again when the time of rest has passed
-    /// once more.
+    /// A module that was told is not ready: it is told again when the time of rest has passed once
+    /// more.
     ///
-    /// - Returns: false where that has been so for too long to be no fault.
+    /// - Returns: false where it has not been ready, for this reason, for too long.
     public mutating func putBack(
-        _ name: ModuleName, within patience: Duration = patience, at now: Instant
+        _ name: ModuleName, since why: Unreadiness, at now: Instant
     ) -> Bool {
-        // What was not asked about for so long has been complete meanwhile.
-        if let last = unready[name]?.last, last + Self.patience <= now { unready[name] = nil }
-        unready[name, default: Change(at: now)].note(at: now)
-        guard let first = unready[name]?.first, first + patience > now else { return false }
+        var when = Change(at: now)
+        if let known = unready[name], known.why == why,
+            known.when.last + Self.unreadyMemory > now
+        {
+            when = known.when
+            when.note(at: now)
+        }
+        unready[name] = (why, when)
+        guard when.first + why.patience > now else { return false }
         changes[name] = Change(at: now)
         // Files that came later came one by one.
         if arrivals[name] == .whole { arrivals[name] = nil }

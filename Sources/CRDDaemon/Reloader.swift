@@ -70,6 +70,8 @@ final class Reloader {
     /// Of what is no module.
     private var strayFaults: [Diagnostic] = []
     private(set) var support: [InstalledModule] = []
+    /// Modules that named a user, when they were read last, of whom nothing was known yet.
+    private var withoutAccount: Set<ModuleName> = []
     let auto: AutoReload
     let accounts: AccountDirectory
     private let probes: MountProbes
@@ -99,7 +101,9 @@ final class Reloader {
             configuration, findAccount: { [accounts] in accounts.find($0) }, reach: reach)
     }
 
+    /// Something else is known of the user than before.
     private func readAgain(whereUserIs user: String) {
+        for name in withoutAccount { auto.insist(name) }
         for (_, member) in roster.all
         where member.installed.manifest.roles.values.contains(where: { $0.user == user }) {
             auto.insist(member.name)
@@ -118,6 +122,7 @@ final class Reloader {
         for complaint in contents.lastingComplaints { logger.error("\(complaint)") }
         for warning in contents.modules.flatMap(\.warnings) { logger.warning("\(warning)") }
         strayFaults = contents.complaints
+        noteWhoAwaitsAccounts(contents)
         support = contents.modules.filter { $0.kind == .support }
         var policies: [Policy] = []
         for module in contents.modules where module.kind == .user {
@@ -137,6 +142,11 @@ final class Reloader {
         probes.patience = MountProbes.Patience.inService
         let there = Set(shelf.names())
         for name in there.symmetricDifference(roster.names) { auto.note(name) }
+    }
+
+    private func noteWhoAwaitsAccounts(_ contents: ModuleShelf.Contents) {
+        withoutAccount.subtract(contents.modules.map(\.name))
+        withoutAccount.formUnion(contents.modules.filter(\.awaitsAccount).map(\.name))
     }
 
     // MARK: Again
@@ -162,6 +172,7 @@ final class Reloader {
             outcome.faults += news(of: contents.complaints, scope)
             strayFaults = contents.complaints
         }
+        noteWhoAwaitsAccounts(contents)
         support = contents.modules.filter { $0.kind == .support }
         // What cannot be read says nothing of who has gone.
         if !contents.isReadable { sought = [] }

@@ -106,8 +106,13 @@ public struct InstalledModule: Sendable {
     /// Enough to tell two versions of a program apart.
     private static let contentMax = 1 << 20
 
-    /// Whether it looks like half a copy, for want of an executable.
-    public var isIncomplete: Bool { [check, response].contains { FileStatus(of: $0) == nil } }
+    /// Why it cannot be judged yet; nil where nothing speaks against that.
+    public var unreadiness: FileChanges.Unreadiness? {
+        if isStalled { return .stalled }
+        if awaitsAccount { return .withoutAccount }
+        if isBeingWritten { return .beingWritten }
+        return [check, response].contains { FileStatus(of: $0) == nil } ? .incomplete : nil
+    }
 
     /// Whether neither a manifest nor both executables are there.
     public static func isUnfinished(at directory: FilePath) -> Bool {
@@ -116,7 +121,7 @@ public struct InstalledModule: Sendable {
     }
 
     /// Whether somebody has one of its files open for writing, or had when the manifest was read.
-    public var isBeingWritten: Bool {
+    private var isBeingWritten: Bool {
         [check, response, manifestFile].contains(where: OpenForWriting.contains)
             || Self.stamp(of: manifestFile) != manifestStamp
     }

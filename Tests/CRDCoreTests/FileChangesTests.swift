@@ -52,15 +52,33 @@ struct FileChangesTests {
         changes.note(try name("a"), at: at(0))
         for second in 1...10 {
             #expect(changes.take(at: at(second * 1_000)) == .modules([try name("a")]))
-            #expect(changes.putBack(try name("a"), at: at(second * 1_000)))
+            #expect(changes.putBack(try name("a"), since: .incomplete, at: at(second * 1_000)))
         }
         #expect(changes.take(at: at(11_000)) == .modules([try name("a")]))
-        #expect(!changes.putBack(try name("a"), at: at(11_000)))
+        #expect(!changes.putBack(try name("a"), since: .incomplete, at: at(11_000)))
         #expect(changes.deadline == nil)
         // What was complete for a while gets its time again.
         changes.note(try name("a"), at: at(40_000))
         #expect(changes.take(at: at(41_000)) == .modules([try name("a")]))
-        #expect(changes.putBack(try name("a"), at: at(41_000)))
+        #expect(changes.putBack(try name("a"), since: .incomplete, at: at(41_000)))
+    }
+
+    @Test("get the time that each reason gives them, whatever they lacked before")
+    func reasons() throws {
+        for why in FileChanges.Unreadiness.allCases {
+            var changes = FileChanges()
+            let other: FileChanges.Unreadiness = why == .incomplete ? .stalled : .incomplete
+            for second in 0...10 {
+                _ = changes.putBack(try name("a"), since: other, at: at(second * 1_000))
+            }
+            let patience = Int(why.patience.components.seconds)
+            for second in 0..<patience {
+                #expect(
+                    changes.putBack(try name("a"), since: why, at: at((11 + second) * 1_000)),
+                    "\(why) after \(second) s")
+            }
+            #expect(!changes.putBack(try name("a"), since: why, at: at((11 + patience) * 1_000)))
+        }
     }
 
     /// Looks at the module whenever it is due, and says when it was let in.
@@ -114,7 +132,7 @@ struct FileChangesTests {
             #expect(try letIn(&changes) == 10_000)
         }
         changes.note(try name("a"), .whole, at: at(0))
-        #expect(changes.putBack(try name("a"), at: at(0)))
+        #expect(changes.putBack(try name("a"), since: .incomplete, at: at(0)))
         #expect(try letIn(&changes) == 10_000)
     }
 }

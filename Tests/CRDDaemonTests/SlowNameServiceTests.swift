@@ -63,6 +63,37 @@ struct SlowNameServiceTests {
         #expect(try await world.stop() == 0)
     }
 
+    @Test("holds up what a module is changed to, until it answers") func changed() async throws {
+        let service = try await HangingNameService()
+        let world = try Self.world()
+        // One that runs, and one that has failed for want of a response.
+        try world.module("Runs", check: ": >'\(world.notes)/runs-'$(id -un); exit 1")
+        try world.makeDirectory("modules/Half")
+        try world.script("id -un >>'\(world.notes)/half'; exit 1", at: "modules/Half/check")
+        try await world.start(service.prefix, environment: service.environment)
+        try await eventually("Half has failed") { try world.listed("Half").state == "failed" }
+
+        for name in ["Runs", "Half"] {
+            try world.write("user = \"nobody\"\n", to: "modules/\(name)/module.toml")
+        }
+        try world.script("exit 0", at: "modules/Half/response")
+        try await eventually("both are given up") {
+            ["Runs", "Half"].allSatisfy { name in
+                world.lines.contains {
+                    $0.contains("modules/\(name)/module.toml") && $0.contains("has not answered")
+                }
+            }
+        }
+        #expect(["runs-nobody", "half"].allSatisfy { world.note($0) == nil })
+
+        service.answer()
+        try await eventually("both run as the other user") {
+            world.note("runs-nobody") != nil && !world.notedLines("half").isEmpty
+        }
+        #expect(Set(world.notedLines("half")) == ["nobody"])
+        #expect(try await world.stop() == 0)
+    }
+
     @Test("holds up a reload that somebody asked for, but not for ever")
     func reload() async throws {
         let service = try await HangingNameService()

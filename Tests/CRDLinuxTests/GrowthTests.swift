@@ -69,7 +69,8 @@ struct GrowthTests {
             var changes = FileChanges()
             return Growth.cost {
                 for name in names.prefix(count) {
-                    _ = changes.putBack(name, at: Instant(nanoseconds: 0))
+                    _ = changes.putBack(
+                        name, since: .incomplete, at: Instant(nanoseconds: 0))
                 }
             }
         }

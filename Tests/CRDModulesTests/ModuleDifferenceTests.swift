@@ -88,17 +88,17 @@ struct ModuleDifferenceTests {
         func other() throws -> InstalledModule {
             try #require(read().first { $0.name.description == "Other" })
         }
-        #expect(try !other().isIncomplete && !other().isBeingWritten)
+        #expect(try other().unreadiness == nil)
         let response = directory["modules/Other/response"].string
         let writer = open(response, O_WRONLY | O_CLOEXEC)
-        #expect(try other().isBeingWritten)
+        #expect(try other().unreadiness == .beingWritten)
         close(writer)
         // Written between the reading and the question.
         let module = try other()
         try directory.write("modules/Other/module.toml", "interval = 7\n")
-        #expect(module.isBeingWritten)
-        #expect(try !other().isBeingWritten)
+        #expect(module.unreadiness == .beingWritten)
+        #expect(try other().unreadiness == nil)
         unlink(response)
-        #expect(try other().isIncomplete)
+        #expect(try other().unreadiness == .incomplete)
     }
 }
