@@ -103,9 +103,7 @@ extension TOMLFormat where Value == [String: String] {
         if !isName {
             return "is no variable's name; write letters, digits and '_', no digit first"
         }
-        let isDaemons =
-            name == "NOTIFY_SOCKET"
-            || ["CRD_", "WATCHDOG_", "LISTEN_"].contains { name.hasPrefix($0) }
+        let isDaemons = name.hasPrefix("CRD_") || ServiceVariable.isOne(name)
         return isDaemons ? "is the daemon's to set; choose another name" : nil
     }
 

@@ -15,9 +15,6 @@ final class AutoReload {
     /// How often all is looked at while something cannot be watched.
     private static let pollPeriod = Duration.seconds(5)
 
-    /// How long a module may wait for the name service before it is listed as failed.
-    private static let accountPatience = Duration.seconds(3)
-
     private let reactor: Reactor
     private let mounts: MountMap
     private let reach: PathReach
@@ -169,14 +166,11 @@ final class AutoReload {
     func awaits(
         _ module: InstalledModule, insteadOf former: InstalledModule?, isSeen: Bool, at now: Instant
     ) -> Bool {
-        if module.isStalled { return changes.putBack(module.name, at: now) }
-        if module.awaitsAccount {
-            return changes.putBack(module.name, within: Self.accountPatience, at: now)
+        if let why = module.unreadiness {
+            if changes.putBack(module.name, since: why, at: now) { return true }
+            // What is missing may be all there will be: it is taken in as it is.
+            guard why == .incomplete else { return false }
         }
-        if module.isBeingWritten {
-            return changes.putBack(module.name, within: FileChanges.writingPatience, at: now)
-        }
-        if module.isIncomplete, changes.putBack(module.name, at: now) { return true }
         let mayRunAlready = former.map { !$0.hasManifest && !$0.isHalf } ?? false
         guard isSeen, isOn, !module.hasManifest,
             changes.awaitsManifest(module.name, mayRunAlready: mayRunAlready, at: now)
@@ -204,6 +198,7 @@ final class AutoReload {
         for name in watch?.modules ?? [] where !wanted.contains(name) { watch?.forget(name) }
         linked.formIntersection(wanted)
         do throws(SystemCallError) {
+            try reachModules()
             for name in names { try watch(name) }
             heal(.modules)
         } catch {
@@ -215,25 +210,27 @@ final class AutoReload {
     func follow(_ name: ModuleName) {
         guard isOn else { return }
         do throws(SystemCallError) {
+            try reachModules()
             try watch(name)
         } catch {
             fail(.modules, "\(error)")
         }
     }
 
+    private func reachModules() throws(SystemCallError) {
+        guard let obstacle = reach.obstacle(on: modules) else { return }
+        throw SystemCallError(
+            function: "inotify_add_watch", errno: .timedOut, subject: "\(obstacle.path)")
+    }
+
+    /// Watches a directory in one that was reached.
     private func watch(_ name: ModuleName) throws(SystemCallError) {
         let directory = modules.appending(name.description)
-        if let obstacle = reach.obstacle(on: modules) {
-            throw SystemCallError(
-                function: "inotify_add_watch", errno: .timedOut, subject: "\(obstacle.path)")
-        }
-        guard mounts.stallingFileSystem(at: Array(directory.string.utf8)) == nil else {
-            linked.insert(name)
-            watch?.forget(name)
-            return
-        }
-        // Links are followed by who follows paths: any of them may lead elsewhere one day.
-        guard FileStatus(of: directory, followingLinks: false)?.kind != .symbolicLink else {
+        // Both are watched by who follows paths: a file server may not answer, and any link on the
+        // way may lead elsewhere one day.
+        guard mounts.stallingFileSystem(at: Array(directory.string.utf8)) == nil,
+            FileStatus(of: directory, followingLinks: false)?.kind != .symbolicLink
+        else {
             linked.insert(name)
             watch?.forget(name)
             return

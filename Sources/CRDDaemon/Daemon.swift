@@ -70,10 +70,10 @@ public final class Daemon {
         timer = try TimerSource()
         let helpers = HelperProcess.Roll(reactor)
         mounts = Self.mountTable(logger)
+        let map = mounts?.map ?? MountMap()
 
         let reloader = Reloader(
-            configuration, reactor: reactor, helpers: helpers, mounts: mounts?.map ?? MountMap(),
-            logger: logger)
+            configuration, reactor: reactor, helpers: helpers, mounts: map, logger: logger)
         self.reloader = reloader
         let policies = reloader.begin()
         let keeps: (String) -> Bool = { reloader.roster.keepsLeftovers($0) }
@@ -93,8 +93,7 @@ public final class Daemon {
             trouble: state.trouble)
         scheduler = Scheduler(policies, slots: settings.slotsInForce, at: Clock.now)
         paths = PathTriggers(
-            reloader.pathTriggers, reactor: reactor, helpers: helpers,
-            mounts: mounts?.map ?? MountMap(), logger: logger)
+            reloader.pathTriggers, reactor: reactor, helpers: helpers, mounts: map, logger: logger)
         journal = JournalTriggers(
             reloader.journalTriggers, broken: reloader.broken, configuration: settings,
             state: state.path, trouble: state.trouble, own: own, reactor: reactor, logger: logger)

@@ -46,9 +46,7 @@ final class SubreaperContainment: Containment {
     func send(_ signal: TreeSignal, to run: ActiveRun) -> KillRefusal? {
         switch signal {
         case .terminate:
-            for process in ProcessTable.currentTree(below: roots(of: run)) {
-                ProcessTable.terminate(process)
-            }
+            signalAll(with: ProcessTable.terminate) { self.roots(of: run) }
             return nil
         case .kill:
             run.isCondemned = true
@@ -178,22 +176,30 @@ final class SubreaperContainment: Containment {
         killAll { self.look().pids(of: .formerRun) }
     }
 
-    /// SIGKILL until a look finds nobody new: a process may fork between the look and the signal.
+    /// SIGKILL to all of them.
     ///
     /// - Returns: why one of them cannot be killed, if the kernel refused that.
     @discardableResult
     private func killAll(below roots: () -> [PID]) -> KillRefusal? {
-        var killed = Set<ProcessTable.Entry>()
         var refused: ProcessTable.Entry?
-        for _ in 0..<Self.roundsMax {
-            let found = Set(ProcessTable.currentTree(below: roots())).subtracting(killed)
-            if found.isEmpty { break }
-            for process in found where !ProcessTable.send(SIGKILL, to: process) {
-                refused = refused ?? process
-            }
-            killed.formUnion(found)
-        }
+        signalAll(
+            with: {
+                if !ProcessTable.send(SIGKILL, to: $0) { refused = refused ?? $0 }
+            }, below: roots)
         return refused.map(KillRefusal.init)
+    }
+
+    /// Signals each of them once, until a look finds nobody new: a process may fork between the look
+    /// and the signal, and the kernel's list of children lacks some where one of them ends meanwhile
+    /// (`/proc/PID/task/TID/children`, proc(5)).
+    private func signalAll(with signal: (ProcessTable.Entry) -> Void, below roots: () -> [PID]) {
+        var signalled = Set<ProcessTable.Entry>()
+        for _ in 0..<Self.roundsMax {
+            let found = Set(ProcessTable.currentTree(below: roots())).subtracting(signalled)
+            if found.isEmpty { break }
+            found.forEach(signal)
+            signalled.formUnion(found)
+        }
     }
 
     /// A tree that grows faster than it is killed gets another try with its next SIGCHLD.

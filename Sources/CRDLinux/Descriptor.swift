@@ -60,14 +60,7 @@ public struct Descriptor: ~Copyable, Sendable {
     public func writeAll(
         _ bytes: [UInt8], subject: @autoclosure () -> String = ""
     ) throws(SystemCallError) {
-        try bytes.withUnsafeBufferPointer { buffer throws(SystemCallError) in
-            var done = 0
-            while done < buffer.count {
-                done += try systemCall("write", on: subject()) {
-                    write(rawValue, buffer.baseAddress! + done, buffer.count - done)
-                }
-            }
-        }
+        try Self.passAll(bytes, to: "write", on: subject()) { write(rawValue, $0, $1) }
     }
 
     /// Sends all of `bytes` (send(2)); the descriptor must be a blocking socket.
@@ -77,13 +70,21 @@ public struct Descriptor: ~Copyable, Sendable {
     public func sendAll(
         _ bytes: [UInt8], subject: @autoclosure () -> String = ""
     ) throws(SystemCallError) {
+        try Self.passAll(bytes, to: "send", on: subject()) {
+            send(rawValue, $0, $1, CInt(MSG_NOSIGNAL))
+        }
+    }
+
+    /// Calls a function that may take a part of `bytes` only until it has taken all.
+    private static func passAll(
+        _ bytes: [UInt8], to function: StaticString, on subject: @autoclosure () -> String,
+        _ call: (UnsafePointer<UInt8>, Int) -> Int
+    ) throws(SystemCallError) {
         try bytes.withUnsafeBufferPointer { buffer throws(SystemCallError) in
             var done = 0
             while done < buffer.count {
-                done += try systemCall("send", on: subject()) {
-                    send(
-                        rawValue, buffer.baseAddress! + done, buffer.count - done,
-                        CInt(MSG_NOSIGNAL))
+                done += try systemCall(function, on: subject()) {
+                    call(buffer.baseAddress! + done, buffer.count - done)
                 }
             }
         }

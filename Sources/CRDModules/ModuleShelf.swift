@@ -222,9 +222,8 @@ public struct ModuleShelf {
         _ directory: FilePath, _ name: ModuleName, _ kind: ModuleKind,
         _ executables: [FilePath.Component]
     ) -> InstalledModule? {
-        let files = ([InstalledModule.manifestName] + executables).map { directory.appending($0) }
-        let obstacle = ([directory] + files).lazy.compactMap { reach.obstacle(on: $0) }.first
-        guard let obstacle else { return nil }
+        guard let obstacle = reach.obstacle(on: [InstalledModule.manifestName] + executables, in: directory)
+        else { return nil }
         return InstalledModule(
             name: name, kind: kind,
             way: .init(to: name.description, in: kind == .user ? wayToModules : wayToSupport),

@@ -30,8 +30,24 @@ public struct PathReach {
     /// The mount on the way to where the path leads, through symbolic links, that does not answer.
     public func obstacle(on path: FilePath) -> Refusal? {
         guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }
+        return walk(path).obstacle
+    }
+
+    /// The same for a directory and files in it.
+    func obstacle(on names: [FilePath.Component], in directory: FilePath) -> Refusal? {
+        guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }
+        let way = walk(directory)
+        return way.obstacle
+            ?? names.lazy.compactMap { walk(FilePath(root: nil, [$0]), from: way.end).obstacle }.first
+    }
+
+    /// - Parameter start: was walked to.
+    /// - Returns: where the path leads, or as far as looks return.
+    private func walk(
+        _ path: FilePath, from start: FilePath = "/"
+    ) -> (end: FilePath, obstacle: Refusal?) {
         var rest = Array(path.components.reversed())
-        var current: FilePath = "/"
+        var current = start
         var links = 0
         while let step = rest.popLast() {
             switch step.kind {
@@ -39,7 +55,7 @@ public struct PathReach {
             case .parentDirectory: current.removeLastComponent()
             case .regular:
                 let next = current.appending(step)
-                if let obstacle = obstacle(at: next) { return obstacle }
+                if let obstacle = obstacle(at: next) { return (current, obstacle) }
                 guard links < Self.linksMax, let target = SymbolicLink.target(of: next) else {
                     current = next
                     continue
@@ -49,7 +65,7 @@ public struct PathReach {
                 rest += target.components.reversed()
             }
         }
-        return nil
+        return (current, nil)
     }
 
     /// The same for the last name of a path whose directory was looked at just now, and without

@@ -28,7 +28,7 @@ final class AccountDirectory {
     private var answers: [String: UserAccount?] = [:]
     /// Asked for, and not answered yet.
     private var pending: Set<String> = []
-    /// Answered since `begin`.
+    /// Answered since the modules began to be read.
     private var fresh: Set<String> = []
     private var deadline = Instant(nanoseconds: 0)
     /// Called with the name of a user of whom something else is known than before, outside a
@@ -82,10 +82,9 @@ final class AccountDirectory {
 
     private func start() -> HelperProcess? {
         do {
-            let helper = try helpers.start(.accounts)
-            helper.received = { [weak self] in self?.receive($0) }
-            helper.ended = { [weak self] in self?.end($0) }
-            self.helper = helper
+            helper = try helpers.start(
+                .accounts, received: { [weak self] in self?.receive($0) },
+                ended: { [weak self] in self?.end($0) })
             return helper
         } catch {
             logger.error("users cannot be looked up: \(error)")

@@ -24,9 +24,15 @@ final class HelperProcess {
 
         /// Starts a helper. It ends with the daemon.
         ///
+        /// - Parameters:
+        ///   - received: called with each message that it sends.
+        ///   - ended: called once when it has ended, with how.
         /// - Throws: `SystemCallError`, `SpawnError`.
-        func start(_ kind: Kind) throws -> HelperProcess {
-            let helper = try HelperProcess(kind, reactor: reactor)
+        func start(
+            _ kind: Kind, received: @escaping ([UInt8]) -> Void,
+            ended: @escaping (Termination) -> Void
+        ) throws -> HelperProcess {
+            let helper = try HelperProcess(kind, reactor: reactor, received, ended)
             pids.insert(helper.pid)
             helper.collected = { [weak self] in self?.pids.remove($0) }
             return helper
@@ -40,15 +46,18 @@ final class HelperProcess {
     /// Nil once it was dismissed.
     private var socket: MessageSocket?
     private var tokens: [Reactor.Token] = []
-    /// Called with each message that it sends.
-    var received: ([UInt8]) -> Void = { _ in }
-    /// Called once when it has ended, with how.
-    var ended: (Termination) -> Void = { _ in }
+    private var received: ([UInt8]) -> Void
+    private let ended: (Termination) -> Void
     private var collected: (PID) -> Void = { _ in }
     private let pid: PID
 
-    private init(_ kind: Kind, reactor: Reactor) throws {
+    private init(
+        _ kind: Kind, reactor: Reactor, _ received: @escaping ([UInt8]) -> Void,
+        _ ended: @escaping (Termination) -> Void
+    ) throws {
         self.reactor = reactor
+        self.received = received
+        self.ended = ended
         let (socket, childEnd) = try MessageSocket.pair()
         self.socket = socket
         let other = Descriptor(adopting: childEnd)
@@ -103,9 +112,7 @@ final class HelperProcess {
         while let entry = next.pointee {
             let text = String(cString: entry)
             let name = text.prefix { $0 != "=" }
-            if !["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"]
-                .contains(name), name.utf8.count < text.utf8.count
-            {
+            if !ServiceVariable.isOne(name), name.utf8.count < text.utf8.count {
                 block.append(String(name), String(text.dropFirst(name.count + 1)))
             }
             next += 1

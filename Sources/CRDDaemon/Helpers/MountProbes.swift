@@ -64,21 +64,21 @@ final class MountProbes: MountGuard {
 
     private func start(_ probe: Probe) -> HelperProcess? {
         do {
-            let helper = try helpers.start(.mounts)
-            helper.received = { [weak self, weak probe] _ in
-                guard let self, let probe else { return }
-                probe.isPending = false
-                probe.answeredAt = Clock.now
-                guard probe.isMissed else { return }
-                probe.isMissed = false
-                recovered()
-            }
-            helper.ended = { [weak probe] _ in
-                probe?.isPending = false
-                probe?.helper = nil
-            }
-            probe.helper = helper
-            return helper
+            probe.helper = try helpers.start(
+                .mounts,
+                received: { [weak self, weak probe] _ in
+                    guard let self, let probe else { return }
+                    probe.isPending = false
+                    probe.answeredAt = Clock.now
+                    guard probe.isMissed else { return }
+                    probe.isMissed = false
+                    recovered()
+                },
+                ended: { [weak probe] _ in
+                    probe?.isPending = false
+                    probe?.helper = nil
+                })
+            return probe.helper
         } catch {
             logger.error("whether a file server answers cannot be found out: \(error)")
             return nil

@@ -31,7 +31,7 @@ final class MountWatcher {
     private var faults: [ModuleID: String] = [:]
     private var missing: [ModuleID: String] = [:]
     /// The trigger that is being armed, if nobody is told of what is found there.
-    private var lateTrigger: (module: ModuleID, trigger: PathTrigger)?
+    private var lateTrigger: StallingTrigger?
     private var isRequestPending = false
     private var isBusy = false
     private var busySince: Instant?
@@ -102,41 +102,49 @@ final class MountWatcher {
 
     /// Sends the next request, if the last one has been answered.
     private func proceed() {
-        guard !isRequestPending, !isBusy, !isDismissed, let request = nextRequest() else { return }
+        guard !isRequestPending, !isBusy, !isDismissed, let step = nextStep() else { return }
         guard let helper = helper ?? start() else { return }
-        guard helper.send(PathHelperMessage.encode(request)) else { return }
-        switch request {
+        guard helper.send(PathHelperMessage.encode(step.request)) else { return }
+        switch step {
         case .arm(let trigger, let isNew):
-            armed.insert(stalling(trigger))
-            lateTrigger = isNew ? nil : trigger.pair
-        case .disarm(let trigger): armed.remove(stalling(trigger))
-        case .rearm(let module): retries.remove(ModuleID(module))
+            armed.insert(trigger)
+            lateTrigger = isNew ? nil : trigger
+        case .disarm(let trigger): armed.remove(trigger)
+        case .rearm(let module): retries.remove(module)
         }
         isRequestPending = true
         busySince = busySince ?? Clock.now
     }
 
-    private func nextRequest() -> PathHelperMessage.Request? {
-        if let trigger = armed.first(where: { wanted[$0] == nil }) {
-            return .disarm(.init(trigger.module, trigger.trigger))
+    /// What the helper is to do next.
+    private enum Step {
+        case arm(StallingTrigger, isNew: Bool)
+        case disarm(StallingTrigger)
+        case rearm(ModuleID)
+
+        var request: PathHelperMessage.Request {
+            switch self {
+            case .arm(let trigger, let isNew):
+                .arm(.init(trigger.module, trigger.trigger), isNew: isNew)
+            case .disarm(let trigger): .disarm(.init(trigger.module, trigger.trigger))
+            case .rearm(let module): .rearm(module: module.index)
+            }
         }
-        if let (trigger, isNew) = wanted.first(where: { !armed.contains($0.key) }) {
-            return .arm(.init(trigger.module, trigger.trigger), isNew: isNew)
-        }
-        return retries.first.map { .rearm(module: $0.index) }
     }
 
-    private func stalling(_ trigger: PathHelperMessage.Trigger) -> StallingTrigger {
-        let (module, trigger) = trigger.pair
-        return StallingTrigger(trigger, of: module, at: mountPoint, type)
+    private func nextStep() -> Step? {
+        if let trigger = armed.first(where: { wanted[$0] == nil }) { return .disarm(trigger) }
+        if let (trigger, isNew) = wanted.first(where: { !armed.contains($0.key) }) {
+            return .arm(trigger, isNew: isNew)
+        }
+        return retries.first.map { .rearm($0) }
     }
 
     private func start() -> HelperProcess? {
         do {
-            let helper = try helpers.start(.paths)
-            helper.received = { [weak self] in self?.receive($0) }
-            helper.ended = { [weak self] in self?.end($0) }
-            self.helper = helper
+            helper = try helpers.start(
+                .paths, received: { [weak self] in self?.receive($0) },
+                ended: { [weak self] in self?.end($0) })
             return helper
         } catch {
             fail("nobody can watch what is at '\(place)': \(error)")
@@ -191,20 +199,20 @@ final class MountWatcher {
         if !isRequestPending { tellOfLateTrigger() }
         if outage != nil, busySince == nil, wanted.keys.allSatisfy(armed.contains) {
             outage = nil
-            for module in modules.sorted(by: { $0.index < $1.index }) { tell(module) }
+            tellAll()
         }
         dismissOrProceed()
     }
 
     /// The daemon serves others while a trigger is armed, so what has happened there since is unknown.
     private func tellOfLateTrigger() {
-        guard let (module, trigger) = lateTrigger else { return }
+        guard let late = lateTrigger else { return }
         lateTrigger = nil
-        guard modules.contains(module) else { return }
-        var event = PathEvent(path: Array(trigger.path.utf8), [])
+        guard modules.contains(late.module) else { return }
+        var event = PathEvent(path: Array(late.trigger.path.utf8), [])
         event.isOverflow = true
         let time = Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
-        report(.happened(module, event.triggerEvent(at: time)))
+        report(.happened(late.module, event.triggerEvent(at: time)))
     }
 
     // MARK: Deafness
@@ -212,14 +220,15 @@ final class MountWatcher {
     private func fail(_ reason: String) {
         guard outage != reason else { return }
         outage = reason
+        tellAll()
+    }
+
+    private func tellAll() {
         for module in modules.sorted(by: { $0.index < $1.index }) { tell(module) }
     }
 
     private func tell(_ module: ModuleID) {
-        let hidden =
-            type.hidesChanges
-            ? type.silence(at: place)
-            : nil
+        let hidden = type.hidesChanges ? type.silence(at: place) : nil
         report(.fault(module, outage ?? faults[module] ?? hidden))
     }
 }

@@ -61,16 +61,19 @@ enum PathHelperMessage {
     struct Happening: Codable {
         private let line: Data
         private let path: Data
+        private let events: UInt32
 
         init(_ event: TriggerEvent) {
             line = Data(event.line)
             path = Data(event.variables.first { $0.name == "CRD_PATH" }?.value ?? [])
+            events = event.pathEvents.rawValue
         }
 
         var event: TriggerEvent {
             TriggerEvent(
                 cause: .path, line: Array(line),
-                variables: [TriggerEvent.Variable(name: "CRD_PATH", value: Array(path))])
+                variables: [TriggerEvent.Variable(name: "CRD_PATH", value: Array(path))],
+                pathEvents: PathEvents(rawValue: events))
         }
     }
 
