@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import ArgumentParser
+import CRDCore
 import CRDDaemon
 import CRDLinux
 import CRDModules
@@ -24,13 +25,14 @@ struct ReloadCommand: ConfiguredCommand {
         let file = ConfigurationFile(options.file)
         let socket = file.configuration.socketPath
         do {
-            let reloaded = try ControlClient.reload(at: socket)
-            print(Self.story(reloaded))
-        } catch let error as ControlClient.ReloadRefused {
-            for complaint in error.complaints { StandardError.say(complaint) }
+            let complaints = try Self.reload(file, socket)
+            guard !complaints.isEmpty else { return }
+            for complaint in complaints { StandardError.say(complaint) }
             StandardError.say(
                 "where files are faulty, what was read before stays in force; all else is in force")
             throw ExitCode.failure
+        } catch let code as ExitCode {
+            throw code
         } catch {
             if !file.isReadable {
                 for complaint in file.complaints { StandardError.say("\(complaint)") }
@@ -38,6 +40,30 @@ struct ReloadCommand: ConfiguredCommand {
             StandardError.say(ControlFailure.advice(error, socket))
             throw ExitCode.failure
         }
+    }
+
+    /// - Returns: all that is refused.
+    private static func reload(_ file: ConfigurationFile, _ socket: FilePath) throws -> [String] {
+        do {
+            print(story(try ControlClient.reload(at: socket)))
+            return try complaintsOfExecutables(file, socket)
+        } catch let error as ControlClient.ReloadRefused {
+            let told = Set(error.complaints)
+            return error.complaints
+                + (try complaintsOfExecutables(file, socket).filter { !told.contains($0) })
+        }
+    }
+
+    /// What the kernel refuses shows to the daemon when it runs the module. The command can look into
+    /// the files, which may take its time.
+    private static func complaintsOfExecutables(
+        _ file: ConfigurationFile, _ socket: FilePath
+    ) throws -> [String] {
+        let failed = try ControlClient.list(at: socket).modules
+            .filter { $0.state == "failed" }.compactMap { ModuleName($0.name) }
+        guard !failed.isEmpty else { return [] }
+        let shelf = ModuleShelf(file.configuration, judgement: ExecutableJudgement())
+        return failed.map(shelf.contents).flatMap(\.executableComplaints).map(\.description)
     }
 
     private static func story(_ reloaded: ReactorInterface.Reloaded) -> String {

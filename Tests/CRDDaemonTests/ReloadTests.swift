@@ -48,6 +48,25 @@ struct ReloadTests {
         #expect(try await world.reload().output == "nothing has changed\n")
     }
 
+    @Test("fails as long as the kernel refuses an executable, and no longer")
+    func refusedByKernel() async throws {
+        let world = try Self.world()
+        try world.module("Dos", check: "#!/bin/sh\r\nexit 1\r\n")
+        try world.module("Fine", check: "exit 1")
+        try await world.start()
+        try await eventually("its check cannot run") {
+            try world.listed("Dos").state == "failed"
+        }
+        for _ in 1...2 {
+            let outcome = try await world.reload()
+            #expect(outcome.code == 1)
+            #expect(outcome.errors.contains("modules/Dos/check"), "\(outcome)")
+            #expect(!outcome.errors.contains("Fine"))
+        }
+        try world.script("exit 1", at: "modules/Dos/check")
+        #expect(try await world.reload().code == 0)
+    }
+
     @Test("by SIGHUP is the same, and the log tells how it went") func hangup() async throws {
         let world = try Self.world()
         let daemon = try await world.start()
