@@ -26,8 +26,13 @@ public struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
     /// The form editors and compilers agree on: `file:line:column: message`, with `warning: ` before
     /// the message of a warning.
     public var description: String {
-        "\(file):\(position): \(severity == .warning ? "warning: " : "")\(message)"
+        severity == .warning ? "\(place): warning: \(message)" : lineOfLog
     }
+
+    /// For a log, whose level says how severe it is.
+    public var lineOfLog: String { "\(place): \(message)" }
+
+    private var place: String { "\(file):\(position)" }
 }
 
 extension [Diagnostic] {

@@ -32,7 +32,7 @@ final class Reloader {
         /// One line, and one for each fault. Where nobody has asked, nothing is said of nothing.
         func log(to logger: Logger, _ scope: Scope) {
             for fault in faults { logger.error("\(fault)") }
-            for warning in warnings { logger.warning("\(warning)") }
+            for warning in warnings { logger.warning("\(warning.lineOfLog)") }
             for fault in refused { logger.error("\(fault)\(Self.consequence)") }
             let hasChanged =
                 !(added.isEmpty && changed.isEmpty && removed.isEmpty) || isConfigurationChanged
@@ -120,7 +120,9 @@ final class Reloader {
             shelf.contents()
         }
         for complaint in contents.lastingComplaints { logger.error("\(complaint)") }
-        for warning in contents.modules.flatMap(\.warnings) { logger.warning("\(warning)") }
+        for warning in contents.modules.flatMap(\.warnings) {
+            logger.warning("\(warning.lineOfLog)")
+        }
         strayFaults = contents.complaints
         noteWhoAwaitsAccounts(contents)
         support = contents.modules.filter { $0.kind == .support }

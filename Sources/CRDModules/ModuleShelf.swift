@@ -222,8 +222,8 @@ public struct ModuleShelf {
         _ directory: FilePath, _ name: ModuleName, _ kind: ModuleKind,
         _ executables: [FilePath.Component]
     ) -> InstalledModule? {
-        guard let obstacle = reach.obstacle(on: [InstalledModule.manifestName] + executables, in: directory)
-        else { return nil }
+        let names = [InstalledModule.manifestName] + executables
+        guard let obstacle = reach.obstacle(on: names, in: directory) else { return nil }
         return InstalledModule(
             name: name, kind: kind,
             way: .init(to: name.description, in: kind == .user ? wayToModules : wayToSupport),

@@ -38,7 +38,8 @@ public struct PathReach {
         guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }
         let way = walk(directory)
         return way.obstacle
-            ?? names.lazy.compactMap { walk(FilePath(root: nil, [$0]), from: way.end).obstacle }.first
+            ?? names.lazy.compactMap { walk(FilePath(root: nil, [$0]), from: way.end).obstacle }
+            .first
     }
 
     /// - Parameter start: was walked to.
