@@ -9,13 +9,15 @@ import SystemPackage
 
 /// Serves `org.crd.Reactor` and `org.varlink.service` on the daemon's socket (G13).
 final class ControlService {
-    /// So many at once; further ones are hung up on.
-    private static let connectionsMax = 64
     /// Members may ask, but not change anything.
     private static let group = "crd"
 
     private final class Connection {
         let stream: SocketStream
+        /// The user that has a place for it.
+        let user: UID
+        /// Asked once: it stays what it was when the peer connected.
+        lazy var peer = try? stream.peer()
         var token: Reactor.Token?
         var framing = VarlinkFraming()
         /// Calls that wait until the answer before theirs was taken. Nothing is read meanwhile, so
@@ -26,8 +28,9 @@ final class ControlService {
         /// Whether it was told of all modules.
         var hasListed = false
 
-        init(_ stream: SocketStream) {
+        init(_ stream: SocketStream, of user: UID) {
             self.stream = stream
+            self.user = user
         }
     }
 
@@ -40,6 +43,9 @@ final class ControlService {
     private let reload: (@escaping ReloadAnswer) -> Void
     private let readers: GID?
     private var connections: [ObjectIdentifier: Connection] = [:]
+    private var places = ConnectionPlaces(roots: [0, UserAccount.daemon.uid])
+    private var refusals = RepeatedLine()
+    private var failures = RepeatedLine()
     private let path: FilePath
 
     /// Binds the socket and begins to listen.
@@ -70,14 +76,26 @@ final class ControlService {
         _ = path.withPlatformString { unlink($0) }
     }
 
+    /// Keeps the connection, or closes it.
     private func accept(_ stream: SocketStream) {
-        guard connections.count < Self.connectionsMax else {
-            logger.warning(
-                "more than \(Self.connectionsMax) connections to \(path); one was closed")
-            return
+        do throws(SystemCallError) {
+            let user = try stream.user()
+            if let refusal = places.take(for: user) { return log(refusal, of: user) }
+            do throws(SystemCallError) {
+                try add(Connection(stream, of: user))
+            } catch {
+                places.leave(user)
+                throw error
+            }
+        } catch {
+            // Whoever may connect decides how often this happens, so it must not fill the log.
+            guard let count = failures.note(at: Clock.now) else { return }
+            logger.warning("\(path): \(count) connections were closed, the last one by \(error)")
         }
-        let connection = Connection(stream)
-        let key = ObjectIdentifier(connection)
+    }
+
+    private func add(_ connection: Connection) throws(SystemCallError) {
+        let stream = connection.stream
         stream.received = { [weak self, unowned connection] in
             self?.receive($0, from: connection)
         }
@@ -85,17 +103,22 @@ final class ControlService {
         stream.interestChanged = { [weak self, unowned connection] in
             self?.interestChanged(connection)
         }
-        do throws(SystemCallError) {
-            connection.token = try reactor.add(stream)
-            connections[key] = connection
-        } catch {
-            logger.warning("\(error); a connection was closed")
-        }
+        connection.token = try reactor.add(stream)
+        connections[ObjectIdentifier(connection)] = connection
+    }
+
+    private func log(_ refusal: ConnectionPlaces.Refusal, of user: UID) {
+        guard let count = refusals.note(at: Clock.now) else { return }
+        logger.warning(
+            "\(path): \(count) connections were closed since the last such line, the last one of uid \(user): \(refusal); have its programs close theirs, or take it out of the group \(Self.group)"
+        )
     }
 
     private func end(_ connection: Connection) {
+        // A stream may report its end twice in one turn.
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        places.leave(connection.user)
         connection.token.map(reactor.remove)
-        connections[ObjectIdentifier(connection)] = nil
         // A list of a thousand modules takes megabytes for a moment.
         if connection.hasListed && connections.isEmpty { FreeMemory.giveBack() }
     }
@@ -140,7 +163,7 @@ final class ControlService {
         _ call: VarlinkMessage.Call, _ message: [UInt8], from connection: Connection
     ) -> [UInt8]? {
         let denial = VarlinkMessage.error("\(ReactorInterface.name).PermissionDenied")
-        let rights = rights(of: connection.stream)
+        let rights = rights(of: connection)
         guard rights != .none else { return denial }
         guard call.method == "\(ReactorInterface.name).Reload" else {
             return dispatch(call.method, message)
@@ -175,8 +198,8 @@ final class ControlService {
 
     private enum Rights { case none, reading, all }
 
-    private func rights(of stream: SocketStream) -> Rights {
-        guard let peer = try? stream.peer() else { return .none }
+    private func rights(of connection: Connection) -> Rights {
+        guard let peer = connection.peer else { return .none }
         if peer.uid == 0 || peer.uid == UserAccount.daemon.uid { return .all }
         return readers.map(peer.groups.contains) ?? false ? .reading : .none
     }

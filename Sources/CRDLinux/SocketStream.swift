@@ -31,14 +31,12 @@ public final class SocketStream: EventSource {
     public var interest: Interest { isWriting ? .writable : .readable }
     public var isWriting: Bool { written < output.count }
 
+    /// The user at the other end (unix(7), `SO_PEERCRED`).
+    public func user() throws(SystemCallError) -> UID { try credentials().uid }
+
     /// Who is at the other end (unix(7), `SO_PEERCRED`, `SO_PEERGROUPS`).
     public func peer() throws(SystemCallError) -> Peer {
-        var pid: PID = 0
-        var uid: UID = 0
-        var gid: GID = 0
-        try systemCall("getsockopt", on: "SO_PEERCRED") {
-            crd_peer_credentials(socket.rawValue, &pid, &uid, &gid)
-        }
+        let (pid, uid, gid) = try credentials()
         // As many as the kernel lets a process have (NGROUPS_MAX).
         var groups = [GID](repeating: 0, count: 65_536)
         var count = groups.count
@@ -46,6 +44,14 @@ public final class SocketStream: EventSource {
             crd_peer_groups(socket.rawValue, &groups, &count)
         }
         return Peer(pid: pid, uid: uid, groups: Set(groups.prefix(count)).union([gid]))
+    }
+
+    private func credentials() throws(SystemCallError) -> (pid: PID, uid: UID, gid: GID) {
+        var (pid, uid, gid): (PID, UID, GID) = (0, 0, 0)
+        try systemCall("getsockopt", on: "SO_PEERCRED") {
+            crd_peer_credentials(socket.rawValue, &pid, &uid, &gid)
+        }
+        return (pid, uid, gid)
     }
 
     public struct Peer: Sendable {

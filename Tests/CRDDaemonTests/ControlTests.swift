@@ -231,6 +231,19 @@ struct ControlTests {
     func members() async throws {
         let world = try World()
         try world.module("One", check: "exit 1")
+        try await startWithMembers(world)
+        #expect(try await world.crd(["list"], prefix: Self.asMember).output.contains("One"))
+        let other = try await world.crd(["list"], prefix: Surroundings.asNobody)
+        #expect(other.code == 1)
+    }
+
+    /// A command that executes the one after it as nobody, who is in the group crd.
+    private static let asMember = [
+        Surroundings.asNobody[0], "--reuid=65534", "--regid=65534", "--groups=54322",
+    ]
+
+    /// Starts the daemon where there is a group crd.
+    private func startWithMembers(_ world: World) async throws {
         let groups = try String(contentsOfFile: "/etc/group", encoding: .utf8)
             .split(separator: "\n").filter { !$0.hasPrefix("crd:") }.joined(separator: "\n")
         let file = try world.write(groups + "\ncrd:x:54322:\n", to: "group")
@@ -238,11 +251,52 @@ struct ControlTests {
             "/usr/bin/unshare", "--mount", "/bin/sh", "-c",
             "mount --bind '\(file)' /etc/group && exec \"$@\"", "sh",
         ])
-        let setpriv = Surroundings.asNobody[0]
-        let member = [setpriv, "--reuid=65534", "--regid=65534", "--groups=54322"]
-        #expect(try await world.crd(["list"], prefix: member).output.contains("One"))
-        let other = try await world.crd(["list"], prefix: Surroundings.asNobody)
-        #expect(other.code == 1)
+    }
+
+    /// Takes a hundred connections and keeps them, then makes one after the other.
+    private static let flood = """
+        import socket, sys
+        def connection():
+            end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            end.connect(sys.argv[1])
+            return end
+        kept = [connection() for _ in range(100)]
+        for number in range(1 << 40):
+            connection().close()
+            if number == 3000: open(sys.argv[2], "w").close()
+        """
+
+    @Test(
+        "G15: one reader who takes all connections that it can keeps nobody else away",
+        .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"),
+        .enabled(if: Surroundings.find("python3") != nil, "needs python3"))
+    func flooding() async throws {
+        let world = try World()
+        let data = try world.makeDirectory("data")
+        try world.module("One", check: "exit 1", manifest: PathTests.trigger(data))
+        try await startWithMembers(world)
+        try await world.runs(1, of: "One")
+        let python = try #require(Surroundings.find("python3"))
+        let flooded = "\(world.notes)/flooded"
+        let attacker = try Program(
+            Self.asMember + [python, "-c", Self.flood, world.socket, flooded],
+            environment: World.environment, output: world.log, errors: world.log)
+        try await eventually("the attack goes on") {
+            if attacker.hasEnded { throw Trouble("the attacker ended: \(world.lines.suffix(5))") }
+            return access(flooded, F_OK) == 0
+        }
+        // The attacker has 16 of 64, and at a moment one more that is about to be closed.
+        let clients = try (0..<48).map { _ in try VarlinkClient(world.socket) }
+        for client in clients { #expect(try client.list().modules.count == 1) }
+        try PathTests.create("\(data)/file")
+        try await eventually("a trigger is answered") {
+            (try clients[0].list().modules.first?.runs ?? 0) >= 2
+        }
+        #expect(!attacker.hasEnded)
+        let lines = world.lines.filter { $0.contains(" connections were closed") }
+        // One a minute; a slow machine may take some.
+        #expect((1...5).contains(lines.count), "\(lines.count)")
+        #expect(lines.first?.contains("uid 65534: it has 16 connections") == true, "\(lines)")
     }
 }
 

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Who gets one of a socket's places (G15): a user who takes all that it can leaves some to others,
+/// and all other users together leave some to root.
+public struct ConnectionPlaces: Sendable {
+    /// For everybody together.
+    public static let total = 64
+    /// For all users but root together.
+    public static let othersMax = 48
+    /// For one user who is not root.
+    public static let perUserMax = 16
+
+    /// Why a connection gets no place.
+    public enum Refusal: Hashable, Sendable {
+        case full
+        case othersAreFull
+        case userHasEnough
+    }
+
+    private var counts: [UInt32: Int] = [:]
+    private var taken = 0
+    private var takenByOthers = 0
+    private let roots: Set<UInt32>
+
+    /// - Parameter roots: the user numbers that are treated as root.
+    public init(roots: Set<UInt32>) {
+        self.roots = roots
+    }
+
+    /// Takes a place for a user, unless there is a reason not to.
+    public mutating func take(for user: UInt32) -> Refusal? {
+        let count = counts[user, default: 0]
+        let isRoot = roots.contains(user)
+        if !isRoot && count >= Self.perUserMax { return .userHasEnough }
+        if !isRoot && takenByOthers >= Self.othersMax { return .othersAreFull }
+        if taken >= Self.total { return .full }
+        if !isRoot { takenByOthers += 1 }
+        counts[user] = count + 1
+        taken += 1
+        return nil
+    }
+
+    /// Gives back a place that `take` has given.
+    public mutating func leave(_ user: UInt32) {
+        guard let count = counts[user] else { preconditionFailure("user \(user) has no place") }
+        // Users come and go, so an entry must not stay behind.
+        counts[user] = count > 1 ? count - 1 : nil
+        taken -= 1
+        if !roots.contains(user) { takenByOthers -= 1 }
+    }
+}
+
+extension ConnectionPlaces.Refusal: CustomStringConvertible {
+    public var description: String {
+        typealias Places = ConnectionPlaces
+        return switch self {
+        case .full: "all \(Places.total) connections are in use"
+        case .othersAreFull:
+            "users other than root have \(Places.othersMax) connections, the limit for all of them"
+        case .userHasEnough: "it has \(Places.perUserMax) connections, the limit for one user"
+        }
+    }
+}
