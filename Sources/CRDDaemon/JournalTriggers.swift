@@ -347,16 +347,43 @@ final class JournalTriggers {
     }
 
     private func logExceeded() {
-        guard let source, exceeded > exceededLogged, let module = source.exceeded.module else {
-            return
-        }
+        guard let source else { return }
+        for suspension in source.takeSuspensions() { log(suspension) }
+        guard exceeded > exceededLogged, let module = source.exceeded.module else { return }
         let now = Clock.now
         if let last = exceededLoggedAt, last + Self.logPeriod > now { return }
         exceededLogged = exceeded
         exceededLoggedAt = now
-        let name = modules.first { $0.id == module }?.name ?? ""
+        let name = name(of: module)
+        let (event, remedy) = Self.story(of: source.exceeded.outcome)
         logger.warning(
-            "\(name): the pattern \(source.exceeded.pattern.prefix(200)) was given up for a line of the journal: \(source.exceeded.reason) (\(exceeded) times until now); such a line counts as a match; make the pattern one that does not try the same text in many ways",
+            "\(name): the pattern \(source.exceeded.pattern.prefix(200)) \(event) (\(exceeded) such lines until now); such a line counts as a match; \(remedy)",
             metadata: ["module": "\(name)"])
+    }
+
+    private static func story(of outcome: Pattern.Outcome) -> (event: String, remedy: String) {
+        guard case .exceeded(let reason) = outcome else {
+            return (
+                "was matched with the first \(ByteSize(Pattern.subjectMax)) of a longer line of the journal",
+                "have the check look at what else there is in it"
+            )
+        }
+        return ("was given up for a line of the journal: \(reason)", remedy)
+    }
+
+    private static let remedy =
+        "make the pattern one that does not try the same text in many ways"
+
+    private func log(_ suspension: JournalSource.Suspension) {
+        let names = Set(suspension.modules.map(name(of:))).sorted()
+        let shown = names.prefix(3).joined(separator: ", ")
+        let more = names.count > 3 ? " and \(names.count - 3) more" : ""
+        logger.warning(
+            "\(shown)\(more): the pattern \(suspension.pattern.prefix(200)) \(suspension.cause), so that other triggers wait; it is not run for \(TimeSpan(PatternAllowance.period)), and lines that it is for count as matches; \(Self.remedy)",
+            metadata: ["module": "\(names.first ?? "")"])
+    }
+
+    private func name(of module: ModuleID) -> String {
+        modules.first { $0.id == module }?.name ?? ""
     }
 }

@@ -13,7 +13,8 @@ public enum ReactorInterface {
         # overflows: how often the kernel's queue of path events was full.
         # journalWake: how new journal entries are noticed: "doorbell", "notify" or "every 20ms";
         # missing where no module waits for any.
-        # patternsExceeded: how often a pattern was given up for a line that took too long.
+        # patternsExceeded: how many lines counted as matches because a pattern took too
+        # long for them, was suspended for that, or saw only the first 64 KiB of them.
         # complaints: what is wrong with crd.conf by now; in force is what it said before.
         type Daemon (
           pid: int,

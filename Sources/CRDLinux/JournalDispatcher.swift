@@ -26,6 +26,7 @@ final class JournalDispatcher {
         /// For which entry the outcome is known.
         var turn = 0
         var outcome = Pattern.Outcome.unmatched
+        var allowance = PatternAllowance()
     }
 
     private let watches: [Watch]
@@ -35,6 +36,7 @@ final class JournalDispatcher {
     /// This boot.
     private let bootID = JournalReader.currentBootID()
     private(set) var exceeded = JournalSource.Exceeded()
+    private(set) var suspensions: [JournalSource.Suspension] = []
 
     // Of the entry at hand.
     private var found: [Int] = []
@@ -119,12 +121,12 @@ final class JournalDispatcher {
             switch match(pattern, in: reader, &captures) {
             case .unmatched: return
             case .matched: break
-            case .exceeded(let reason):
+            case .exceeded, .cut:
                 isExceeded = true
                 exceeded.count += 1
                 exceeded.module = watch.module
                 exceeded.pattern = patterns[pattern].text
-                exceeded.reason = reason
+                exceeded.outcome = patterns[pattern].outcome
             }
         }
         let entry = try entry(in: reader, order)
@@ -163,8 +165,8 @@ final class JournalDispatcher {
         let pattern = patterns[number].pattern
         guard let subject = patterns[number].field.value(in: reader) else { return .unmatched }
         if patterns[number].turn != turn {
-            patterns[number].outcome = pattern.match(subject)
             patterns[number].turn = turn
+            patterns[number].outcome = run(number, on: subject)
         }
         guard patterns[number].outcome == .matched else { return patterns[number].outcome }
         for (index, name) in pattern.captureNames.enumerated() {
@@ -172,6 +174,29 @@ final class JournalDispatcher {
             captures.append(.init(name: name, value: value))
         }
         return .matched
+    }
+
+    private func run(_ number: Int, on subject: UnsafeRawBufferPointer) -> Pattern.Outcome {
+        guard !patterns[number].allowance.isSuspended(at: Clock.now) else {
+            return .exceeded(reason: "the pattern is suspended")
+        }
+        let pattern = patterns[number].pattern
+        let outcome = pattern.match(subject)
+        let hasExceeded = if case .exceeded = outcome { true } else { false }
+        let cause = patterns[number].allowance.note(
+            took: .nanoseconds(pattern.slowNanoseconds), hasExceeded: hasExceeded, at: Clock.now)
+        if let cause {
+            let modules = watches.filter { $0.pattern == number }.map(\.module)
+            suspensions.append(
+                .init(modules: modules, pattern: patterns[number].text, cause: cause))
+        }
+        return outcome
+    }
+
+    /// The patterns that were suspended since this was last asked.
+    func takeSuspensions() -> [JournalSource.Suspension] {
+        defer { suspensions = [] }
+        return suspensions
     }
 
     /// What the trigger counts by, where not all of it is in the entry as it is handed on.

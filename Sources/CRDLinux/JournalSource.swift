@@ -22,13 +22,22 @@ public final class JournalSource: BackloggedSource {
         }
     }
 
-    /// Patterns that were given up, for a line took more than it may cost.
+    /// Lines that count as matches because a pattern could not tell: it was given up, was suspended,
+    /// or has seen only the beginning of a line.
     public struct Exceeded {
         public internal(set) var count = 0
-        /// Of the latest: whose, which, and the limit.
+        /// Of the latest: whose, which, and why.
         public internal(set) var module: ModuleID?
         public internal(set) var pattern = ""
-        public internal(set) var reason = ""
+        public internal(set) var outcome = Pattern.Outcome.cut
+    }
+
+    /// A pattern that is not run for a while, for it has taken too much time.
+    public struct Suspension: Sendable {
+        /// Those that use it, one of them perhaps several times.
+        public let modules: [ModuleID]
+        public let pattern: String
+        public let cause: PatternAllowance.Cause
     }
 
     /// How long one turn may take, so that paths, signals and children are served meanwhile.
@@ -112,6 +121,9 @@ public final class JournalSource: BackloggedSource {
 
     public var descriptor: CInt { reader.descriptor }
     public var exceeded: Exceeded { dispatcher.exceeded }
+
+    /// The patterns that were suspended since this was last asked.
+    public func takeSuspensions() -> [Suspension] { dispatcher.takeSuspensions() }
 
     /// The end of the journal as it is now; where it is empty or cannot be read, by time.
     public static func end() -> JournalPosition {

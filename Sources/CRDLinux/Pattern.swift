@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import CPCRE2
+import CRDCore
 
 /// A pattern for log lines (pcre2pattern(3)), compiled once, with the JIT where there is one.
 ///
@@ -33,10 +34,12 @@ public final class Pattern {
         /// names the limit: "time limit exceeded", "JIT stack limit reached", "heap limit
         /// exceeded", or what else PCRE2 says.
         case exceeded(reason: String)
+        /// The pattern is not in the first `subjectMax` bytes of a line that is longer.
+        case cut
     }
 
     /// How many bytes of a line are looked at, as many as a module is given of a field. The end of
-    /// a line that is cut there is not matched by `$`.
+    /// a line that is cut there is not matched by `$`, and what lies beyond is unknown.
     ///
     /// A single item may go through the whole line between two looks at the clock. Interpreted,
     /// `\p{L}` takes 12 ns a character: 6 ms for eight looks at 64 KiB, but 75 ms at the 768 KiB
@@ -50,11 +53,13 @@ public final class Pattern {
     private let plain: PatternCode
     private let plainSpace: MatchSpace
     private let watched: PatternCode
+    /// How long the latest match took of this thread's time, in nanoseconds, if it was not short.
+    public private(set) var slowNanoseconds: Int64 = 0
     /// Where in the line the named groups took part in the latest match.
     private var captured: [Range<Int>?] = []
 
-    /// Compiles a pattern (pcre2_compile(3), pcre2_jit_compile(3)) for lines in UTF-8, in which
-    /// there may be other bytes too, which nothing in a pattern matches.
+    /// Compiles a pattern (pcre2_compile(3), pcre2_jit_compile(3)) for lines in UTF-8. Whatever else
+    /// is in a line is matched as question marks.
     ///
     /// - Throws: `Malformed` if it is none or is too large, at some 8,000 characters; if the name
     ///   of a group is not ASCII and so could not be part of an environment variable's; or if it
@@ -85,13 +90,31 @@ public final class Pattern {
     }
 
     /// Looks for the pattern anywhere in a line's first `subjectMax` bytes (pcre2_match(3)).
+    ///
+    /// PCRE2 would match nothing across a byte that is not UTF-8, so whoever gets one into a line
+    /// could hide the line from `user .* failed`.
     public func match(_ subject: UnsafeRawBufferPointer) -> Outcome {
-        if plain.isNative && subject.count <= Self.plainMax {
-            plainSpace.setMatchLimit(Self.plainLimit(subject.count))
-            let result = plain.match(subject, in: plainSpace)
+        let isCut = subject.count > Self.subjectMax
+        let line = UnsafeRawBufferPointer(rebasing: subject.prefix(Self.subjectMax))
+        slowNanoseconds = 0
+        let outcome =
+            if let copy = UTF8Repair.repaired(line) {
+                copy.withUnsafeBytes { match($0, isCut: isCut) }
+            } else {
+                match(line, isCut: isCut)
+            }
+        return isCut && outcome == .unmatched ? .cut : outcome
+    }
+
+    private func match(_ line: UnsafeRawBufferPointer, isCut: Bool) -> Outcome {
+        if plain.isNative && line.count <= Self.plainMax {
+            plainSpace.setMatchLimit(Self.plainLimit(line.count))
+            let result = plain.match(line, in: plainSpace)
             if result >= PCRE2_ERROR_NOMATCH { return conclude(result, plainSpace) }
         }
-        return matchWatched(subject)
+        let start = Clock.threadNanoseconds
+        defer { slowNanoseconds = Clock.threadNanoseconds - start }
+        return matchWatched(line, isCut: isCut)
     }
 
     /// What a named group took part with in the latest match, which must have been `.matched`; nil
@@ -118,10 +141,9 @@ public final class Pattern {
     /// in `(?:[^"\\]|\\.)*`. Both are given back after the match.
     private static let memoryMax = 1 << 22
 
-    private func matchWatched(_ subject: UnsafeRawBufferPointer) -> Outcome {
+    private func matchWatched(_ line: UnsafeRawBufferPointer, isCut: Bool) -> Outcome {
         watched.compileNatively()
-        let line = UnsafeRawBufferPointer(rebasing: subject.prefix(Self.subjectMax))
-        let options = line.count < subject.count ? PCRE2_NOTEOL : 0
+        let options = isCut ? PCRE2_NOTEOL : 0
         let space = MatchSpace(for: watched)
         space.setHeapLimit(Self.memoryMax)
         var watch = MatchWatch()

@@ -37,11 +37,68 @@ struct JournalPatternTests {
         #expect(lines.count == 1)
         let start = "crd: warning: Log: the pattern (a+)+$ was given up for a line of the journal: "
         #expect(lines.first?.hasPrefix(start) == true, "\(lines)")
-        // What can be told at once is.
+    }
+
+    @Test("G15: suspends its pattern when others follow: then all lines count as matches")
+    func suspended() async throws {
+        let place = try await JournalWorld()
+        let world = place.world
+        let keys = "match = { TEST = 'evil' }\npattern = '^(a+)+$'"
+        let log = try place.witness("Log", keys)
+        let same = try place.witness("Same", keys)
+        let good = try place.witness("Good", "pattern = '^good$'")
+        try await place.start()
+        // What the pattern can tell at once it does.
+        try place.box.send(["MESSAGE": "b", "TEST": "evil"])
         try place.box.send(["MESSAGE": "aaa", "TEST": "evil"])
-        try await eventually("an honest one is told") { try log.told.count == 11 }
-        #expect(try log.told.last?.known.exceeded == nil)
-        #expect(try world.list().daemon?.patternsExceeded == 10)
+        try await log.tells(["aaa"])
+        let line = String(repeating: "a", count: 60) + "b"
+        for _ in 0..<500 { try place.box.send(["MESSAGE": line, "TEST": "evil"]) }
+        try place.box.send(["MESSAGE": "good"])
+        try await good.tells(["good"])
+        try place.box.send(["MESSAGE": "b", "TEST": "evil"])
+        for witness in [log, same] {
+            try await eventually("nothing is missed") { try witness.told.count == 502 }
+            let last = try witness.told.last
+            #expect(last?.message == "b" && last?.known.exceeded == true)
+        }
+        let lines = world.lines.filter { $0.contains("it is not run for 1min") }
+        #expect(lines.count == 1, "\(lines)")
+        let start = "crd: warning: Log, Same: the pattern ^(a+)+$ exceeded its limit on 3 lines "
+        #expect(lines.first?.hasPrefix(start) == true, "\(lines)")
+        #expect(world.lines.filter { $0.contains("was given up") }.count == 1)
+    }
+
+    @Test("G15: cannot hide: neither by a byte that is not UTF-8 nor by 64 KiB in front")
+    func hidden() async throws {
+        let place = try await JournalWorld()
+        let world = place.world
+        let log = try place.witness(
+            "Log", "match = { TEST = 'sly' }\npattern = '^login of (?<who>.*) failed$'")
+        try await place.start()
+        func send(_ name: [UInt8]) throws {
+            let message = Array("login of ".utf8) + name + Array(" failed".utf8)
+            try place.box.send(bytes: [("TEST", Array("sly".utf8)), ("MESSAGE", message)])
+        }
+        try send([0x6D, 0xFF, 0x65])
+        try await eventually("the odd byte is told") { try log.told.count == 1 }
+        let first = try log.told[0].known
+        #expect(first.captures["who"]?.bytes == [0x6D, 0xFF, 0x65])
+        #expect(first.exceeded == nil)
+        try send(Array(repeating: 0x6D, count: 1 << 16))
+        try await eventually("the long line is told") { try log.told.count == 2 }
+        let second = try log.told[1].known
+        #expect(second.exceeded == true && second.truncated == ["MESSAGE"])
+        #expect(second.captures.isEmpty)
+        try await eventually("the log says so") {
+            place.said("was matched with the first 64KiB of a longer line") == 1
+        }
+        #expect(try world.list().daemon?.patternsExceeded == 1)
+        // Within its bounds a line is what it always was.
+        try place.box.send(["MESSAGE": "login of me succeeded", "TEST": "sly"])
+        try place.box.send(["MESSAGE": "login of you failed", "TEST": "sly"])
+        try await eventually("the last is told") { try log.told.count == 3 }
+        #expect(try log.told[2].message == "login of you failed")
     }
 
     @Test("is counted with those that match")
