@@ -132,7 +132,7 @@ final class Performer {
         of module: PreparedModule, _ id: ModuleID
     ) throws(SystemCallError) {
         do throws(SystemCallError) {
-            try module.makeDirectories()
+            for former in try module.makeDirectories() { reporter.report(former, of: module.name) }
             guard lacking.removeValue(forKey: id) != nil else { return }
             if lacking.isEmpty { trouble.heal(.modules) }
         } catch let error where error.meansUnwritable {

@@ -34,10 +34,13 @@ final class PreparedModule {
 
     /// Makes the module's state directories, each its role's user's own. To be called when a run
     /// begins: until then they may be those of a run of the module as it was before.
-    func makeDirectories() throws(SystemCallError) {
-        guard !hasDirectories else { return }
-        try directories.make()
+    ///
+    /// - Returns: what was put aside, since it was another user's.
+    func makeDirectories() throws(SystemCallError) -> [ModuleStateDirectories.Former] {
+        guard !hasDirectories else { return [] }
+        let former = try directories.make()
         hasDirectories = true
+        return former
     }
 
     /// Who the role runs as, if that is not the daemon's own user.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import CRDCore
+import CRDModules
 import Logging
 
 /// Tells in the log what became of runs: a line for each response and for each change of a
@@ -87,6 +88,10 @@ struct RunReporter {
                 "\(module): \(story); the module is blocked until the process exits, its slot is free",
                 metadata: metadata)
         }
+    }
+
+    func report(_ former: ModuleStateDirectories.Former, of module: String) {
+        logger.warning("\(module): \(former)", metadata: ["module": "\(module)"])
     }
 
     func report(_ trigger: SelfTrigger, of module: String) {

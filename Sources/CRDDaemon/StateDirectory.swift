@@ -26,9 +26,11 @@ final class StateDirectory {
         layout = StateLayout(path)
         trouble = StateTrouble(path, logger: logger)
         let runtime = FilePath(configuration.runtime)
-        do throws(SystemCallError) {
+        do {
             try Self.make(layout, trouble)
-            try Directory.make(runtime, mode: 0o755)
+            _ = try OwnershipRule().makeDirectory(runtime)
+        } catch let refusal as Refusal {
+            throw StartFailure("\(refusal)")
         } catch {
             throw StartFailure(
                 "\(error); run crd as a user who may write there, or name other directories with "
@@ -36,7 +38,6 @@ final class StateDirectory {
         }
         do throws(Refusal) {
             try layout.verifyWhatIsThere()
-            try OwnershipRule().verify(runtime)
         } catch {
             throw StartFailure("\(error)")
         }
@@ -53,12 +54,10 @@ final class StateDirectory {
         }
     }
 
-    private static func make(
-        _ layout: StateLayout, _ trouble: StateTrouble
-    ) throws(SystemCallError) {
-        do throws(SystemCallError) {
+    private static func make(_ layout: StateLayout, _ trouble: StateTrouble) throws {
+        do {
             try layout.make()
-        } catch let error where error.meansUnwritable {
+        } catch let error as SystemCallError where error.meansUnwritable {
             trouble.note(.directories, error)
         }
     }

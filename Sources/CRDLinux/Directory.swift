@@ -89,6 +89,13 @@ public enum Directory {
         try make(path, mode: mode)
         // Not through a link: whoever owned the directory before could point it elsewhere.
         let directory = try Descriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        try give(directory, at: path, to: owner, mode: mode)
+    }
+
+    /// Gives an open directory to a user, with exactly that mode (fchown(2), fchmod(2)).
+    static func give(
+        _ directory: borrowing Descriptor, at path: FilePath, to owner: UserAccount, mode: ModeBits
+    ) throws(SystemCallError) {
         var status = stat()
         try systemCall("fstat", on: path.string) { fstat(directory.rawValue, &status) }
         if status.st_uid != owner.uid || (geteuid() == 0 && status.st_gid != owner.gid) {

@@ -51,7 +51,7 @@ public struct FileStatus: Hashable, Sendable {
         withPath(path) { crd_ask_file_system($0) }
     }
 
-    private init(_ status: stat) {
+    init(_ status: stat) {
         kind =
             switch status.st_mode & S_IFMT {
             case S_IFREG: .regular

@@ -120,15 +120,15 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         _ directories: ModuleStateDirectories, _ layout: StateLayout, _ isRoot: Bool,
         _ warn: (String) -> Void
     ) throws(Refusal) {
-        do throws(SystemCallError) {
+        do {
             if isRoot { try layout.make() }
+        } catch let refusal as Refusal {
+            throw refusal
         } catch {
             return warn("\(error); the module has no CRD_STATE")
         }
-        // What is made, and given to somebody, must not be somebody else's.
-        if isRoot { try layout.verify() }
         do throws(SystemCallError) {
-            try directories.make()
+            for former in try directories.make() { warn("\(former)") }
         } catch {
             // It is the daemon's user's, and not ours.
             if isRoot { warn("\(error); the module has no CRD_STATE") }

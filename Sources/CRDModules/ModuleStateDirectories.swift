@@ -22,13 +22,81 @@ public struct ModuleStateDirectories: Sendable {
         areShared ? own : own.appending(role.rawValue)
     }
 
-    /// Makes them, each its role's user's own.
-    public func make() throws(SystemCallError) {
-        // Each role must get through to its own below it.
-        if !areShared { try Directory.makePrivate(own, owner: .daemon, mode: 0o711) }
+    /// A directory that was put aside, since it was another user's.
+    public struct Former: CustomStringConvertible, Sendable {
+        let path: FilePath
+        let aside: FilePath
+        /// What it was.
+        let reason: String
+
+        public var description: String {
+            "\(path) \(reason), so it was put aside as \(aside), and an empty one was made; look through "
+                + "it as its owner, copy what the module needs, and remove it"
+        }
+    }
+
+    /// Makes them, each its role's user's own, in a directory that only the daemon's user can change.
+    ///
+    /// What another user may have left there is put aside: a symbolic link in it would have the new
+    /// user write elsewhere, and a file may not be for the new user to read.
+    ///
+    /// - Returns: what was put aside.
+    public func make() throws(SystemCallError) -> [Former] {
+        var former: [Former] = []
+        if !areShared {
+            // Each role must get through to its own below it.
+            try make(own, for: .daemon, mode: 0o711, isForRoles: true, &former)
+        }
         for role in Role.allCases {
             guard let account = accounts[role] else { continue }
-            try Directory.makePrivate(path(of: role), owner: account)
+            try make(path(of: role), for: account, mode: 0o700, isForRoles: false, &former)
         }
+        return former
+    }
+
+    private func make(
+        _ path: FilePath, for account: UserAccount, mode: ModeBits, isForRoles: Bool,
+        _ former: inout [Former]
+    ) throws(SystemCallError) {
+        if let status = FileStatus(of: path, followingLinks: false), status.kind == .directory,
+            let reason = objection(to: path, status, for: account, isForRoles: isForRoles)
+        {
+            let aside = try Self.putAside(path)
+            former.append(Former(path: path, aside: aside, reason: reason))
+        }
+        try Directory.makePrivate(path, owner: account, mode: mode)
+    }
+
+    /// Why a directory may not go on being used; nil where nothing speaks against that.
+    private func objection(
+        to path: FilePath, _ status: FileStatus, for account: UserAccount, isForRoles: Bool
+    ) -> String? {
+        if status.owner != account.uid {
+            let name = UserAccount.localName(of: status.owner).map { "\($0) (uid \(status.owner))" }
+            return "belongs to \(name ?? "uid \(status.owner)"), and not to \(account.name)"
+        }
+        guard isForRoles else {
+            let foreign = Role.allCases.contains {
+                FileStatus(of: path.appending($0.rawValue), followingLinks: false)
+                    .map { $0.kind == .directory && $0.owner != account.uid } ?? false
+            }
+            return foreign ? "holds a directory for each role, which run as one user now" : nil
+        }
+        // Others can get through it, unlike through the one that all roles share.
+        let holdsMore = Directory.entries(of: path).contains { entry in
+            !Role.allCases.contains {
+                entry.string == $0.rawValue || entry.string.hasPrefix("\($0.rawValue).~")
+            }
+        }
+        return holdsMore ? "was for all roles, which run as different users now" : nil
+    }
+
+    /// Gives it a name that no module can have, as `cp --backup=numbered` does.
+    private static func putAside(_ path: FilePath) throws(SystemCallError) -> FilePath {
+        var number = 1
+        func aside() -> FilePath { FilePath("\(path).~\(number)~") }
+        while FileStatus(of: aside(), followingLinks: false) != nil { number += 1 }
+        try Rename.move(path, to: aside())
+        return aside()
     }
 }

@@ -99,9 +99,7 @@ public struct OwnershipRule {
                 continue
             }
             links += 1
-            guard links <= Self.linksMax else {
-                throw Refusal(path, "leads through too many symbolic links; mend the loop")
-            }
+            guard links <= Self.linksMax else { throw Self.loop(path) }
             try judgeOwner(next, status, owner: rest.isEmpty ? owner : nil)
             let target = try target(of: next)
             if target.isAbsolute { current = "/" }
@@ -111,6 +109,67 @@ public struct OwnershipRule {
         let status = try look(at: current)
         try judge(current, status, isLast: true, owner: nil)
         return status
+    }
+
+    /// Opens the directory that a path leads to, and makes what is missing on the way.
+    ///
+    /// Each directory is verified before anything is made in it, and held open from then on: a path
+    /// that somebody points elsewhere meanwhile leads nowhere else.
+    ///
+    /// - Parameter mode: of the last one, if it is made; under the umask.
+    /// - Throws: `Refusal` for the first directory that others could change; `SystemCallError`.
+    public func makeDirectory(_ path: FilePath, mode: ModeBits = 0o755) throws -> OpenDirectory {
+        precondition(path.isAbsolute)
+        var rest = Self.steps(of: path)
+        var current = try OpenDirectory.root()
+        try judge(current.path, current.status(), isLast: rest.isEmpty, owner: nil)
+        var links = 0
+        while let step = rest.popLast() {
+            if step.kind == .parentDirectory {
+                current = try current.open(step)
+            } else if let target = try link(step, in: current) {
+                links += 1
+                guard links <= Self.linksMax else { throw Self.loop(path) }
+                if target.isAbsolute { current = try OpenDirectory.root() }
+                rest += Self.steps(of: target)
+            } else {
+                current = try makeDirectory(step, in: current, mode: rest.isEmpty ? mode : 0o755)
+            }
+            try judge(current.path, current.status(), isLast: rest.isEmpty, owner: nil)
+        }
+        return current
+    }
+
+    /// Opens a directory in one that was verified, and makes it where it is missing.
+    private func makeDirectory(
+        _ name: FilePath.Component, in parent: borrowing OpenDirectory, mode: ModeBits
+    ) throws -> OpenDirectory {
+        if try parent.status(of: name) == nil { try parent.makeDirectory(name, mode: mode) }
+        return try parent.open(name)
+    }
+
+    /// What a symbolic link says that nobody else could change; nil where there is none.
+    private func link(
+        _ name: FilePath.Component, in parent: borrowing OpenDirectory
+    ) throws -> FilePath? {
+        let place = parent.path.appending(name)
+        if let obstacle = reach.obstacle(at: place) { throw obstacle }
+        guard let status = try parent.status(of: name), status.kind == .symbolicLink else {
+            return nil
+        }
+        try judgeOwner(place, status, owner: nil)
+        guard let target = parent.target(of: name) else { throw Self.unreadableLink(place) }
+        return target
+    }
+
+    /// Makes a directory of ours alone in one that was verified, or takes over one that nobody else
+    /// has made.
+    public func makePrivate(
+        _ name: FilePath.Component, in parent: borrowing OpenDirectory
+    ) throws {
+        let directory = try makeDirectory(name, in: parent, mode: 0o700)
+        try judgeOwner(directory.path, directory.status(), owner: nil)
+        try directory.give(to: .daemon, mode: 0o700)
     }
 
     /// The components to take one after the other from the end, without those that lead nowhere
@@ -162,9 +221,17 @@ public struct OwnershipRule {
 
     private func target(of link: FilePath) throws(Refusal) -> FilePath {
         guard let target = SymbolicLink.target(of: link) else {
-            throw Refusal(link, "cannot be read as a symbolic link")
+            throw Self.unreadableLink(link)
         }
         return target
+    }
+
+    private static func loop(_ path: FilePath) -> Refusal {
+        Refusal(path, "leads through too many symbolic links; mend the loop")
+    }
+
+    private static func unreadableLink(_ path: FilePath) -> Refusal {
+        Refusal(path, "cannot be read as a symbolic link")
     }
 
     private static func refusal(of path: FilePath, _ error: SystemCallError) -> Refusal {

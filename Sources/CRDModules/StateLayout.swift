@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-public import CRDLinux
+import CRDLinux
 public import SystemPackage
 
 /// The directories below `state` of crd.conf, which the daemon shares with whoever changes modules.
@@ -16,11 +16,14 @@ public struct StateLayout: Sendable {
     /// Records of crd's: root's alone.
     public var daemon: FilePath { state.appending("daemon") }
 
-    /// Makes what is missing.
-    public func make() throws(SystemCallError) {
-        try Directory.make(state, mode: 0o755)
-        try Directory.make(modules, mode: 0o755)
-        try Directory.makePrivate(daemon, owner: .daemon)
+    /// Makes what is missing, each in a directory that nobody else could change.
+    ///
+    /// - Throws: `Refusal`, and nothing was made below; `SystemCallError`.
+    public func make() throws {
+        let rule = OwnershipRule()
+        let top = try rule.makeDirectory(state)
+        _ = try rule.makeDirectory(modules)
+        try rule.makePrivate("daemon", in: top)
     }
 
     /// Sees that nobody else could change them: who can do that can pretend to be the daemon, or make

@@ -42,18 +42,16 @@ struct InstallationFiles {
     ///
     /// - Throws: `InstallationFailure`.
     func prepare() throws(InstallationFailure) {
-        do throws(SystemCallError) {
+        do {
             try layout.make()
+            // Nobody else can change what is in the daemon's own directory.
             try Directory.makePrivate(receipts, owner: .daemon)
             try Directory.makePrivate(aside, owner: .daemon)
+        } catch let refusal as Refusal {
+            throw InstallationFailure("\(refusal)")
         } catch {
             throw InstallationFailure(
                 "\(error); run crd as root, or name another directory with 'state' in crd.conf")
-        }
-        do throws(Refusal) {
-            try layout.verify()
-        } catch {
-            throw InstallationFailure("\(error)")
         }
     }
 

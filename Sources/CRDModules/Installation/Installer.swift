@@ -256,15 +256,12 @@ public struct Installer {
 
     private func shelf(of kind: ModuleKind) throws -> FilePath {
         let shelf = FilePath(kind == .user ? settings.modules : settings.support)
-        do throws(SystemCallError) {
-            try Directory.make(shelf, mode: 0o755)
+        do {
+            _ = try OwnershipRule().makeDirectory(shelf)
+        } catch let refusal as Refusal {
+            throw InstallationFailure("\(refusal)")
         } catch {
             throw InstallationFailure("\(error); run crd as root")
-        }
-        do throws(Refusal) {
-            try OwnershipRule().verify(shelf)
-        } catch {
-            throw InstallationFailure("\(error)")
         }
         return shelf
     }

@@ -75,7 +75,7 @@ public struct ModuleTemplate {
             let transaction = try Transaction.carryOut(
                 TransactionRecord(.install, name), places, configuration, console
             ) { transaction in
-                try Directory.make(shelf, mode: 0o755)
+                _ = try OwnershipRule().makeDirectory(shelf)
                 try transaction.makePlace(for: shelf.appending(name.description))
                 try fill(transaction.place)
                 // Of a module that somebody has removed by hand.

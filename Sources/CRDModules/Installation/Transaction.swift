@@ -135,11 +135,26 @@ struct Transaction {
         guard outcome.isGood else {
             throw InstallationFailure("'install' of \(record.name) \(outcome.story)")
         }
+        try handOverState(manifest)
         let status = FileStatus(of: place, followingLinks: false)
         guard status?.kind == .directory, status?.inode == record.inode else {
             throw InstallationFailure(
                 "'install' of \(record.name) has moved or replaced the module's own directory, "
                     + "\(place), which crd does not put in force; see where it is")
+        }
+    }
+
+    /// Gives the directory that was made for `install` to the user of the roles, for whom its content
+    /// is. The daemon itself hands nobody what another user has made.
+    private func handOverState(_ manifest: Manifest) throws(InstallationFailure) {
+        let users = Set(Role.allCases.map { manifest.roles[$0]?.user })
+        guard record.madeState, users.count == 1, let user = users.first ?? nil,
+            let account = UserAccount.named(user)
+        else { return }
+        do throws(SystemCallError) {
+            try Directory.makePrivate(state, owner: account)
+        } catch {
+            throw InstallationFailure("\(error)")
         }
     }
 
