@@ -27,7 +27,10 @@
 #endif
 
 int crd_memfd_create(const char *name) {
-    return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    // It is made with mode 0777, by which anybody who has it could put attributes on it.
+    if (fd != -1) fchmod(fd, 0444);
+    return fd;
 }
 
 int crd_memfd_seal(int fd) {

@@ -34,11 +34,24 @@ struct birth {
     struct crd_spawn *spawn;
     pid_t parent;
     bool handlers_are_cleared;
+    /// Where to report a failure, or -1: to the memory shared with the parent.
+    int report;
+};
+
+/// What a child that shares no memory with its parent reports.
+struct failure {
+    enum crd_spawn_step step;
+    int error;
 };
 
 _Noreturn static void fail(struct birth *birth, enum crd_spawn_step step) {
-    birth->spawn->error = errno;
-    birth->spawn->step = step;
+    const struct failure failure = {.step = step, .error = errno};
+    if (birth->report >= 0) {
+        syscall(SYS_write, birth->report, &failure, sizeof failure);
+    } else {
+        birth->spawn->error = failure.error;
+        birth->spawn->step = failure.step;
+    }
     for (;;) syscall(SYS_exit_group, 127);
 }
 
@@ -59,16 +72,32 @@ static int set_soft_limit(int resource, uint64_t soft) {
     return (int)syscall(SYS_prlimit64, 0, resource, &limit, NULL);
 }
 
-static int place_descriptors(struct crd_spawn *spawn) {
-    // A source below 4 may be overwritten by another's dup3, so these move out of the way first.
-    for (int i = 0; i < DESCRIPTORS; i++) {
-        if (spawn->descriptors[i] >= DESCRIPTORS) continue;
-        const long moved = syscall(SYS_fcntl, spawn->descriptors[i], F_DUPFD_CLOEXEC, DESCRIPTORS);
-        if (moved == -1) return -1;
-        spawn->descriptors[i] = (int)moved;
-    }
+/// Moves a descriptor out of the way, unless it is `first` or above.
+static int move_up(int *descriptor, int first) {
+    if (*descriptor >= first) return 0;
+    const long moved = syscall(SYS_fcntl, *descriptor, F_DUPFD_CLOEXEC, first);
+    if (moved == -1) return -1;
+    *descriptor = (int)moved;
+    return 0;
+}
+
+/// Leaves the child what is its own, and the report right behind that, if there is one.
+static int place_descriptors(struct crd_spawn *spawn, int *report) {
+    const bool reports = report != NULL && *report >= 0;
+    const int count = reports ? DESCRIPTORS + 1 : DESCRIPTORS;
+    // A source below may be overwritten by another's dup3, so these move out of the way first.
+    if (reports && move_up(report, count) == -1) return -1;
+    for (int i = 0; i < DESCRIPTORS; i++)
+        if (move_up(&spawn->descriptors[i], count) == -1) return -1;
     for (int i = 0; i < DESCRIPTORS; i++)
         if (syscall(SYS_dup3, spawn->descriptors[i], i, 0) == -1) return -1;
+    if (reports) {
+        if (syscall(SYS_dup3, *report, DESCRIPTORS, O_CLOEXEC) == -1) return -1;
+        *report = DESCRIPTORS;
+    }
+    // Ours are close-on-exec. But one that is stopped before that must hold nothing of ours, such as
+    // the lock of the state directory; and a library may have opened something otherwise.
+    syscall(SYS_close_range, count, ~0U, 0);
     return 0;
 }
 
@@ -83,23 +112,19 @@ static bool become_user(struct crd_spawn *spawn) {
     return syscall(SYS_setresuid, spawn->uid, spawn->uid, spawn->uid) != -1;
 }
 
-/// What an executable finds when it begins, the user and the signals' dispositions apart. \returns
-/// whether, with the step that failed where not.
-static bool set_scene(struct crd_spawn *spawn) {
+/// The place where an executable begins, entered with its user's rights, and its signal mask.
+/// \returns whether, with the step that failed where not.
+static bool enter(struct crd_spawn *spawn) {
     syscall(SYS_umask, 022);
     spawn->step = CRD_SPAWN_CHDIR;
     if (syscall(SYS_chdir, spawn->directory) == -1) return false;
-    spawn->step = CRD_SPAWN_DUP;
-    if (place_descriptors(spawn) == -1) return false;
-    // Ours are close-on-exec; this is for what a library may have opened otherwise.
-    syscall(SYS_close_range, DESCRIPTORS, ~0U, 0);
     const kernel_sigset empty = 0;
     spawn->step = CRD_SPAWN_SIGNALS;
     return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &empty, NULL, sizeof empty) != -1;
 }
 
-/// The child, on its own stack but in the parent's memory: nothing but system calls, and raw ones,
-/// since glibc's setuid and its like would tell the parent's threads.
+/// The child, on its own stack but mostly in the parent's memory: nothing but system calls, and raw
+/// ones, since glibc's setuid and its like would tell the parent's threads.
 static int child(void *argument) {
     struct birth *birth = argument;
     struct crd_spawn *spawn = birth->spawn;
@@ -111,6 +136,8 @@ static int child(void *argument) {
         fail(birth, CRD_SPAWN_LIMIT);
     // A hard limit below the mark forbids it; the environment alone identifies the process then.
     if (spawn->mark != 0) set_soft_limit(RLIMIT_LOCKS, spawn->mark);
+    if (place_descriptors(spawn, &birth->report) == -1) fail(birth, CRD_SPAWN_DUP);
+    // From here on that user may stop, end or slow it.
     if (spawn->switches_user && !become_user(spawn)) fail(birth, spawn->step);
     // After the change of user, which clears it; and the parent may be gone already.
     if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1)
@@ -119,7 +146,7 @@ static int child(void *argument) {
         errno = ESRCH;
         fail(birth, CRD_SPAWN_PDEATHSIG);
     }
-    if (!set_scene(spawn)) fail(birth, spawn->step);
+    if (!enter(spawn)) fail(birth, spawn->step);
     syscall(SYS_execve, spawn->path, spawn->argv, spawn->envp);
     fail(birth, CRD_SPAWN_EXEC);
 }
@@ -171,40 +198,76 @@ static long clone3_calling(struct clone_args *args, int (*function)(void *), voi
 #endif
 }
 
-static pid_t clone_child(struct birth *birth, char *stack) {
-    struct crd_spawn *spawn = birth->spawn;
-    const uint64_t flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
-    struct clone_args args = {
+static struct clone_args clone_arguments(struct crd_spawn *spawn, uint64_t flags) {
+    return (struct clone_args){
         .flags = flags | CLONE_CLEAR_SIGHAND | (spawn->cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
         .pidfd = (uint64_t)(uintptr_t)&spawn->pidfd,
         .exit_signal = SIGCHLD,
-        .stack = (uint64_t)(uintptr_t)stack,
-        .stack_size = STACK_SIZE,
         .cgroup = spawn->cgroup >= 0 ? (uint64_t)spawn->cgroup : 0,
     };
+}
+
+/// Whether clone(2) may do what clone3(2) did not: kernels before 5.3 lack that, those before 5.5 know
+/// no CLONE_CLEAR_SIGHAND (EINVAL), and seccomp filters that do not know it answer EPERM.
+static bool may_do_without_clone3(const struct crd_spawn *spawn) {
+    return spawn->cgroup < 0 && (errno == ENOSYS || errno == EINVAL || errno == EPERM);
+}
+
+/// A child in our memory, which sleeps in the caller's frame until the child has left it, so one stack
+/// serves.
+static pid_t clone_child(struct birth *birth) {
+    _Alignas(16) char stack[STACK_SIZE];
+    struct crd_spawn *spawn = birth->spawn;
+    const uint64_t flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+    struct clone_args args = clone_arguments(spawn, flags);
+    args.stack = (uint64_t)(uintptr_t)stack;
+    args.stack_size = STACK_SIZE;
     birth->handlers_are_cleared = true;
     const long result = clone3_calling(&args, child, birth);
     if (result >= 0) return (pid_t)result;
     errno = (int)-result;
-    // Kernels before 5.3 lack it, those before 5.5 know no CLONE_CLEAR_SIGHAND (EINVAL), and seccomp
-    // filters that do not know it answer EPERM.
-    if (spawn->cgroup >= 0 || (errno != ENOSYS && errno != EINVAL && errno != EPERM)) return -1;
+    if (!may_do_without_clone3(spawn)) return -1;
     birth->handlers_are_cleared = false;
     return clone(child, stack + STACK_SIZE, (int)flags | SIGCHLD, birth, &spawn->pidfd);
 }
 
+/// A child with a copy of our memory, for which nobody waits.
+static pid_t fork_child(struct birth *birth) {
+    struct crd_spawn *spawn = birth->spawn;
+    int ends[2];
+    if (crd_pipe(ends) == -1) return -1;
+    birth->report = ends[1];
+    struct clone_args args = clone_arguments(spawn, CLONE_PIDFD);
+    birth->handlers_are_cleared = true;
+    long pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid == -1 && may_do_without_clone3(spawn)) {
+        birth->handlers_are_cleared = false;
+        // The order of the two behind the process descriptor differs between machines; both are 0.
+        pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &spawn->pidfd, 0, 0);
+    }
+    if (pid == 0) child(birth);
+    const int error = errno;
+    close(ends[1]);
+    if (pid == -1) {
+        close(ends[0]);
+        errno = error;
+        return -1;
+    }
+    spawn->report = ends[0];
+    return (pid_t)pid;
+}
+
 pid_t crd_spawn(struct crd_spawn *spawn) {
-    // The parent sleeps in this frame until the child has left it, so one stack serves.
-    _Alignas(16) char stack[STACK_SIZE];
-    struct birth birth = {.spawn = spawn, .parent = getpid()};
+    struct birth birth = {.spawn = spawn, .parent = getpid(), .report = -1};
     spawn->pidfd = -1;
+    spawn->report = -1;
     spawn->error = 0;
 
     // No handler of the parent's may run in the child, in the parent's memory.
     const kernel_sigset all = ~(kernel_sigset)0;
     kernel_sigset previous;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &previous, sizeof all);
-    const pid_t pid = clone_child(&birth, stack);
+    const pid_t pid = spawn->switches_user ? fork_child(&birth) : clone_child(&birth);
     if (pid == -1) {
         spawn->error = errno;
         spawn->step = CRD_SPAWN_CLONE;
@@ -222,10 +285,19 @@ pid_t crd_spawn(struct crd_spawn *spawn) {
     return pid;
 }
 
+bool crd_spawn_failure(int report, enum crd_spawn_step *step, int *error) {
+    struct failure failure;
+    if (read(report, &failure, sizeof failure) != sizeof failure) return false;
+    *step = failure.step;
+    *error = failure.error;
+    return true;
+}
+
 int crd_become(struct crd_spawn *spawn) {
     const struct birth birth = {.spawn = spawn, .handlers_are_cleared = false};
     default_signals(&birth);
-    if ((!spawn->switches_user || become_user(spawn)) && set_scene(spawn)) {
+    spawn->step = CRD_SPAWN_DUP;
+    if (place_descriptors(spawn, NULL) == 0 && (!spawn->switches_user || become_user(spawn)) && enter(spawn)) {
         spawn->step = CRD_SPAWN_EXEC;
         syscall(SYS_execve, spawn->path, spawn->argv, spawn->envp);
     }

@@ -516,7 +516,7 @@ public struct Scheduler: Sendable {
         case .check:
             modules[module.index].stage = .resting
             modules[module.index].echoes.endRun(at: now)
-            slotsInUse -= 1
+            if execution.stage != .stuck { slotsInUse -= 1 }
             switch outcome {
             case .unable(let reason):
                 modules[module.index].retry(execution.run, at: now)

@@ -12,6 +12,7 @@ import SystemPackage
 public final class Daemon {
     private let reactor: Reactor
     private let timer: TimerSource
+    private let alarm = Alarm()
     private let performer: Performer
     private let containment: any Containment
     private let paths: PathTriggers
@@ -67,7 +68,7 @@ public final class Daemon {
         umask(0o022)
         state = try StateDirectory(settings, logger: logger)
         reactor = try Reactor()
-        timer = try TimerSource()
+        timer = try TimerSource { [alarm] _ in alarm.hasGoneOff = true }
         let helpers = HelperProcess.Roll(reactor)
         mounts = Self.mountTable(logger)
         let map = mounts?.map ?? MountMap()
@@ -152,6 +153,7 @@ public final class Daemon {
             journal.settle(into: &events)
             paths.settle(into: &events)
             process(events)
+            judgeDeadlines()
             journal.note(events)
             paths.logOverflows()
             if childHasEnded {
@@ -183,7 +185,16 @@ public final class Daemon {
             state.trouble.retryAt,
         ]
         try timer.arm(deadlines.compactMap(\.self).min())
-        return try reactor.wait(into: &events, mayWait: !performer.forwarder.hasBacklog)
+        let mayWait = !performer.forwarder.hasBacklog && !alarm.hasGoneOff
+        return try reactor.wait(into: &events, mayWait: mayWait)
+    }
+
+    /// After all that has happened was taken in: where the daemon itself was held up, what ended
+    /// meanwhile did not end late.
+    private func judgeDeadlines() {
+        guard alarm.hasGoneOff, !reactor.mayHaveMore else { return }
+        alarm.hasGoneOff = false
+        process([.elapsed])
     }
 
     private static func mountTable(_ logger: Logger) -> MountTable? {
@@ -457,6 +468,11 @@ public final class Daemon {
         shown.sort { $0.name < $1.name }
         return ReactorInterface.Listing(daemon: daemon, modules: shown)
     }
+}
+
+/// Whether the deadline that the timer was set to has come.
+private final class Alarm {
+    var hasGoneOff = false
 }
 
 /// Signals that came and were not dealt with yet.

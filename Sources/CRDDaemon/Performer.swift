@@ -27,9 +27,6 @@ final class Performer {
     /// Tells the runs of this life of the daemon from those of others.
     private let runPrefix: String
     private let origin: RunMark.Origin
-    /// What a check reads, and the event file of a run without events; both empty for ever.
-    private let nothing: Descriptor
-    private let noEvents: MemoryFile
     private let supplies: SpawnSupplies
     private let kept: KeptOutputs
     /// The limit of open files that modules get, where the daemon's own was raised.
@@ -52,8 +49,6 @@ final class Performer {
         self.trouble = trouble
         supplies = SpawnSupplies(reactor)
         kept = KeptOutputs(reactor, reporter)
-        nothing = try .open("/dev/null", O_RDONLY)
-        noEvents = try supplies.eventFile([])
     }
 
     /// - Returns: what the scheduler must know at once.
@@ -114,7 +109,10 @@ final class Performer {
             case .check:
                 try module.installed.verify(under: rule)
                 try makeDirectories(of: module, id)
-            case .response: try module.installed.verify(role, under: rule)
+            case .response:
+                // What outlives the check writes no more into what the response reads.
+                closeOutputs(of: active)
+                try module.installed.verify(role, under: rule)
             }
             try containment.admit(active)
             try start(module, role, active)
@@ -122,8 +120,8 @@ final class Performer {
         } catch {
             unregister(active)
             if role == .check { forget(active) }
-            let isWritten = (error as? SpawnError)?.errno == .textFileBusy
-            return [isWritten ? .notReady(id, reason: "\(error)") : .unable(id, reason: "\(error)")]
+            let failure = error as? SpawnError
+            return [failure?.event(of: id) ?? .unable(id, reason: "\(error)")]
         }
     }
 
@@ -175,8 +173,9 @@ final class Performer {
         active.outputs.append((printed.source, printed.token))
         let told = try supplies.pipe(into: forwarded())
         active.outputs.append((told.source, told.token))
+        let nothing = try supplies.emptyInput()
         let input = try input(of: role, active)
-        let events = try events(of: active.run)
+        let events = try supplies.eventFile(active.run.events.text)
         let user = module.user(role)
         if let user {
             // Or it could not open its own /dev/stdout and /dev/stderr.
@@ -190,22 +189,18 @@ final class Performer {
             environment: module.environment(role, of: active.run, id: active.id),
             directory: module.installed.directory.string,
             descriptors: (
-                input?.descriptor ?? nothing.rawValue, printed.childEnd, told.childEnd,
-                (events ?? noEvents).descriptor
+                input?.descriptor ?? nothing.descriptor, printed.childEnd, told.childEnd,
+                events.descriptor
             ),
             user: user, cgroup: active.cgroup?.directoryDescriptor,
             openFiles: openFiles, mark: mark.processMark)
-        let process = try withExtendedLifetime((printed, told, input, events)) {
+        let process = try withExtendedLifetime((printed, told, nothing, input, events)) {
             try ChildProcess.spawn(request)
         }
         let source = ChildSource(
             process, of: active.module, outputs: [printed.source, told.source]
-        ) { [weak self] _ in
-            if mayStay {
-                self?.kept.take(active.outputs, of: active.prepared.name)
-                active.outputs = []
-            }
-            self?.unregister(active)
+        ) { [weak self] end in
+            self?.end(active, role, end, mayStay: mayStay)
         }
         do throws(SystemCallError) {
             active.token = try reactor.add(source)
@@ -224,12 +219,6 @@ final class Performer {
         return try MemoryFile(name: "crd-output", active.captured.bytes)
     }
 
-    /// Nil stands for an empty one.
-    private func events(of run: Run) throws(SystemCallError) -> MemoryFile? {
-        guard !run.events.lines.isEmpty else { return nil }
-        return try supplies.eventFile(run.events.text)
-    }
-
     private static func fields(
         _ name: String, _ role: Role, _ id: String, _ cause: Cause
     ) -> [LogOutput.Field] {
@@ -241,9 +230,31 @@ final class Performer {
 
     // MARK: Ending
 
+    private func end(
+        _ active: ActiveRun, _ role: Role, _ end: ChildSource.End, mayStay: Bool
+    ) {
+        if mayStay {
+            kept.take(active.outputs, of: active.prepared.name)
+            active.outputs = []
+        }
+        // Others of the run may be putting things in order, and must not get SIGPIPE for a word.
+        for output in active.outputs { output.source.outlivesChild = true }
+        letGo(of: active)
+        // Of a check that was not started nothing more is heard.
+        if case .unstarted = end, role == .check { forget(active) }
+    }
+
     private func unregister(_ active: ActiveRun) {
+        closeOutputs(of: active)
+        letGo(of: active)
+    }
+
+    private func closeOutputs(of active: ActiveRun) {
         for output in active.outputs { reactor.remove(output.token) }
         active.outputs = []
+    }
+
+    private func letGo(of active: ActiveRun) {
         if let token = active.token { reactor.remove(token) }
         active.token = nil
         active.process = nil
@@ -277,6 +288,8 @@ final class Performer {
     }
 
     private func forget(_ run: ActiveRun) {
+        for output in run.outputs { output.source.finish() }
+        closeOutputs(of: run)
         containment.release(run)
         active[run.module] = nil
     }

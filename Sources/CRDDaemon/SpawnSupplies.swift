@@ -2,6 +2,7 @@
 
 import CRDLinux
 import Glibc
+import SystemPackage
 
 /// What the next spawn needs of the kernel, made while nobody waits for it: between an event and
 /// its check there is then little more than the spawn itself.
@@ -24,6 +25,17 @@ final class SpawnSupplies {
         }
     }
 
+    /// /dev/null for one run: position, flags and locks of an open file are shared by all who have it.
+    final class Nothing {
+        private let file: Descriptor
+
+        var descriptor: CInt { file.rawValue }
+
+        init() throws(SystemCallError) {
+            file = try .open("/dev/null", O_RDONLY)
+        }
+    }
+
     /// Standard output and standard error.
     private static let pipesMax = 2
 
@@ -31,6 +43,7 @@ final class SpawnSupplies {
     private let scratch = PipeSource.Scratch()
     private var pipes: [Pipe] = []
     private var events: MemoryFile?
+    private var nothing: Nothing?
 
     init(_ reactor: Reactor) {
         self.reactor = reactor
@@ -42,6 +55,7 @@ final class SpawnSupplies {
         do throws(SystemCallError) {
             while pipes.count < Self.pipesMax { pipes.append(try Pipe(reactor, scratch)) }
             if events == nil { events = try Self.eventFile() }
+            if nothing == nil { nothing = try Nothing() }
         } catch {}
     }
 
@@ -51,7 +65,13 @@ final class SpawnSupplies {
         return pipe
     }
 
-    /// A `CRD_EVENTS` file.
+    /// What a check reads.
+    func emptyInput() throws(SystemCallError) -> Nothing {
+        defer { nothing = nil }
+        return if let nothing { nothing } else { try Nothing() }
+    }
+
+    /// A `CRD_EVENTS` file, of this run alone.
     func eventFile(_ text: [UInt8]) throws(SystemCallError) -> MemoryFile {
         let file = if let events { events } else { try Self.eventFile() }
         events = nil

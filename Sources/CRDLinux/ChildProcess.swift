@@ -9,6 +9,8 @@ public import SystemPackage
 public struct ChildProcess: ~Copyable {
     public let pid: PID
     public let pidfd: Descriptor
+    /// Nil where `spawn` has returned only after its execve(2).
+    private let report: StartReport?
 
     /// What to start, and as whom.
     public struct Request {
@@ -69,7 +71,8 @@ public struct ChildProcess: ~Copyable {
 
     /// Starts a process in a session of its own; see `crd_spawn` for all that is set in it.
     ///
-    /// - Throws: what failed in the child too, execve(2) included, with its errno.
+    /// - Throws: what failed in the child too, execve(2) included, with its errno; but where the
+    ///   request names a user, who might hold up the child, that is told by `startFailure`.
     public static func spawn(
         _ request: Request
     ) throws(SpawnError) -> ChildProcess {
@@ -79,7 +82,9 @@ public struct ChildProcess: ~Copyable {
             fill(&spawn, request, argv) { crd_spawn(&$0) }
         }
         guard pid > 0 else { throw SpawnError(spawn, request) }
-        return ChildProcess(pid: pid, pidfd: Descriptor(adopting: spawn.pidfd))
+        let report =
+            spawn.report < 0 ? nil : StartReport(Descriptor(adopting: spawn.report), request)
+        return ChildProcess(pid: pid, pidfd: Descriptor(adopting: spawn.pidfd), report: report)
     }
 
     /// Becomes the program in place of this one, as `spawn` would start it, but in our session, our
@@ -137,6 +142,15 @@ public struct ChildProcess: ~Copyable {
         _ = crd_pidfd_send_signal(pidfd.rawValue, signal)
     }
 
+    /// Why it could not be started: for one that has ended and that took on another user's rights.
+    /// Nil where it was started, and for all others.
+    public borrowing func startFailure() -> SpawnError? {
+        switch report {
+        case .some(let report): report.failure()
+        case .none: nil
+        }
+    }
+
     /// Collects how it ended, or nil if it has not (waitid(2), `P_PIDFD`).
     public borrowing func reap() throws(SystemCallError) -> Termination? {
         var code: CInt = 0
@@ -147,6 +161,29 @@ public struct ChildProcess: ~Copyable {
         guard result == 1 else { return nil }
         return code == CLD_EXITED
             ? .exited(UInt8(truncatingIfNeeded: status)) : .signaled(status)
+    }
+}
+
+/// Where a child tells why it could not be started, with what there is to say of that.
+private struct StartReport: ~Copyable {
+    private let pipe: Descriptor
+    private let path: String
+    private let directory: String
+    private let user: String?
+
+    init(_ pipe: consuming Descriptor, _ request: ChildProcess.Request) {
+        self.pipe = pipe
+        path = request.path
+        directory = request.directory
+        user = request.user?.name
+    }
+
+    borrowing func failure() -> SpawnError? {
+        var step = CRD_SPAWN_CLONE
+        var error: CInt = 0
+        guard crd_spawn_failure(pipe.rawValue, &step, &error) else { return nil }
+        return SpawnError(
+            step: step, errno: Errno(rawValue: error), path: path, directory: directory, user: user)
     }
 }
 
@@ -175,6 +212,12 @@ public struct SpawnError: Error, CustomStringConvertible {
         self.init(
             step: spawn.step, errno: Errno(rawValue: spawn.error), path: request.path,
             directory: request.directory, user: request.user?.name)
+    }
+
+    /// What that means to a module whose executable it was.
+    public func event(of module: ModuleID) -> Event {
+        errno == .textFileBusy
+            ? .notReady(module, reason: description) : .unable(module, reason: description)
     }
 
     /// Whether all was ready, and the kernel would not execute the file.

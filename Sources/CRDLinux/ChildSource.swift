@@ -8,14 +8,21 @@ public final class ChildSource: EventSource {
     public let module: ModuleID
     private let process: ChildProcess
     private let outputs: [PipeSource]
-    private let ended: (Termination) -> Void
+    private let ended: (End) -> Void
+
+    /// What became of the process.
+    public enum End {
+        case ended(Termination)
+        /// It ended before it was the executable.
+        case unstarted(SpawnError)
+    }
 
     /// - Parameters:
     ///   - outputs: drained before the end is told, so that nothing the process printed is missed.
     ///   - ended: called before the event is appended.
     public init(
         _ process: consuming ChildProcess, of module: ModuleID, outputs: [PipeSource],
-        ended: @escaping (Termination) -> Void
+        ended: @escaping (End) -> Void
     ) {
         self.process = process
         self.module = module
@@ -29,8 +36,12 @@ public final class ChildSource: EventSource {
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         guard let termination = try process.reap() else { return }
         for output in outputs { output.finish() }
-        ended(termination)
-        events.append(.exited(module, termination))
+        guard let failure = process.startFailure() else {
+            ended(.ended(termination))
+            return events.append(.exited(module, termination))
+        }
+        ended(.unstarted(failure))
+        events.append(failure.event(of: module))
     }
 
     /// Ends the process at once and collects it: nobody will watch it.

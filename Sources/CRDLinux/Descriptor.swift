@@ -32,6 +32,20 @@ public struct Descriptor: ~Copyable, Sendable {
         return Descriptor(adopting: fd)
     }
 
+    /// Opens a file for reading, unless it is no regular one, and waits for nobody: not for who should
+    /// open the other end of a FIFO, nor for who has a lease on the file, which is `EWOULDBLOCK`
+    /// (open(2), `O_NONBLOCK`; fcntl(2), `F_SETLEASE`).
+    ///
+    /// - Throws: `ENXIO` also where it is no regular file.
+    public static func openRegular(_ path: FilePath) throws(SystemCallError) -> Descriptor {
+        let file = try open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        guard FileStatus(of: file.rawValue)?.kind == .regular else {
+            throw SystemCallError(
+                function: "open", errno: .noSuchAddressOrDevice, subject: path.string)
+        }
+        return file
+    }
+
     /// A blocking stream to whoever listens at a Unix socket (connect(2), unix(7)).
     public static func connected(to path: FilePath) throws(SystemCallError) -> Descriptor {
         Descriptor(

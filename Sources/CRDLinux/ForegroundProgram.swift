@@ -108,7 +108,11 @@ public struct ForegroundProgram {
         let former = fileSizeMax.map { crd_limit_file_size($0) }
         defer { if let former { _ = crd_limit_file_size(former) } }
         let child = ChildSource(
-            try ChildProcess.spawn(request), of: ModuleID(0), outputs: [], ended: ended)
+            try ChildProcess.spawn(request), of: ModuleID(0), outputs: []
+        ) { end in
+            // As it names no user, the spawn itself would have failed.
+            if case .ended(let termination) = end { ended(termination) }
+        }
         do {
             _ = try reactor.add(child)
             _ = try reactor.add(out)

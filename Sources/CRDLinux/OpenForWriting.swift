@@ -13,8 +13,12 @@ public enum OpenForWriting {
 
     /// The same; nil where nobody can tell.
     static func find(_ path: FilePath) -> Bool? {
-        guard let file = try? Descriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
-            return nil
+        let file: Descriptor
+        do throws(SystemCallError) {
+            file = try .openRegular(path)
+        } catch {
+            // Somebody has a write lease on it, for which we do not wait.
+            return error.errno == .wouldBlock ? true : nil
         }
         if fcntl(file.rawValue, setLease, F_RDLCK) == 0 {
             _ = fcntl(file.rawValue, setLease, F_UNLCK)

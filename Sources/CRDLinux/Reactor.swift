@@ -46,6 +46,8 @@ public final class Reactor {
     /// Those among the sources that may have a backlog: few.
     private var backlogged: [(token: Token, source: any BackloggedSource)] = []
     private var ready = Array(repeating: epoll_event(), count: batch)
+    /// Whether the last turn served as many as it may, so that others may be ready too.
+    public private(set) var mayHaveMore = false
 
     /// Calls epoll_create1(2).
     public init() throws(SystemCallError) {
@@ -105,6 +107,7 @@ public final class Reactor {
                 epoll_wait(epoll.rawValue, buffer.baseAddress!, CInt(buffer.count), timeout)
             }
         }
+        mayHaveMore = Int(count) == ready.count
         for index in 0..<Int(count) {
             drain(Token(bits: ready[index].data.u64), into: &events, &failures)
         }

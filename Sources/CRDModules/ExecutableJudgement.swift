@@ -65,10 +65,7 @@ public struct ExecutableJudgement: Sendable {
     }
 
     private static func head(of path: FilePath) -> [UInt8]? {
-        guard let file = try? Descriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY),
-            FileStatus(of: file.rawValue)?.kind == .regular
-        else { return nil }
-        return try? file.readAll(limit: ExecutableHead.lengthMax)
+        return try? Descriptor.openRegular(path).readAll(limit: ExecutableHead.lengthMax)
     }
 
     private func isRegistered(_ path: FilePath, _ bytes: [UInt8]) -> Bool {

@@ -94,8 +94,9 @@ public struct InstalledModule: Sendable {
     public mutating func readContent() {
         var hasher = Hasher()
         for file in [check, response] {
-            guard let status = FileStatus(of: file), status.kind == .regular,
-                let bytes = try? Descriptor.open(file, O_RDONLY).readAll(limit: Self.contentMax)
+            // Its owner, who may be the user that a role runs as, must not hold us.
+            guard let status = FileStatus(of: file),
+                let bytes = try? Descriptor.openRegular(file).readAll(limit: Self.contentMax)
             else { continue }
             hasher.combine(status.size)
             hasher.combine(bytes)

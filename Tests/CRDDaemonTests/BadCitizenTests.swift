@@ -114,6 +114,33 @@ struct BadCitizenTests {
     }
 
     @Test(
+        "what it prints while it puts things in order is logged, whoever of it has ended",
+        arguments: Containment.available)
+    func lastWords(containment: Containment) async throws {
+        let world = try World(interval: "100ms", timeout: "500ms", grace: "60s")
+        let heir = try world.script(
+            """
+            trap 'echo last words >&2; echo done >"\(world.notes)/heir"; exit 0' TERM
+            : >'\(world.notes)/ready'
+            while :; do sleep 0.05; done
+            """, at: "heir")
+        try world.module(
+            "Heir",
+            check: untilReady(
+                in: world,
+                """
+                setsid '\(heir)' &
+                trap 'exit 0' TERM
+                while :; do sleep 0.05; done
+                """))
+        let arena = try Arena(containment, world)
+        _ = try await arena.start()
+        try await expectTimeout(of: "Heir", in: world)
+        #expect(world.notedLines("heir") == ["done"])
+        #expect(world.lines.contains("Heir: last words"))
+    }
+
+    @Test(
         "a check cannot leave a daemon behind that has cut every tie",
         arguments: Containment.available)
     func daemonising(containment: Containment) async throws {

@@ -208,17 +208,28 @@ struct ChildProcessTests {
 
     // MARK: Failures
 
+    /// Why it could not be started, be it as ourselves or as another user.
     private func failure(_ path: FilePath, directory: String = "/") -> (Errno, String)? {
         var shell = Shell("")
         shell.path = path.string
         shell.directory = directory
-        shell.user = geteuid() == 0 ? Self.nobody : nil
+        let failure = Self.failure(of: shell)
+        guard geteuid() == 0 else { return failure }
+        shell.user = Self.nobody
+        let others = Self.failure(of: shell)
+        return others?.0 == failure?.0 && others?.1 == failure?.1 ? failure : nil
+    }
+
+    private static func failure(of shell: Shell) -> (Errno, String)? {
         do {
-            try shell.start().end()
+            let process = try shell.start()
+            _ = try process.wait()
+            return process.startFailure().map { ($0.errno, $0.description) }
         } catch let error as SpawnError {
             return (error.errno, error.description)
-        } catch {}
-        return nil
+        } catch {
+            return nil
+        }
     }
 
     private static let absent =
@@ -274,12 +285,14 @@ struct ChildProcessTests {
         await #expect(processExitsWith: .success) {
             func open() -> Int { Directory.entries(of: "/proc/self/fd").count }
             func start(_ path: String, in directory: String, descriptor: CInt = 0) {
-                _ = try? ChildProcess.spawn(
-                    .init(
-                        path: path, environment: CStringBlock(), directory: directory,
-                        descriptors: (0, 1, 2, descriptor))
-                )
-                .wait()
+                for user in geteuid() == 0 ? [nil, Self.nobody] : [nil] {
+                    _ = try? ChildProcess.spawn(
+                        .init(
+                            path: path, environment: CStringBlock(), directory: directory,
+                            descriptors: (0, 1, 2, descriptor), user: user)
+                    )
+                    .wait()
+                }
             }
             start("/nowhere", in: "/")
             let before = open()

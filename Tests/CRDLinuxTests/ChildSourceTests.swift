@@ -17,7 +17,7 @@ struct ChildSourceTests {
         var told: Termination?
         var finishesBefore = 0
         let source = ChildSource(process, of: ModuleID(7), outputs: [pipe]) {
-            told = $0
+            if case .ended(let termination) = $0 { told = termination }
             finishesBefore = sink.finishes
         }
         let token = try reactor.add(source)

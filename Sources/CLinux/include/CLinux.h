@@ -54,6 +54,9 @@ struct crd_spawn {
 
     /// Out: readable when the process has ended; close-on-exec.
     int pidfd;
+    /// Out: where one that takes on another user's rights says why it could not be started, see
+    /// crd_spawn_failure; non-blocking and close-on-exec. -1 for all others.
+    int report;
     /// Out: why it failed, and at what.
     int error;
     enum crd_spawn_step step;
@@ -75,8 +78,16 @@ struct crd_bell {
 /// clone(2)), so the time it takes does not grow with the caller's memory. The caller sleeps
 /// meanwhile, all its signals blocked.
 ///
+/// One that takes on another user's rights has a copy of the memory instead (fork(2)), and the caller
+/// does not wait: that user may stop the child before its execve, which the caller would sleep through
+/// in the kernel, for as long as that user likes.
+///
 /// \returns the process id, or -1 with `error` and `step` set; no process is left then.
 pid_t crd_spawn(struct crd_spawn *spawn);
+
+/// Why a process that has ended could not be started, as it said itself.
+/// \returns whether it did.
+bool crd_spawn_failure(int report, enum crd_spawn_step *step, int *error);
 
 /// Becomes the program in place of this one, with all that crd_spawn sets in its child but the
 /// session, the cgroup and the parent-death signal.
@@ -94,7 +105,7 @@ uint64_t crd_ignored_signals(void);
 /// malloc_trim(3).
 void crd_trim_memory(void);
 
-/// memfd_create(2), close-on-exec, sealable.
+/// memfd_create(2), close-on-exec, sealable, mode 0444.
 int crd_memfd_create(const char *name);
 /// Seals a memory file against any change, also of its seals (fcntl(2), F_ADD_SEALS).
 int crd_memfd_seal(int fd);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+/// Goal: the user that a role runs as holds up nobody but itself.
+/// Method: the role of one user, who attacks, beside a module of root's with a path trigger, which must
+/// be answered all the time. Each test has a system user of its own, since that user's processes are
+/// all fair game to it.
+@Suite(
+    "G15: The user that a role runs as", .takesTurns,
+    .enabled(if: Attacker.isPossible, "\(Attacker.needs)"))
+struct RoleUserTests {
+    private static func world(timeout: String = "300ms") throws -> World {
+        let world = try World(interval: "100ms", timeout: timeout, grace: "100ms")
+        try world.makeDirectory("watched")
+        try world.module(
+            "Witness", check: "echo x >>'\(world.notes)/witness'; exit 1",
+            manifest: """
+                interval = "1h"
+                cooldown = "0s"
+                [[trigger.path]]
+                path = "\(world.directory)/watched"
+                """)
+        return world
+    }
+
+    /// A file that appears is noticed: for as long as `isOver` says.
+    private static func witnessGoesOn(
+        _ world: World, until isOver: () throws -> Bool,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        var number = 0
+        repeat {
+            number += 1
+            let before = world.notedLines("witness").count
+            try world.write("", to: "watched/\(number)")
+            try await eventually("the witness is checked", sourceLocation: sourceLocation) {
+                world.notedLines("witness").count > before
+            }
+        } while try !isOver()
+    }
+
+    @Test("may stop every process of its own: the daemon does not wait for one")
+    func stops() async throws {
+        let world = try Self.world()
+        try world.module("Held", check: "exit 1", manifest: "user = 'games'")
+        try await world.start()
+        try await world.runs(1, of: "Held")
+        let attacker = try Attacker("games", "while :; do kill -STOP -1; done")
+        // Some of them are hit between the change of user and execve(2).
+        let before = try world.listed("Held").runs
+        try await Self.witnessGoesOn(world) { try world.listed("Held").runs > before + 30 }
+        try await attacker.end()
+        #expect(try world.listed("Held").state != "stuck")
+        #expect(try await world.stop() == 0)
+    }
+
+    @Test("may own an executable and have a lease on it: nobody else waits")
+    func lease() async throws {
+        let world = try Self.world()
+        let module = try world.module("Leased", check: "exit 1", manifest: "user = 'news'")
+        let check = "\(module)/check"
+        Attacker.give(check, to: "news")
+        try await world.start()
+        try await world.runs(1, of: "Leased")
+        // F_SETLEASE with F_WRLCK, kept however often the kernel asks for it back.
+        let attacker = try Attacker(
+            "news",
+            """
+            exec perl -e '
+                $SIG{IO} = "IGNORE";
+                while (1) {
+                    my $file;
+                    if (open($file, "+<", $ARGV[0]) && fcntl($file, 1024, 1)) {
+                        open(my $note, ">", $ARGV[1]);
+                        sleep 1000;
+                    }
+                    select(undef, undef, undef, 0.01);
+                }' '\(check)' '\(world.notes)/leased'
+            """)
+        try await eventually("the lease is had") { world.note("leased") != nil }
+        let before = try world.listed("Leased").runs
+        try world.write("user = 'news'\ninterval = '150ms'\n", to: "modules/Leased/module.toml")
+        utimes(check, nil)
+        try await Self.witnessGoesOn(world) { try world.listed("Leased").runs > before + 2 }
+        #expect(try world.listed("Leased").last?.check == "timeout")
+        try await attacker.end()
+        try await eventually("it is run as before") {
+            try world.listed("Leased").last?.check == "exit code 1"
+        }
+        #expect(try await world.stop() == 0)
+    }
+
+    @Test("gets no open file that another run has, and none that it can write or put anything on")
+    func openFiles() async throws {
+        let world = try Self.world()
+        let look = "for fd in 0 3; do stat -L -c '%i %a %F' /dev/fd/$fd; done"
+        try world.module(
+            "Look", check: "{ \(look); } >>'\(world.notes)/look'; exit 1",
+            manifest: "user = 'uucp'")
+        try await world.start()
+        try await world.runs(3, of: "Look")
+        let files = world.notedLines("look").filter { $0.hasSuffix("regular empty file") }
+        #expect(files.count >= 3)
+        #expect(files.allSatisfy { $0.contains(" 444 ") }, "\(files)")
+        #expect(Set(files).count == files.count, "another file for each run: \(files)")
+        #expect(try await world.stop() == 0)
+    }
+
+    @Test("is told why its executable cannot be started, as others are")
+    func failures() async throws {
+        let world = try Self.world()
+        try world.module("Foreign", check: "#!/nowhere/sh\n", manifest: "user = 'uucp'")
+        try world.module("Closed", check: "exit 1", manifest: "user = 'uucp'")
+        try world.module(
+            "Reacts", check: "exit 0", response: "#!/nowhere/sh\n", manifest: "user = 'uucp'")
+        chmod("\(world.directory)/modules/Closed", 0o700)
+        try await world.start()
+        for (name, reason) in [
+            ("Foreign", "the interpreter its #! line names, is not there"),
+            ("Closed", "chdir '\(world.directory)/modules/Closed': Permission denied"),
+            ("Reacts", "the interpreter its #! line names, is not there"),
+        ] {
+            try await eventually("\(name) fails") {
+                let module = try world.listed(name)
+                return module.state == "failed" && module.reason?.contains(reason) == true
+            }
+        }
+        chmod("\(world.directory)/modules/Closed", 0o755)
+        try await eventually("it is well again") { try world.listed("Closed").state != "failed" }
+        #expect(try await world.stop() == 0)
+    }
+
+    @Test("is not found late where it was the daemon that came late") func heldUp() async throws {
+        let world = try Self.world(timeout: "5s")
+        try world.module(
+            "Ends",
+            check: """
+                : >'\(world.notes)/begun'
+                until [ -e '\(world.notes)/go' ]; do sleep 0.01; done
+                : >'\(world.notes)/ended'
+                exit 1
+                """, manifest: "interval = '1h'")
+        try world.module("Ticks", check: "exit 1")
+        let daemon = try await world.start()
+        try await eventually("it has begun") { world.note("begun") != nil }
+        daemon.send(SIGSTOP)
+        // First of all a deadline passes, then the check ends, then its time would be over.
+        try await Task.sleep(for: .seconds(1))
+        try world.write("", to: "notes/go")
+        try await eventually("it has ended") { world.note("ended") != nil }
+        try await Task.sleep(for: .seconds(6))
+        daemon.send(SIGCONT)
+        try await world.runs(1, of: "Ends")
+        #expect(try world.listed("Ends").last?.check == "exit code 1")
+        #expect(try await world.stop() == 0)
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+
+/// A shell script of a user whom root does not trust.
+struct Attacker {
+    private let program: Program
+
+    static let isPossible =
+        Surroundings.isRoot && ["setpriv", "perl"].allSatisfy { Surroundings.find($0) != nil }
+    static let needs = "needs root, setpriv and perl"
+
+    /// - Parameter user: a system user that nothing else runs as.
+    init(_ user: String, _ script: String) throws {
+        program = try Program(
+            [
+                Surroundings.find("setpriv") ?? "setpriv", "--reuid", user, "--regid", user,
+                "--clear-groups", "/bin/sh", "-c", script,
+            ], environment: World.environment, output: "/dev/null", errors: "/dev/null")
+    }
+
+    func end() async throws {
+        program.send(SIGKILL)
+        _ = try await program.end()
+    }
+
+    static func give(_ path: String, to user: String) {
+        guard let entry = getpwnam(user) else { return }
+        chown(path, entry.pointee.pw_uid, entry.pointee.pw_gid)
+    }
+}
