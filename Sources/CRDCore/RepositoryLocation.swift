@@ -151,6 +151,60 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         return shown
     }
 
+    // MARK: For git
+
+    /// A name and a password for the host of a URL.
+    public struct Credentials: Hashable, Sendable {
+        /// Scheme, host and port: whom they are for.
+        public let origin: String
+        public let user: String
+        /// Empty where there is a token alone, which stands in the user's place.
+        public let password: String
+    }
+
+    /// The URL as an argument of a program, which every user can read (ps(1)): over HTTP without what
+    /// stands before the host, which is in `credentials`.
+    public var publicURL: String {
+        guard let user = httpUser else { return url }
+        return String(url[..<user.startIndex] + url[user.endIndex...].dropFirst())
+    }
+
+    /// What stands before the host, over HTTP; nil where nothing does.
+    public var credentials: Credentials? {
+        guard let user = httpUser else { return nil }
+        let host = url[user.endIndex...].dropFirst().prefix { $0 != "/" && $0 != "?" }
+        let parts = user.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        return Credentials(
+            origin: String(url[..<user.startIndex] + host), user: Self.decoded(parts[0]),
+            password: parts.count > 1 ? Self.decoded(parts[1]) : "")
+    }
+
+    /// Why git must not be given the URL, completing "LOCATION …", and what to write instead.
+    public var secretObjection: String? {
+        guard Self.isHTTP(url) else {
+            guard Self.secretUser(of: url) != nil else { return nil }
+            return
+                "has what may be a password before its host, which its protocol has no use for, and "
+                + "which every user of this machine could read while git runs; leave it out"
+        }
+        if url.contains("?") {
+            return
+                "has a '?', and every user of this machine could read what follows while git runs; "
+                + "write a token before the host: https://TOKEN@HOST/PATH, or https://USER:TOKEN@HOST/PATH"
+        }
+        guard let credentials else { return nil }
+        let isPlain = [credentials.user, credentials.password].allSatisfy {
+            $0.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
+        }
+        return isPlain ? nil : "has control characters in what stands before its host"
+    }
+
+    private static func isHTTP(_ url: String) -> Bool {
+        ["http", "https"].contains(scheme(of: url))
+    }
+
+    private var httpUser: Substring? { Self.isHTTP(url) ? Self.user(of: url) : nil }
+
     private static let secretMin = 4
 
     /// Without percent signs before two digits.

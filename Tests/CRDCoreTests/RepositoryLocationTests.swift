@@ -107,6 +107,40 @@ struct RepositoryLocationTests {
     }
 
     @Test(
+        "G15: is given to git without what may be secret, and without that it is used as before",
+        arguments: [
+            ("https://me:sec%40ret@example.org/a", "https://example.org/a", "me", "sec@ret"),
+            ("http://me:a:b@example.org:80/a@c", "http://example.org:80/a@c", "me", "a:b"),
+            ("https://token@[::1]:8443/a", "https://[::1]:8443/a", "token", ""),
+            ("https://example.org/a", "https://example.org/a", nil, ""),
+            ("ssh://git@example.org/a", "ssh://git@example.org/a", nil, ""),
+            ("git@example.org:a", "git@example.org:a", nil, ""),
+            ("/srv/a?b", "/srv/a?b", nil, ""), ("file:///srv/a?b", "file:///srv/a?b", nil, ""),
+        ] as [(String, String, String?, String)])
+    func handed(text: String, url: String, user: String?, password: String) throws {
+        let location = try RepositoryLocation(parsing: text, from: nil)
+        #expect(location.publicURL == url)
+        #expect(location.credentials?.user == user)
+        #expect(location.credentials?.password == user.map { _ in password })
+        #expect(location.credentials.map { url.hasPrefix("\($0.origin)/") } ?? true)
+        #expect(location.secretObjection == nil)
+    }
+
+    @Test(
+        "G15: is not given to git where the secret cannot be taken out",
+        arguments: [
+            ("https://example.org/a?private_token=x", "has a '?'"),
+            ("http://me:secret@example.org/a?b", "has a '?'"),
+            ("ssh://me:secret@example.org/a", "has what may be a password"),
+            ("git://token@example.org/a", "has what may be a password"),
+            ("https://me:a%0Ab@example.org/a", "has control characters"),
+        ])
+    func objected(text: String, reason: String) throws {
+        let location = try RepositoryLocation(parsing: text, from: nil)
+        #expect(location.secretObjection?.hasPrefix(reason) == true)
+    }
+
+    @Test(
         "is known to ssh by its host, and its port where that is another",
         arguments: [
             ("ssh://git@example.org/a", "example.org"), ("ssh://example.org:22/a", "example.org"),

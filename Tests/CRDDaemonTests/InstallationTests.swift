@@ -109,6 +109,57 @@ struct InstallationTests {
         #expect(missing.errors.contains("there is no git repository at \(server.url)/git/none.git"))
     }
 
+    /// The arguments of every process that has to do with a URL.
+    private static func arguments(of url: String) -> [String] {
+        Processes.executing(url).map { Processes.arguments(of: $0).joined(separator: " ") }
+    }
+
+    @Test(
+        "G15: over HTTP with a password, which no program has among its arguments",
+        .enabled(if: WebServer.isPossible, "\(WebServer.needs)"),
+        arguments: [
+            ("me:se%40cret%3A%25", "me:se@cret:%"), ("tok%2Fen-of-mine", "tok/en-of-mine:"),
+        ])
+    func password(written: String, meant: String) async throws {
+        _ = try await queue()
+        try await repository.git("clone", "--quiet", "--bare", ".", "\(world.directory)/git/q.git")
+        let gate = "\(world.directory)/gate"
+        let server = try await WebServer(
+            [
+                "--git-root", "\(world.directory)/git", "--git-user", meant, "--git-until", gate,
+            ], in: world.directory)
+        let place = "\(server.url.dropFirst("http://".count))/git/q.git"
+        let text = try String(contentsOfFile: world.configuration, encoding: .utf8)
+        try world.write(text + "repository = \"http://\(written)@\(place)\"\n", to: "crd.conf")
+        let install = try world.begin(["--install", "--yes", "queue"])
+        // It waits for an answer, to which the password has led it.
+        var seen: [String] = []
+        try await eventually("git has asked") {
+            if install.hasEnded { throw Trouble("it ended at once: \(world.said())") }
+            seen = Self.arguments(of: place)
+            return seen.contains { $0.contains("remote-http") }
+        }
+        try world.write("", to: "gate")
+        while !install.hasEnded {
+            seen += Self.arguments(of: place)
+            try await Task.sleep(for: .milliseconds(1))
+        }
+        #expect(try await install.end() == 0, "\(world.said())")
+        let secrets = [written, meant] + written.split(separator: ":").map(String.init).suffix(1)
+        for secret in secrets {
+            #expect(!seen.contains { $0.contains(secret) }, "\(secret): \(seen)")
+            #expect(!world.said().contains(secret), "\(world.said())")
+        }
+        #expect(try await world.crd(["-x", "queue"]).code == 7)
+        // The receipt still leads there.
+        let upgrade = try await world.crd(["upgrade", "queue"])
+        #expect(upgrade.code == 0, "\(upgrade)")
+
+        let wrong = try await world.install("other", "-l", "http://me:no-such-word@\(place)")
+        #expect(wrong.code == 1 && !wrong.errors.contains("no-such-word"), "\(wrong)")
+        #expect(wrong.errors.contains("takes neither the name nor the password"), "\(wrong)")
+    }
+
     @Test("from the repository of crd.conf; where there is none, it says how to set it")
     func configured() async throws {
         _ = try await queue()

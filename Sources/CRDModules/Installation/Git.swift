@@ -12,7 +12,7 @@ struct Git {
     let directory: FilePath
     private let console: InstallationConsole
     private let program: String
-    private let environment: CStringBlock
+    private let variables: [String: String]
 
     private static let fetchTimeout = Duration.seconds(600)
     /// For what needs no network.
@@ -31,7 +31,7 @@ struct Git {
         self.program = program
         self.directory = directory
         self.console = console
-        environment = Self.environment(in: directory, runID)
+        variables = Self.variables(in: directory, runID)
     }
 
     private var repository: FilePath { directory.appending("git") }
@@ -66,6 +66,9 @@ struct Git {
     func fetch(
         _ location: RepositoryLocation, _ ref: GitReference
     ) throws(InstallationFailure) -> String {
+        if let objection = location.secretObjection {
+            throw InstallationFailure("\(location) \(objection)")
+        }
         try refuseForeign(location)
         do throws(SystemCallError) {
             try Directory.makeNew(directory, mode: 0o700)
@@ -80,7 +83,7 @@ struct Git {
         try run(
             ["fetch"] + progress + [
                 "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance",
-                "--end-of-options", location.url, "+\(ref):refs/crd/fetched",
+                "--end-of-options", location.publicURL, "+\(ref):refs/crd/fetched",
             ], location, ref, isFetch: true)
         let commit = try run(["rev-parse", "--verify", "refs/crd/fetched^{commit}"], location, ref)
         return String(decoding: commit, as: UTF8.self).filter { $0 != "\n" }
@@ -199,7 +202,8 @@ struct Git {
         let program = ForegroundProgram(
             path: program,
             arguments: (isInit ? [] : ["--git-dir=\(repository)"]) + arguments,
-            environment: environment, directory: (workTree ?? directory).string,
+            environment: environment(for: isFetch ? location.credentials : nil),
+            directory: (workTree ?? directory).string,
             timeout: isFetch ? Self.fetchTimeout : Self.timeout, grace: .seconds(2),
             fileSizeMax: isFetch ? Self.fetchSizeMax : nil)
         let output = CapturedOutput(limit: limit)
@@ -279,7 +283,33 @@ struct Git {
         "http.lowSpeedLimit": "1000", "http.lowSpeedTime": "60",
     ]
 
-    private static func environment(in directory: FilePath, _ runID: String) -> CStringBlock {
+    /// Answers git's question for a name and a password (gitcredentials(7)) with what only this user
+    /// can read. printf is the shell's own, so the values are no program's arguments.
+    private static let credentialHelper =
+        "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' "
+        + "\"$CRD_GIT_USER\" \"$CRD_GIT_PASSWORD\"; }; f"
+
+    /// - Parameter credentials: for their origin alone, wherever that redirects.
+    private func environment(for credentials: RepositoryLocation.Credentials?) -> CStringBlock {
+        var variables = variables
+        // In this order: an empty helper forgets those before it.
+        var settings = Self.settings.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        if let credentials {
+            settings.append(("credential.\(credentials.origin).helper", Self.credentialHelper))
+            variables["CRD_GIT_USER"] = credentials.user
+            variables["CRD_GIT_PASSWORD"] = credentials.password
+        }
+        for (index, (key, value)) in settings.enumerated() {
+            variables["GIT_CONFIG_KEY_\(index)"] = key
+            variables["GIT_CONFIG_VALUE_\(index)"] = value
+        }
+        variables["GIT_CONFIG_COUNT"] = "\(settings.count)"
+        var block = CStringBlock()
+        for (name, value) in variables.sorted(by: { $0.key < $1.key }) { block.append(name, value) }
+        return block
+    }
+
+    private static func variables(in directory: FilePath, _ runID: String) -> [String: String] {
         var variables = [
             "PATH": CommonEnvironment.path, "LC_ALL": "C.UTF-8", "LANGUAGE": "",
             "HOME": directory.string, "TMPDIR": directory.string, "XDG_CONFIG_HOME": "/dev/null",
@@ -302,13 +332,6 @@ struct Git {
                 variables[name] = absolute(value)
             }
         }
-        for (index, setting) in settings.sorted(by: { $0.key < $1.key }).enumerated() {
-            variables["GIT_CONFIG_KEY_\(index)"] = setting.key
-            variables["GIT_CONFIG_VALUE_\(index)"] = setting.value
-        }
-        variables["GIT_CONFIG_COUNT"] = "\(settings.count)"
-        var block = CStringBlock()
-        for (name, value) in variables.sorted(by: { $0.key < $1.key }) { block.append(name, value) }
-        return block
+        return variables
     }
 }

@@ -153,6 +153,11 @@ enum GitComplaint {
         if text.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
             return changedHost(location)
         }
+        if text.contains("Authentication failed"), location.credentials != nil {
+            return
+                "\(location) takes neither the name nor the password, or token, in its URL; check "
+                + "them (git says: \(said))"
+        }
         let meaning = meanings.first { $0.words.contains(where: text.contains) }
         guard let meaning else { return "git cannot read \(location): \(said)" }
         return "\(meaning.sentence("\(location)", "\(ref)")) (git says: \(said))"
