@@ -13,7 +13,7 @@ public struct LogOutput: Sendable {
 
         public init(_ name: String, _ value: String) {
             self.name = name
-            self.value = value
+            self.value = PlainText.of(value)
         }
     }
 
@@ -35,8 +35,10 @@ public struct LogOutput: Sendable {
     /// Writes what the reader had no room for until now, since the program ends.
     public func finish() { channel.finish() }
 
-    /// Writes one line of the daemon's own.
+    /// Writes one line of the daemon's own. Whatever it quotes cannot make another line of it, nor
+    /// command the terminal that it is read on.
     public func write(_ text: String, _ priority: LogPriority, _ fields: [Field]) {
+        let text = PlainText.of(text)
         guard !isJournal else {
             return sendToJournal("crd", text.utf8, priority, fields)
         }
@@ -57,7 +59,8 @@ public struct LogOutput: Sendable {
         guard !isJournal else {
             return sendToJournal("crd.\(module)", text, priority, fields)
         }
-        channel.write(Array("\(module): ".utf8) + text + [UInt8(ascii: "\n")])
+        channel.write(
+            Array("\(module): ".utf8) + PlainText.of(line: text) + [UInt8(ascii: "\n")])
     }
 
     private func sendToJournal(

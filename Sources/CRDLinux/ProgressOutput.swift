@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CRDCore
 import Glibc
 
 /// What git says, kept for a message, of which only its own progress is shown: what a server has it
@@ -26,7 +27,8 @@ public final class ProgressOutput: OutputSink {
             guard byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\n") else { continue }
             let text = String(decoding: line, as: UTF8.self)
             if Self.shown.contains(where: text.hasPrefix) {
-                _ = write(descriptor, line, line.count)
+                let plain = Array(PlainText.of(String(text.dropLast())).utf8) + [byte]
+                _ = write(descriptor, plain, plain.count)
             }
             line = []
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import ArgumentParser
+import CRDCore
 import CRDDaemon
 import CRDModules
 import Glibc
@@ -59,8 +60,26 @@ struct CRD: ParsableCommand {
             finishOutput()
             exit()
         } catch {
-            exit(withError: error)
+            end(with: error)
         }
+    }
+
+    /// As the parser would end, but for what it would print as it is: words that somebody else may
+    /// have put into our arguments.
+    private static func end(with error: any Error) -> Never {
+        let code = exitCode(for: error)
+        let text = fullMessage(for: error)
+        if code.isSuccess {
+            if !text.isEmpty { StandardOutput.say(text: text) }
+        } else if !text.isEmpty {
+            // The message quotes arguments; what follows it is how the command is called.
+            let message = message(for: error)
+            let shown =
+                message.isEmpty ? text : text.replacing(message, with: PlainText.of(message))
+            StandardError.say(text: shown)
+        }
+        finishOutput()
+        exit(withError: code)
     }
 
     /// What nobody has got was not done; a reader that has gone away wants no more.

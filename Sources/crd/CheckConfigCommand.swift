@@ -16,7 +16,7 @@ struct CheckConfigCommand: ConfiguredCommand {
 
     @OptionGroup var options: ConfigurationOption
 
-    func say(_ complaint: Diagnostic) { print(complaint) }
+    func say(_ complaint: Diagnostic) { StandardOutput.say(complaint) }
 
     func run() throws {
         let file = ConfigurationFile(options.file)
@@ -28,7 +28,7 @@ struct CheckConfigCommand: ConfiguredCommand {
                 file.configuration, switchesUsers: true, judgement: ExecutableJudgement())
             complaints += shelf.contents().allComplaints
         }
-        for complaint in complaints { print(complaint) }
+        for complaint in complaints { StandardOutput.say(complaint) }
         if !complaints.errors.isEmpty { throw ExitCode.failure }
     }
 }

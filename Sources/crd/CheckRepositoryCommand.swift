@@ -23,7 +23,7 @@ struct CheckRepositoryCommand: ConfiguredCommand {
         let check = try ModuleConsole.run {
             try RepositoryCheck(of: FilePath(directory))
         }
-        for complaint in check.complaints + check.warnings { print(complaint) }
+        for complaint in check.complaints + check.warnings { StandardOutput.say(complaint) }
         guard check.complaints.isEmpty else { throw ExitCode.failure }
         StandardError.say("\(check.count) module\(check.count == 1 ? "" : "s"), no errors")
     }

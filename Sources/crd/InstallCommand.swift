@@ -48,7 +48,7 @@ struct InstallCommand: ConfiguredCommand {
     static func report(_ outcome: Installer.Outcome, _ file: ConfigurationFile, _ what: String) {
         let receipt = outcome.receipt
         let signer = receipt.signer.map { ", signed by \($0)" } ?? ""
-        print(
+        StandardOutput.say(
             "\(what) \(receipt.name), a \(receipt.kind.rawValue) module: commit \(receipt.commit)\(signer)"
         )
         for complaint in outcome.complaints {

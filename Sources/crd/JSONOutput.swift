@@ -4,9 +4,9 @@ import FoundationEssentials
 
 /// What `--json` prints.
 enum JSONOutput {
-    static func print(_ value: some Encodable) throws {
+    static func write(_ value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        Swift.print(String(decoding: try encoder.encode(value), as: UTF8.self))
+        StandardOutput.say(json: String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 }

@@ -25,8 +25,8 @@ struct ListCommand: ConfiguredCommand {
         // A file that was broken since is no reason not to ask the daemon that runs.
         let file = ConfigurationFile(options.file)
         let listing = try listing(file)
-        if json { return try JSONOutput.print(listing) }
-        for line in Self.table(listing.modules) { print(line) }
+        if json { return try JSONOutput.write(listing) }
+        for line in Self.table(listing.modules) { StandardOutput.say(line) }
         let told = listing.daemon?.complaints ?? []
         // What the daemon has not read yet.
         let news = file.complaints.map(\.description).filter { complaint in

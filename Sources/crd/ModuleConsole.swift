@@ -40,7 +40,7 @@ enum ModuleConsole {
         do {
             return try body()
         } catch let error as InstallationFailure {
-            StandardError.say(error.description)
+            StandardError.say(lines: error.lines)
             throw ExitCode.failure
         } catch let error as SystemCallError {
             StandardError.say(error.description)

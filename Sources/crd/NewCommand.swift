@@ -56,7 +56,7 @@ struct NewCommand: ConfiguredCommand {
         let directory = try ModuleConsole.run {
             try template.write(file, console: ModuleConsole.make(file))
         }
-        print("made \(directory)")
+        StandardOutput.say("made \(directory)")
         if !support && !file.configuration.autoReload {
             StandardError.say("'auto-reload' is off: crd reload puts it in force")
         }

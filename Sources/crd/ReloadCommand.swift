@@ -45,7 +45,7 @@ struct ReloadCommand: ConfiguredCommand {
     /// - Returns: all that is refused.
     private static func reload(_ file: ConfigurationFile, _ socket: FilePath) throws -> [String] {
         do {
-            print(story(try ControlClient.reload(at: socket)))
+            StandardOutput.say(story(try ControlClient.reload(at: socket)))
             return try complaintsOfExecutables(file, socket)
         } catch let error as ControlClient.ReloadRefused {
             let told = Set(error.complaints)

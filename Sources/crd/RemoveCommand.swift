@@ -32,7 +32,7 @@ struct RemoveCommand: ConfiguredCommand {
         try ModuleConsole.run {
             try Remover(file, console: ModuleConsole.make(file)).remove(name, force: force)
         }
-        print("removed \(name)")
+        StandardOutput.say("removed \(name)")
         if !file.configuration.autoReload {
             StandardError.say("'auto-reload' is off: crd reload has the daemon let go of it")
         }

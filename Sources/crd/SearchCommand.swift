@@ -31,12 +31,12 @@ struct SearchCommand: ConfiguredCommand {
                 term, in: location, at: reference, try ModuleConsole.make(file))
         }
         if json {
-            try JSONOutput.print(found)
+            try JSONOutput.write(found)
         } else {
             let width = found.map(\.name.count).max() ?? 0
             for module in found {
                 let space = String(repeating: " ", count: width - module.name.count)
-                print(
+                StandardOutput.say(
                     "\(module.name)\(space)  \(module.kind.rawValue)  \(module.description ?? "")")
             }
         }

@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CRDCore
 import CRDLinux
 import Glibc
 
-/// Where messages to the person at the terminal go.
+/// Where messages to the person at the terminal go. Nothing else prints there, as with
+/// `StandardOutput`.
 enum StandardError {
     /// - Parameter interruption: after which a reader that does not read is not waited for.
     static func say(_ message: String, unless interruption: Interruption? = nil) {
-        write("crd: \(message)\n", unless: interruption)
+        write("crd: \(PlainText.of(message))\n", unless: interruption)
     }
 
+    /// One message of several lines.
+    static func say(lines: [String]) {
+        write("crd: \(lines.map(PlainText.of).joined(separator: "\n"))\n")
+    }
+
+    /// Text of our own, with its line ends and tabs.
+    static func say(text: String) { write("\(PlainText.lines(text))\n") }
+
     /// Without the end of a line: somebody is to answer there.
-    static func ask(_ question: String) { write(question) }
+    static func ask(_ question: String) { write(PlainText.of(question)) }
 
     private static func write(_ text: String, unless interruption: Interruption? = nil) {
         var text = text

@@ -33,7 +33,7 @@ struct VerifyCommand: ConfiguredCommand {
             try ModuleVerification.all(file.configuration, only: name)
         }
         if json {
-            try JSONOutput.print(found)
+            try JSONOutput.write(found)
         } else {
             for module in found { Self.show(module) }
         }
@@ -49,7 +49,7 @@ struct VerifyCommand: ConfiguredCommand {
         for (word, paths) in [
             ("changed", module.changed), ("missing", module.missing), ("extra", module.extra),
         ] {
-            for path in paths { print("\(module.name) \(word) \(PlainText.of(path))") }
+            for path in paths { StandardOutput.say("\(module.name) \(word) \(path)") }
         }
     }
 }

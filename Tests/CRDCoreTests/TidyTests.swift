@@ -103,6 +103,14 @@ struct TidyTests {
         }
     }
 
+    @Test("nothing prints but what cleans all that it prints", arguments: product)
+    func onePlacePrints(_ source: Source) {
+        guard source.path != "Sources/crd/StandardOutput.swift" else { return }
+        let calls = source.text.matches(
+            of: #/(?:^|[^A-Za-z_.])(?:print|debugPrint|dump|f?puts|f?printf)\(/#)
+        #expect(calls.isEmpty, "use StandardOutput or StandardError, in the daemon the log")
+    }
+
     @Test("a function fits on a screen", arguments: product)
     func functionsAreShort(_ source: Source) {
         let lengthMax = 70

@@ -98,7 +98,8 @@ public struct Installer {
             return try RepositoryLocation(parsing: receipt.origin, from: nil)
         } catch {
             throw InstallationFailure(
-                "the receipt of \(receipt.name) names '\(receipt.origin)', which \(error.reason); "
+                "the receipt of \(receipt.name) names "
+                    + "'\(RepositoryLocation.withoutSecrets(receipt.origin))', which \(error.reason); "
                     + "name a place with -l")
         }
     }
@@ -140,7 +141,7 @@ public struct Installer {
         let what = "\(operation.rawValue) \(wish.name) from \(wish.location)"
         if let failure = transaction.failure {
             files.note("\(what): \(failure)")
-            throw InstallationFailure(Self.story(failure, operation, wish.name, transaction))
+            throw Self.story(failure, operation, wish.name, transaction)
         }
         // Where nothing was committed, the former version is the newest.
         guard
@@ -172,8 +173,8 @@ public struct Installer {
     private static func story(
         _ failure: any Error, _ operation: TransactionRecord.Operation, _ name: ModuleName,
         _ transaction: Transaction
-    ) -> String {
-        var lines = ["\(failure)"] + transaction.account
+    ) -> InstallationFailure {
+        var lines = InstallationFailure.lines(of: failure) + transaction.account
         let isGone =
             operation == .upgrade
             && FileStatus(of: transaction.target, followingLinks: false) == nil
@@ -189,7 +190,7 @@ public struct Installer {
                         ? "the version of \(name) that was there stays in force"
                         : "nothing of \(name) is left"))
         }
-        return lines.joined(separator: "\n")
+        return InstallationFailure(lines: lines)
     }
 
     // MARK: Before anything is executed
@@ -247,9 +248,9 @@ public struct Installer {
     }
 
     private static func refusal(_ wish: Wish, _ objections: [String]) -> InstallationFailure {
-        InstallationFailure(
-            "\(wish.name) from \(wish.location) is refused, and nothing of it was executed:\n"
-                + objections.prefix(refusalsMax).map { "    \($0)" }.joined(separator: "\n"))
+        let event = "\(wish.name) from \(wish.location) is refused, and nothing of it was executed:"
+        return InstallationFailure(
+            lines: [event] + objections.prefix(refusalsMax).map { "    \($0)" })
     }
 
     private static let refusalsMax = 20
@@ -286,8 +287,7 @@ public struct Installer {
         guard module.kind == kind, module.complaints.isEmpty else {
             let reasons = module.complaints.map { "    \($0)" }
             throw InstallationFailure(
-                (["'install' of \(name) has left something that cannot be used:"] + reasons)
-                    .joined(separator: "\n"))
+                lines: ["'install' of \(name) has left something that cannot be used:"] + reasons)
         }
         do throws(Refusal) {
             try OwnershipRule().verify(place)

@@ -97,7 +97,7 @@ public struct ModuleTemplate {
         }
         let module = ModuleInspection(of: place, named: name, as: name.description)
         guard module.complaints.isEmpty else {
-            throw InstallationFailure(module.complaints.map { "\($0)" }.joined(separator: "\n"))
+            throw InstallationFailure(lines: module.complaints.map { "\($0)" })
         }
     }
 

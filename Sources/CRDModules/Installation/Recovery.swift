@@ -35,7 +35,7 @@ public enum Recovery {
             guard let lock = try ModuleLock.takeAtOnce(files) else { return nil }
             return try withExtendedLifetime(lock) { try finish(files, configuration, console) }
         } catch {
-            console.say("\(error)")
+            for line in InstallationFailure.lines(of: error) { console.say(line) }
             return nil
         }
     }
@@ -63,7 +63,9 @@ public enum Recovery {
             ? story(of: transaction.record) : "it could not be put in order wholly"
         files.note("\(record.operation.rawValue) \(record.name): \(story)")
         console.say("the \(record.operation.rawValue) of \(record.name) was interrupted; \(story)")
-        if let failure = transaction.failure { console.say("\(failure)") }
+        if let failure = transaction.failure {
+            for line in InstallationFailure.lines(of: failure) { console.say(line) }
+        }
         for line in transaction.account { console.say(line) }
         guard transaction.isWhole && transaction.failure == nil else { return nil }
         switch (record.operation, record.step) {

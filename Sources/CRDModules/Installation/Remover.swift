@@ -29,8 +29,7 @@ public struct Remover {
             files.note("remove \(name): \(transaction.keptAside.map { "kept in \($0)" } ?? "done")")
             guard !transaction.hasRollbackFailed else {
                 throw InstallationFailure(
-                    (["\(name) is no longer in force, but its 'rollback' failed"] + account)
-                        .joined(separator: "\n"))
+                    lines: ["\(name) is no longer in force, but its 'rollback' failed"] + account)
             }
             for warning in transaction.warnings { console.say(warning) }
             let state = files.state(of: name.description)

@@ -38,8 +38,9 @@ struct Transaction {
         var transaction = Transaction(resuming: record, files, configuration, console)
         do { try body(&transaction) } catch { transaction.failure = error }
         do { try transaction.finish() } catch {
-            let reasons = [transaction.failure.map { "\($0)" }, "\(error)"].compactMap(\.self)
-            throw InstallationFailure((reasons + transaction.account).joined(separator: "\n"))
+            let reasons = [transaction.failure, error].compactMap(\.self)
+                .flatMap { InstallationFailure.lines(of: $0) }
+            throw InstallationFailure(lines: reasons + transaction.account)
         }
         return transaction
     }
