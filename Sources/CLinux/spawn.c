@@ -72,6 +72,14 @@ static int set_soft_limit(int resource, uint64_t soft) {
     return (int)syscall(SYS_prlimit64, 0, resource, &limit, NULL);
 }
 
+// The hard limit as well, which nobody but root can raise: else a process could give itself the mark of
+// another run. Where a limit from before forbids that, the soft one identifies those that do not hide.
+static void carry_mark(uint64_t mark) {
+    const struct rlimit both = {.rlim_cur = mark, .rlim_max = mark};
+    if (syscall(SYS_prlimit64, 0, RLIMIT_LOCKS, &both, NULL) == -1)
+        set_soft_limit(RLIMIT_LOCKS, mark);
+}
+
 /// Moves a descriptor out of the way, unless it is `first` or above.
 static int move_up(int *descriptor, int first) {
     if (*descriptor >= first) return 0;
@@ -134,8 +142,7 @@ static int child(void *argument) {
     // Programs that use select(2) break with descriptors beyond 1,023.
     if (spawn->open_files != 0 && set_soft_limit(RLIMIT_NOFILE, spawn->open_files) == -1)
         fail(birth, CRD_SPAWN_LIMIT);
-    // A hard limit below the mark forbids it; the environment alone identifies the process then.
-    if (spawn->mark != 0) set_soft_limit(RLIMIT_LOCKS, spawn->mark);
+    if (spawn->mark != 0) carry_mark(spawn->mark);
     if (place_descriptors(spawn, &birth->report) == -1) fail(birth, CRD_SPAWN_DUP);
     // From here on that user may stop, end or slow it.
     if (spawn->switches_user && !become_user(spawn)) fail(birth, spawn->step);

@@ -13,7 +13,8 @@ final class CgroupContainment: Containment {
     let name = "cgroup"
     /// Orphans are the service manager's.
     let adopts = false
-    private let base: FilePath
+    /// The cgroups of the runs are in it.
+    let base: FilePath
     private let reactor: Reactor
     private let logger: Logger
     private var free: [Cgroup] = []

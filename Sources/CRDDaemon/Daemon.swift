@@ -78,19 +78,21 @@ public final class Daemon {
         self.reloader = reloader
         let policies = reloader.begin()
         let keeps: (String) -> Bool = { reloader.roster.keepsLeftovers($0) }
-        let origin = RunMark.Origin(stateDirectory: state.path)
-        FormerDaemon(state: state.path, origin: origin, keepsLeftovers: keeps)
-            .killLeftovers(logger)
-        let runPrefix = String(UInt64.random(in: 0..<(1 << 48)), radix: 36) + "-"
-        containment =
-            if let cgroups = CgroupContainment(reactor, logger: logger) { cgroups } else {
-                try SubreaperContainment(
-                    origin: origin, runPrefix: runPrefix, helpers: helpers, keepsLeftovers: keeps)
-            }
+        if let former = state.formerLife {
+            FormerDaemon(former, keepsLeftovers: keeps).killLeftovers(logger)
+        }
+        var life = DaemonLife.begin()
+        if let cgroups = CgroupContainment(reactor, logger: logger) {
+            life.cgroup = DaemonLife.Place(cgroups.base)
+            containment = cgroups
+        } else {
+            containment = try SubreaperContainment(life, helpers: helpers)
+        }
+        state.note(life)
         performer = try Performer(
             reloader.roster, reactor: reactor, containment: containment,
-            origin: origin, runPrefix: runPrefix, reach: reloader.reach,
-            outputMax: settings.outputMax, output: output, reporter: RunReporter(logger: logger),
+            life: life, reach: reloader.reach, outputMax: settings.outputMax, output: output,
+            reporter: RunReporter(logger: logger),
             trouble: state.trouble)
         scheduler = Scheduler(policies, slots: settings.slotsInForce, at: Clock.now)
         paths = PathTriggers(
@@ -166,7 +168,7 @@ public final class Daemon {
             storeAgain()
             if let fatal { throw fatal }
         }
-        performer.finish()
+        if performer.finish() { state.forgetLife() }
         journal.store(scheduler, lasting: true)
         serviceManager.flush()
         logger.notice("stopped")

@@ -2,62 +2,73 @@
 
 import CRDCore
 import CRDLinux
-import CRDModules
 import Logging
 import SystemPackage
 
 /// What a daemon that was killed left running: no run of ours may meet its processes (G3, G7).
+///
+/// Where it had cgroups, they tell. Elsewhere a process tells by its mark, or by `CRD_RUN` in the
+/// environment it was started with; but both are the process's own claim, which somebody else may
+/// have copied from a run. So it is believed of processes alone that its maker could end as well:
+/// those whose user IDs are all the same, unlike a set-user-ID program's, in the cgroup and the
+/// login session of the former daemon.
 struct FormerDaemon {
-    private let state: FilePath
-    private let origin: RunMark.Origin
+    private let life: DaemonLife
     /// Whether a module's response may leave processes behind.
     private let keepsLeftovers: (String) -> Bool
 
-    private static let names = ["CRD_RUN", "CRD_STATE", "CRD_MODULE", "CRD_ROLE"]
+    private static let names = ["CRD_RUN", "CRD_MODULE", "CRD_ROLE"]
 
-    /// - Parameter state: the state directory, also of the former daemon.
-    init(
-        state: FilePath, origin: RunMark.Origin, keepsLeftovers: @escaping (String) -> Bool
-    ) {
-        self.state = state
-        self.origin = origin
+    /// - Parameter life: as it is noted in the state directory, and of this boot.
+    init(_ life: DaemonLife, keepsLeftovers: @escaping (String) -> Bool) {
+        self.life = life
         self.keepsLeftovers = keepsLeftovers
     }
 
-    /// Kills what runs of a former daemon on the same state directory left behind: recognized by
-    /// their mark, or by `CRD_RUN` and `CRD_STATE` in the environment they were started with.
+    /// Kills what runs of the former daemon left behind.
     func killLeftovers(_ logger: Logger) {
-        let (killed, refused) = ProcessTable.killAll(knowing: Self.names, where: isLeftover)
-        for process in refused { logger.error("a former crd's run left \(KillRefusal(process))") }
+        let killed: Int
+        if let cgroup = life.cgroup {
+            let path = FilePath(cgroup.path)
+            killed = DaemonLife.Place(path) == cgroup ? Cgroup.killRuns(below: path) : 0
+        } else {
+            let refused: [ProcessTable.Entry]
+            (killed, refused) = ProcessTable.killAll(
+                knowing: Self.names, where: isLeftover, andBelow: isOfSameUser)
+            for process in refused {
+                logger.error("a former crd's run left \(KillRefusal(process))")
+            }
+        }
         guard killed > 0 else { return }
         logger.notice("killed \(killed) processes that a former crd's runs had left behind")
     }
 
     private func isLeftover(_ pid: PID, _ variables: [String: String]) -> Bool {
-        if let mark = RunMark(of: pid, origin: origin) { return !mark.mayStay }
-        // Not what somebody has called by hand.
-        guard let run = variables["CRD_RUN"], !ModuleExecution.isByHand(run),
-            let own = variables["CRD_STATE"],
-            FilePath(own).starts(with: state.appending("modules")), sharesState(pid),
-            // Not what a crd runs that is just installing something.
-            variables["CRD_ROLE"].flatMap(ModuleScript.init(rawValue:)) == nil
-        else { return false }
-        let mayStay =
-            variables["CRD_ROLE"] == Role.response.rawValue
-            && (variables["CRD_MODULE"].map(keepsLeftovers) ?? false)
-        return !mayStay
+        claimsToBeLeft(pid, variables) && user(of: pid) != nil
+            && DaemonLife.Surroundings(of: "\(pid)") == life.surroundings
     }
 
-    /// The daemon of a container may have a state directory of the same name: its processes are not
-    /// ours. A process of ours may have changed its root directory, but then not its mounts too.
-    private func sharesState(_ pid: PID) -> Bool {
-        func mounts(of process: String) -> FilePath? {
-            SymbolicLink.target(of: FilePath("/proc/\(process)/ns/mnt"))
+    private func claimsToBeLeft(_ pid: PID, _ variables: [String: String]) -> Bool {
+        let limits = ProcessMark.Limits(of: pid)
+        if let mark = RunMark(limits?.hard, life: life.mark)
+            ?? RunMark(limits?.soft, life: life.mark)
+        {
+            return !mark.mayStay
         }
-        if let own = mounts(of: "self"), mounts(of: "\(pid)") == own { return true }
-        guard let own = FileStatus(of: state),
-            let seen = FileStatus(of: FilePath("/proc/\(pid)/root\(state)"))
-        else { return false }
-        return (own.device, own.inode) == (seen.device, seen.inode)
+        guard variables["CRD_RUN"]?.hasPrefix(life.runPrefix) == true else { return false }
+        return variables["CRD_ROLE"] != Role.response.rawValue
+            || !(variables["CRD_MODULE"].map(keepsLeftovers) ?? false)
+    }
+
+    /// A user's process may have started a program that is not the user's to end.
+    private func isOfSameUser(_ leftover: PID, _ descendant: PID) -> Bool {
+        let user = user(of: leftover)
+        return user == 0 || user == self.user(of: descendant)
+    }
+
+    /// Nil where a process has several users: a set-user-ID program.
+    private func user(of pid: PID) -> UID? {
+        let users = Set(ProcessTable.userIDs(of: pid))
+        return users.count == 1 ? users.first : nil
     }
 }

@@ -25,8 +25,7 @@ final class Performer {
     /// Modules whose latest response failed.
     private(set) var failing: Set<ModuleID> = []
     /// Tells the runs of this life of the daemon from those of others.
-    private let runPrefix: String
-    private let origin: RunMark.Origin
+    private let life: DaemonLife
     private let supplies: SpawnSupplies
     private let kept: KeptOutputs
     /// The limit of open files that modules get, where the daemon's own was raised.
@@ -34,8 +33,8 @@ final class Performer {
 
     init(
         _ roster: ModuleRoster, reactor: Reactor, containment: any Containment,
-        origin: RunMark.Origin, runPrefix: String, reach: PathReach, outputMax: Int,
-        output: LogOutput, reporter: RunReporter, trouble: StateTrouble
+        life: DaemonLife, reach: PathReach, outputMax: Int, output: LogOutput,
+        reporter: RunReporter, trouble: StateTrouble
     ) throws(SystemCallError) {
         self.roster = roster
         self.reactor = reactor
@@ -43,8 +42,7 @@ final class Performer {
         self.outputMax = outputMax
         forwarder = OutputForwarder(output)
         self.reporter = reporter
-        self.origin = origin
-        self.runPrefix = runPrefix
+        self.life = life
         rule = OwnershipRule(reach: reach)
         self.trouble = trouble
         supplies = SpawnSupplies(reactor)
@@ -93,10 +91,13 @@ final class Performer {
     }
 
     /// The scheduler has said that all is over.
-    func finish() {
+    ///
+    /// - Returns: whether nothing is left that may not stay.
+    func finish() -> Bool {
         forwarder.finish()
-        guard !containment.finish() else { return }
+        if containment.finish() { return true }
         reporter.logger.error("a module's process could not be ended and may live on")
+        return false
     }
 
     // MARK: Starting
@@ -157,7 +158,7 @@ final class Performer {
             preconditionFailure("a module that cannot run was started")
         }
         let active = ActiveRun(
-            run, of: id, prepared, id: "\(runPrefix)\(run.number)", outputMax: outputMax)
+            run, of: id, prepared, id: "\(life.runPrefix)\(run.number)", outputMax: outputMax)
         self.active[id] = active
         return active
     }
@@ -183,7 +184,7 @@ final class Performer {
             try systemCall("fchown") { fchown(told.childEnd, user.uid, user.gid) }
         }
         let mayStay = role == .response && module.installed.manifest.leftovers == .keep
-        let mark = RunMark(origin: origin, mayStay: mayStay, run: active.number)
+        let mark = RunMark(life: life.mark, mayStay: mayStay, run: active.number)
         let request = ChildProcess.Request(
             path: module.installed.executable(role).string,
             environment: module.environment(role, of: active.run, id: active.id),

@@ -16,6 +16,8 @@ final class StateDirectory {
     private let directoryLock: FileLock
     /// Names the process that holds it.
     private var lock: FileLock?
+    /// What could not be noted yet.
+    private var unnoted: DaemonLife?
 
     /// Makes what is missing of the state and runtime directories and takes the lock. Where the
     /// state cannot be written, that is told in the log and tried again.
@@ -77,6 +79,28 @@ final class StateDirectory {
         }
     }
 
+    /// That of the daemon before this one, if it was killed.
+    var formerLife: DaemonLife? { DaemonLife.noted(in: layout.daemon) }
+
+    /// Notes for a later daemon what this one's processes are known by.
+    func note(_ life: DaemonLife) {
+        unnoted = life
+        noteLife()
+    }
+
+    private func noteLife() {
+        guard let life = unnoted else { return }
+        do {
+            try life.store(in: layout.daemon)
+            unnoted = nil
+        } catch {
+            trouble.note(.directories, error)
+        }
+    }
+
+    /// Nothing of this daemon is left for another.
+    func forgetLife() { DaemonLife.forget(in: layout.daemon) }
+
     /// Tries again to make what is missing.
     func tryAgain() {
         guard trouble.concerns(.directories) else { return }
@@ -89,7 +113,8 @@ final class StateDirectory {
             let taken = try FileLock.take(layout.daemon.appending("lock"), tries: 1)
             let isWritten = taken.unwritten == nil
             lock = consume taken
-            if isWritten { trouble.heal(.directories) }
+            noteLife()
+            if isWritten && unnoted == nil { trouble.heal(.directories) }
         } catch {
             trouble.note(.directories, error)
         }

@@ -2,10 +2,14 @@
 
 import CRDCore
 import CRDLinux
+import CRDModules
 import Glibc
 
 /// Without cgroups: a process that loses its parent becomes a child of the daemon, the subreaper
 /// (prctl(2), `PR_SET_CHILD_SUBREAPER`), and is recognized by the mark of its run (`RunMark`).
+///
+/// What a process says of itself is not believed (G15): its environment, or a limit that it has
+/// lowered. The mark as it was set cannot be raised to one that may stay.
 ///
 /// The daemon may have other children: those that its process had before it became crd, and what a
 /// container's process 1 inherits. They carry no mark and are never signalled.
@@ -14,11 +18,11 @@ final class SubreaperContainment: Containment {
     let adopts = true
     /// Runs between `admit` and `release`, by their number as far as a mark holds it.
     private var runs: [UInt64: ActiveRun] = [:]
-    private let origin: RunMark.Origin
-    /// How the ids of this daemon's runs begin.
-    private let runPrefix: String
-    /// Whether responses of a module may leave processes behind.
-    private let keepsLeftovers: (String) -> Bool
+    private let life: DaemonLife
+    /// Our own limit, which a process without a mark has as well; nil: none.
+    private let ownLimit = ProcessMark.Limits(of: getpid())?.hard
+    /// The latest runs whose response had leave to leave something behind, and did.
+    private var keepers: [UInt64] = []
     private let children = ChildList()
     /// Children that no run has started; only we can collect them, so their numbers stay theirs.
     private var strangers = Set<PID>()
@@ -27,15 +31,11 @@ final class SubreaperContainment: Containment {
 
     private let helpers: HelperProcess.Roll
 
-    init(
-        origin: RunMark.Origin, runPrefix: String, helpers: HelperProcess.Roll,
-        keepsLeftovers: @escaping (String) -> Bool
-    ) throws(SystemCallError) {
-        self.origin = origin
-        self.runPrefix = runPrefix
+    init(_ life: DaemonLife, helpers: HelperProcess.Roll) throws(SystemCallError) {
+        self.life = life
         self.helpers = helpers
-        self.keepsLeftovers = keepsLeftovers
         try ChildProcess.adoptOrphans()
+        strangers = Set(children.read().filter { !helpers.contains($0) })
     }
 
     func admit(_ run: ActiveRun) {
@@ -62,6 +62,10 @@ final class SubreaperContainment: Containment {
     func awaitEmptiness(of run: ActiveRun) {}
 
     func release(_ run: ActiveRun) {
+        if run.prepared.installed.manifest.leftovers == .keep, !roots(of: run).isEmpty {
+            if keepers.count == Self.keepersMax { keepers.removeFirst() }
+            keepers.append(run.number)
+        }
         runs[run.number] = nil
         // The look at whether the run was empty has shown whether there is anybody.
         if hasAdopted { killStragglers() }
@@ -154,18 +158,24 @@ final class SubreaperContainment: Containment {
     /// Nil for one that has died meanwhile.
     private func owner(of pid: PID) -> Owner? {
         if strangers.contains(pid) { return .stranger }
-        if let mark = RunMark(of: pid, origin: origin) {
+        guard let limits = ProcessMark.Limits(of: pid) else { return nil }
+        if let mark = RunMark(limits.hard, life: life.mark) {
             if runs[mark.run] != nil { return .run(mark.run) }
             return mark.mayStay ? .kept : .formerRun
         }
-        // No mark where a hard limit forbids it, or where the process has set its own limits.
-        let names = ["CRD_RUN", "CRD_ROLE", "CRD_MODULE"]
-        let variables = ProcessTable.environment(of: pid, names) ?? [:]
-        if let id = variables["CRD_RUN"], id.hasPrefix(runPrefix) {
-            if let run = runs.values.first(where: { $0.id == id }) { return .run(run.number) }
-            let isResponses = variables["CRD_ROLE"] == Role.response.rawValue
-            let mayStay = variables["CRD_MODULE"].map(keepsLeftovers) ?? false
-            return isResponses && mayStay ? .kept : .formerRun
+        // Only a run's process has one, and it has given itself a lower one.
+        if let limit = limits.hard, limit < ownLimit ?? .max { return .formerRun }
+        // Where our own limit forbids a mark, or root has raised it. What may stay we have noted.
+        let names = ["CRD_RUN"]
+        let id = ProcessTable.environment(of: pid, names)?["CRD_RUN"]
+        let claimed = id.flatMap { id in runs.values.first { $0.id == id }?.number }
+        if let run = claimed ?? RunMark(limits.soft, life: life.mark)?.run {
+            if runs[run] != nil { return .run(run) }
+            return keepers.contains(run) ? .kept : .formerRun
+        }
+        if let id, id.hasPrefix(life.runPrefix) {
+            let run = UInt64(id.dropFirst(life.runPrefix.count))
+            return run.map(keepers.contains) == true ? .kept : .formerRun
         }
         guard let entry = ProcessTable.entry(pid), !entry.isZombie else { return nil }
         strangers.insert(pid)
@@ -205,6 +215,8 @@ final class SubreaperContainment: Containment {
     /// A tree that grows faster than it is killed gets another try with its next SIGCHLD.
     private static let roundsMax = 16
     private static let looksMax = 16
+    /// Beyond that, what the oldest left is ended, if it has no mark.
+    private static let keepersMax = 1_024
     /// At the end there is no next time.
     private static let finalLooksMax = 5_000
 }

@@ -113,14 +113,7 @@ extension Cgroup {
     /// Moves this process, once, into a leaf below `path`, since a cgroup that hands out
     /// controllers may not hold processes itself; and removes what a former daemon left there.
     public static func moveIntoLeaf(of path: FilePath) throws(SystemCallError) {
-        for child in Directory.entries(of: path) where child.string.hasPrefix(slotPrefix) {
-            let stale = path.appending(child)
-            if let killFile = try? Descriptor.open(stale.appending(killName), O_WRONLY) {
-                try killFile.writeAll([UInt8(ascii: "1")], subject: stale.string)
-            }
-            // Fails while its processes are dying; an empty directory left is no harm.
-            _ = stale.withPlatformString { rmdir($0) }
-        }
+        killRuns(below: path)
         // A new one, for the same reason that no run's is used after a kill.
         let leaf = path.appending("daemon")
         _ = leaf.withPlatformString { rmdir($0) }
@@ -128,6 +121,34 @@ extension Cgroup {
         let members = try Descriptor.open(leaf.appending("cgroup.procs"), O_WRONLY)
         try members.writeAll(Array("\(getpid())\n".utf8), subject: leaf.string)
     }
+
+    /// Kills all that a former daemon's runs left in their cgroups below `path`, and waits for its end;
+    /// two seconds at most, since the kernel cannot end every process.
+    ///
+    /// - Returns: how many processes there were.
+    @discardableResult
+    public static func killRuns(below path: FilePath) -> Int {
+        var killed = Set<ProcessTable.Entry>()
+        for _ in 0..<killStepsMax {
+            let stale = Directory.entries(of: path).filter { $0.string.hasPrefix(slotPrefix) }
+                .map { path.appending($0) }
+            let left = stale.flatMap { members(below: $0) }
+            killed.formUnion(left)
+            for directory in stale {
+                if let killFile = try? Descriptor.open(directory.appending(killName), O_WRONLY) {
+                    try? killFile.writeAll([UInt8(ascii: "1")], subject: directory.string)
+                }
+                // Fails while its processes are dying.
+                _ = directory.withPlatformString { rmdir($0) }
+            }
+            if left.isEmpty { break }
+            usleep(10_000)
+        }
+        return killed.count
+    }
+
+    /// In steps of 10 ms.
+    private static let killStepsMax = 200
 
     /// How the directories of runs are named.
     public static let slotPrefix = "slot-"

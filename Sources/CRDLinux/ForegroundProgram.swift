@@ -155,7 +155,7 @@ public struct ForegroundProgram {
     /// became crd.
     private static func descendants(with mark: ProcessMark) -> [ProcessTable.Entry] {
         let marked = ProcessTable.currentTree(below: [getpid()]).map(\.pid).filter {
-            ProcessMark(of: $0) == mark
+            mark.isCarried(by: $0)
         }
         // With what they have started, whatever limits that has set for itself.
         return ProcessTable.currentTree(below: marked.filter { $0 != getpid() })

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// A number that a process and all its descendants carry from birth, whatever they do to their
-/// environment, session or parents: the soft limit of file locks (getrlimit(2), `RLIMIT_LOCKS`).
+/// environment, session or parents: the limits of file locks (getrlimit(2), `RLIMIT_LOCKS`).
 ///
-/// Linux inherits that limit over fork and execve, and has enforced none since 2.4.25.
+/// Linux inherits them over fork and execve, and has enforced none since 2.4.25. Nobody without
+/// CAP_SYS_RESOURCE raises a hard limit, so a process can lose its mark, but not give itself a
+/// greater one. Anybody without a mark can give himself any.
 public struct ProcessMark: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt64
 
@@ -13,21 +15,34 @@ public struct ProcessMark: RawRepresentable, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
-    /// A mark that no other program carries.
+    /// A mark that no other program carries; less than those of runs, which may start such programs.
     public static func random() -> ProcessMark {
-        ProcessMark(rawValue: .random(in: 1 << 62..<1 << 63))
+        ProcessMark(rawValue: .random(in: 1 << 61..<1 << 62))
     }
 
-    /// The mark of a process (`/proc/PID/limits`), our own or anybody's; nil where it carries none, or
-    /// has gone.
-    public init?(of pid: PID) {
-        guard let text = TextFile.read("/proc/\(pid)/limits"),
-            let line = text.split(separator: "\n").first(where: { $0.hasPrefix(Self.label) }),
-            let word = line.dropFirst(Self.label.count).split(separator: " ").first,
-            let soft = UInt64(word), soft != 0
-        else { return nil }
-        self.init(rawValue: soft)
+    /// The limits of a process (`/proc/PID/limits`); nil stands for none.
+    public struct Limits: Equatable, Sendable {
+        public let soft: UInt64?
+        public let hard: UInt64?
+
+        /// Of our own process or anybody's; nil where it has gone.
+        public init?(of pid: PID) {
+            guard let text = TextFile.read("/proc/\(pid)/limits"),
+                let line = text.split(separator: "\n").first(where: { $0.hasPrefix(Self.label) })
+            else { return nil }
+            let words = line.dropFirst(Self.label.count).split(separator: " ")
+            guard words.count >= 2 else { return nil }
+            // Else it says "unlimited".
+            soft = UInt64(words[0])
+            hard = UInt64(words[1])
+        }
+
+        private static let label = "Max file locks "
     }
 
-    private static let label = "Max file locks "
+    /// Whether a process carries it. The hard limit lacks where one from before was lower.
+    public func isCarried(by pid: PID) -> Bool {
+        guard let limits = Limits(of: pid) else { return false }
+        return limits.hard == rawValue || limits.soft == rawValue
+    }
 }

@@ -122,10 +122,12 @@ public struct ProcessTable {
     /// - Parameters:
     ///   - names: the variables that `isMeant` is to know, of the environment that the process was
     ///     started with.
+    ///   - isMeantToo: whether one below a process that is meant is meant as well.
     /// - Returns: how many there were, and those that the kernel refused to kill.
     @discardableResult
     public static func killAll(
-        knowing names: [String], where isMeant: (PID, [String: String]) -> Bool
+        knowing names: [String], where isMeant: (PID, [String: String]) -> Bool,
+        andBelow isMeantToo: (PID, PID) -> Bool = { _, _ in true }
     ) -> (killed: Int, refused: [Entry]) {
         var killed = Set<Entry>()
         var refused = Set<Entry>()
@@ -140,16 +142,29 @@ public struct ProcessTable {
             let meant = living.filter { isMeant($0.pid, environments[$0.pid] ?? [:]) }
             let roots = meant.filter { !refused.contains($0) }.map(\.pid)
             if roots.isEmpty { break }
-            for process in table.tree(below: roots) where process.pid != getpid() {
-                if send(SIGKILL, to: process) {
-                    killed.insert(process)
-                } else {
-                    refused.insert(process)
+            for root in roots {
+                for process in table.tree(below: [root])
+                where process.pid != getpid()
+                    && (process.pid == root || isMeantToo(root, process.pid))
+                {
+                    if send(SIGKILL, to: process) {
+                        killed.insert(process)
+                    } else {
+                        refused.insert(process)
+                    }
                 }
             }
             usleep(10_000)
         }
         return (killed.count, refused.sorted { $0.pid < $1.pid })
+    }
+
+    /// Its real, effective, saved and file system user (`/proc/PID/status`); none once it is gone.
+    public static func userIDs(of pid: PID) -> [UID] {
+        let lines = String(decoding: contents(of: "/proc/\(pid)/status") ?? [], as: UTF8.self)
+            .split(separator: "\n")
+        let line = lines.first { $0.hasPrefix("Uid:") }
+        return (line?.dropFirst(4).split(separator: "\t") ?? []).compactMap { UID($0) }
     }
 
     /// Collects a child that has ended; whether it had.

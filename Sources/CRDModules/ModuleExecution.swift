@@ -144,9 +144,6 @@ public struct ModuleExecution: Error, CustomStringConvertible {
 
     private static let runPrefix = "x-"
 
-    /// Whether a `CRD_RUN` is of a check that somebody has called by hand.
-    public static func isByHand(_ run: String) -> Bool { run.hasPrefix(runPrefix) }
-
     // MARK: Refusals
 
     /// Why the kernel would not execute a file: what is in it tells more than an errno.

@@ -234,21 +234,27 @@ struct ExecutionTests {
         #expect(Set(lines.dropFirst(4)) == ["Talk: out", "Talk: err"])
     }
 
-    @Test("by hand is of no run of a daemon: one that starts leaves it alone")
+    @Test(
+        "by hand is of no run of a daemon: one that starts leaves it alone, and what a run called not"
+    )
     func byHand() async throws {
         let world = try World()
         try world.module(
             "Log",
             check: """
-                [ "$CRD_TRIGGER" = request ] || exit 1
+                [ "$CRD_TRIGGER" = request ] || { echo "$CRD_RUN" >'\(world.notes)/run'; exit 1; }
                 echo "$CRD_RUN" >>'\(world.notes)/begun'; \(world.forever)
                 """)
+        try await world.start()
+        try await world.runs(1, of: "Log")
+        let run = try #require(world.notedLines("run").first)
+        try await world.stop(SIGKILL)
         let call = [Binary.path, "-x", "Log"]
         let own = try Program(
             call, environment: world.environment, output: world.log, errors: world.log)
         // As what a run of a former daemon has called.
         let former = try Program(
-            call, environment: world.environment.merging(["CRD_RUN": "abc-1"]) { $1 },
+            call, environment: world.environment.merging(["CRD_RUN": run]) { $1 },
             output: world.log, errors: world.log)
         try await eventually("both have begun") { world.notedLines("begun").count == 2 }
         try await world.start()

@@ -74,7 +74,7 @@ struct UnwritableStateTests {
         let world = try World()
         let ballast = "\(world.directory)/state/ballast"
         try world.module(
-            "Janitor", check: "[ -e '\(ballast)' ]", response: "rm '\(ballast)'",
+            "Janitor", check: "[ -e '\(ballast)' ]", response: "rm '\(ballast)' '\(ballast)2'",
             manifest: "interval = '200ms'")
         let daemon = try await start(
             world, mounted: "mode=755,size=64k,nr_inodes=7",

@@ -117,13 +117,13 @@ struct ChildProcessTests {
         let output = try MemoryOutput()
         let process = try shell.start(printingInto: output.descriptor)
         #expect(eventually { output.text.hasSuffix("\n") })
-        let marked = ProcessTable().entries.filter { ProcessMark(of: $0.pid) == mark }
+        let marked = ProcessTable().entries.filter { mark.isCarried(by: $0.pid) }
         #expect(marked.contains { $0.pid == process.pid })
         #expect(marked.contains { $0.parent != process.pid && $0.parent != getpid() })
         // Without a mark of its own a child has none, though its parent may have one.
         shell.mark = nil
         let other = try shell.start()
-        #expect(ProcessMark(of: other.pid) == ProcessMark(of: getpid()))
+        #expect(ProcessMark.Limits(of: other.pid) == ProcessMark.Limits(of: getpid()))
         for entry in marked { ProcessTable.send(SIGKILL, to: entry) }
         _ = try process.wait()
         for entry in ProcessTable().tree(below: [other.pid]) {
