@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -230,6 +231,28 @@ int crd_stays_beneath(int directory, const char *path) {
     if (fd == -1) return -1;
     close((int)fd);
     return 0;
+}
+
+int crd_open_without_links(const char *path, int flags) {
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
+        .resolve = RESOLVE_NO_SYMLINKS,
+    };
+    const long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    if (fd != -1 || (errno != ENOSYS && errno != EPERM)) return (int)fd;
+    return open(path, flags | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int crd_watch_without_links(int inotify, const char *path, uint32_t mask) {
+    const int fd = crd_open_without_links(path, O_PATH);
+    if (fd == -1) return -1;
+    char opened[64];
+    snprintf(opened, sizeof opened, "/proc/self/fd/%d", fd);
+    const int watch = inotify_add_watch(inotify, opened, mask);
+    const int error = errno;
+    close(fd);
+    errno = error;
+    return watch;
 }
 
 int crd_is_ignored(int number) {

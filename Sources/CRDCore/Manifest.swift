@@ -108,9 +108,13 @@ public struct Manifest: Equatable, Sendable {
         }
         manifest.installTimeout = manifest.installTimeout ?? common.timeout
 
+        var watchesMax = 0
+        decoder.read("watches-max", .integer(in: 0...1 << 30), into: &watchesMax)
         decoder.readTable("trigger") {
             $0.readTables("path") {
-                if let trigger = PathTrigger(from: &$0) { manifest.paths.append(trigger) }
+                guard var trigger = PathTrigger(from: &$0) else { return }
+                trigger.watchesMax = watchesMax == 0 ? nil : watchesMax
+                manifest.paths.append(trigger)
             }
             $0.readTables("signal") {
                 if let signal = $0.require("signal", .signal), !manifest.signals.contains(signal) {

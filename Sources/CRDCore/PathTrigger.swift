@@ -11,15 +11,19 @@ public struct PathTrigger: Hashable, Sendable {
     public var include: [Glob]
     /// Nothing may match one of these, and no directory that does is looked into.
     public var exclude: [Glob]
+    /// How many inotify(7) watches the path triggers of its module may take together; nil: an eighth
+    /// of what the kernel gives.
+    public var watchesMax: Int?
 
     public init(
         path: String, events: PathEvents = .usual, isRecursive: Bool = false,
-        include: [Glob] = [], exclude: [Glob] = []
+        include: [Glob] = [], exclude: [Glob] = [], watchesMax: Int? = nil
     ) {
         self.path = path
         self.events = events
         self.isRecursive = isRecursive
         self.include = include
         self.exclude = exclude
+        self.watchesMax = watchesMax
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CLinux
 import Glibc
 public import SystemPackage
 
@@ -28,13 +29,13 @@ public enum Directory {
     enum EntryKind { case directory, other, unknown }
 
     /// Goes through a directory, without `.` and `..`, in no order (fdopendir(3), readdir(3)).
-    /// A symbolic link at the end of the path is not followed.
+    /// Nothing is there if a symbolic link is in the path (openat2(2), `RESOLVE_NO_SYMLINKS`).
     static func visit(
         _ path: [UInt8], _ body: (UnsafePointer<CChar>, EntryKind) -> Void
     ) throws(SystemCallError) {
-        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        let flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK
         let descriptor = try systemCall("open", on: String(decoding: path, as: UTF8.self)) {
-            withPath(path) { open($0, flags) }
+            withPath(path) { crd_open_without_links($0, flags) }
         }
         guard let directory = fdopendir(descriptor) else {
             let code = Errno(rawValue: errno)

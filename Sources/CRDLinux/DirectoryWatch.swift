@@ -35,8 +35,7 @@ public final class DirectoryWatch: EventSource {
     public func watch(_ directory: FilePath, of module: ModuleName) throws(SystemCallError) {
         do throws(SystemCallError) {
             let path = Array(directory.string.utf8)
-            let watch = try inotify.add(
-                path, Self.events, onlyIfDirectory: true, followingLinks: true)
+            let watch = try inotify.add(path, Self.events, onlyIfDirectory: true, .followed)
             guard watches[module] != watch else { return }
             forget(module)
             watches[module] = watch

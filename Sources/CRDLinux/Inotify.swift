@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CLinux
 import CRDCore
 import Glibc
 import SystemPackage
@@ -62,19 +63,32 @@ struct Inotify: ~Copyable {
     /// Which watch a record belongs to (`wd`).
     typealias WatchDescriptor = CInt
 
-    /// Watches what is at `path`, which is mostly not followed if it is a symbolic link, or widens
-    /// the watch that there is on the same inode (inotify_add_watch(2)).
+    /// What becomes of symbolic links in a path.
+    enum Links {
+        case followed
+        /// Only the last name's is not (`IN_DONT_FOLLOW`).
+        case notFollowedLast
+        /// With one anywhere there is nothing at the path (openat2(2), `RESOLVE_NO_SYMLINKS`).
+        case refused
+    }
+
+    /// Watches what is at `path`, or widens the watch that there is on the same inode
+    /// (inotify_add_watch(2)).
     ///
     /// Files that were deleted are no longer listened to, since no path leads to them.
     func add(
-        _ path: [UInt8], _ events: PathEvents, onlyIfDirectory: Bool, followingLinks: Bool = false
+        _ path: [UInt8], _ events: PathEvents, onlyIfDirectory: Bool, _ links: Links
     ) throws(SystemCallError) -> WatchDescriptor {
         var mask = events.subtracting(.unmount).rawValue
         mask |= UInt32(IN_MASK_ADD) | UInt32(IN_EXCL_UNLINK)
-        if !followingLinks { mask |= UInt32(IN_DONT_FOLLOW) }
+        if links == .notFollowedLast { mask |= UInt32(IN_DONT_FOLLOW) }
         if onlyIfDirectory { mask |= UInt32(IN_ONLYDIR) }
         return try systemCall("inotify_add_watch", on: Self.shown(path)) {
-            withPath(path) { inotify_add_watch(instance.rawValue, $0, mask) }
+            withPath(path) {
+                links == .refused
+                    ? crd_watch_without_links(instance.rawValue, $0, mask)
+                    : inotify_add_watch(instance.rawValue, $0, mask)
+            }
         }
     }
 

@@ -15,7 +15,7 @@ final class PathNode {
     /// Those that end here.
     var attached: [PathTarget] = []
     /// The recursive ones that end somewhere above and include this directory.
-    var inherited: [PathTarget] = []
+    private(set) var inherited: [PathTarget] = []
 
     private(set) var isRemoved = false
     /// What is in it was not looked at since its watch was made.
@@ -38,6 +38,13 @@ final class PathNode {
         let child = PathNode(name, in: self)
         children[name] = child
         return child
+    }
+
+    /// From now on these include it.
+    func inherit(by targets: [PathTarget]) {
+        for target in inherited { target.share.count -= 1 }
+        for target in targets { target.share.count += 1 }
+        inherited = targets
     }
 
     /// Whether nothing depends on it.

@@ -61,11 +61,21 @@ public final class PathSource: BackloggedSource {
     public func arm(
         _ triggers: [(ModuleID, PathTrigger)], areNews: Bool = false, into events: inout [Event]
     ) {
-        let added = triggers.map { PathTarget($1, of: $0) }
-        for target in added { targets[target.module, default: []].append(target) }
+        var added: [PathTarget] = []
+        for (module, trigger) in triggers {
+            let target = PathTarget(trigger, of: module, share: share(of: module, trigger))
+            targets[module, default: []].append(target)
+            added.append(target)
+        }
         for target in added { resolve(target, because: areNews ? .mounted : .nothing) }
         // All of it, since a check that comes before would not see what happens after it.
         finishTurn(share: .max, into: &events)
+    }
+
+    /// Triggers of a module have the same, as long as its manifest says the same.
+    private func share(of module: ModuleID, _ trigger: PathTrigger) -> WatchShare {
+        targets[module]?.first { $0.trigger.watchesMax == trigger.watchesMax }?.share
+            ?? WatchShare(max: trigger.watchesMax)
     }
 
     /// Watches no longer for these triggers.
@@ -86,7 +96,7 @@ public final class PathSource: BackloggedSource {
     }
 
     private func drop(_ target: PathTarget) {
-        attach(target, to: nil, isDirectory: false, isQuiet: true)
+        attach(target, to: nil, isDirectory: false, isExposed: false, isQuiet: true)
         hasNewBorders = hasNewBorders || target.border != nil || !target.stallingBranches.isEmpty
         for node in target.way.reversed() {
             node.passing.removeFirst(target)
@@ -414,7 +424,9 @@ public final class PathSource: BackloggedSource {
         }
         defer { isUnsettled = isUnsettled || target.fault != nil }
         for node in walk.way { node.passing.append(target) }
-        attach(target, to: walk.node, isDirectory: walk.isDirectory, isQuiet: change.isNothing)
+        attach(
+            target, to: walk.node, isDirectory: walk.isDirectory, isExposed: walk.isExposed,
+            isQuiet: change.isNothing)
         for node in way.reversed() {
             node.passing.removeFirst(target)
             table.prune(node)
@@ -438,7 +450,8 @@ public final class PathSource: BackloggedSource {
     }
 
     private func attach(
-        _ target: PathTarget, to node: PathNode?, isDirectory: Bool, isQuiet: Bool
+        _ target: PathTarget, to node: PathNode?, isDirectory: Bool, isExposed: Bool,
+        isQuiet: Bool
     ) {
         if let old = target.node, old !== node || target.isDirectory != isDirectory {
             old.attached.removeFirst(target)
@@ -456,10 +469,11 @@ public final class PathSource: BackloggedSource {
         target.isDirectory = isDirectory
         let events = isDirectory ? target.eventsOfDirectory : target.eventsOfFile
         do throws(SystemCallError) {
-            try table.arm(node, events, onlyIfDirectory: isDirectory)
+            try table.arm(
+                node, events, onlyIfDirectory: isDirectory, isExposed: isExposed)
             target.watched = node.watch?.descriptor
         } catch {
-            if !error.meansNothingThere { target.fault = target.fault ?? error }
+            if !error.meansNothingThere { target.fault = target.fault ?? "\(error)" }
         }
         let isFresh = node.isFresh || target.watched == nil
         if isDirectory && (target.isRecursive ? isNew || isFresh : isFresh) {
@@ -583,7 +597,7 @@ public final class PathSource: BackloggedSource {
         var hidden: [ModuleID: String] = [:]
         for target in targets.values.joined() {
             if let fault = target.fault, faults[target.module] == nil {
-                faults[target.module] = "\(fault)"
+                faults[target.module] = fault
             }
             if let type = target.hidingFileSystem, hidden[target.module] == nil {
                 hidden[target.module] = type.silence(at: target.trigger.path)

@@ -24,7 +24,9 @@ final class PathTarget {
     /// Its own name has gone and not come again, as far as the records go.
     var isAwaited = true
     /// Why something on its way, or below it, is not watched.
-    var fault: SystemCallError?
+    var fault: String?
+    /// Of the watches that its module's triggers may take.
+    let share: WatchShare
     /// The mount point that it lies at or below, whose file system may stall.
     var border: PathNode?
     /// It came to lie there while it was watched, so that what is found there is news.
@@ -34,8 +36,9 @@ final class PathTarget {
     /// What it lies in, if changes there are hidden from inotify(7).
     var hidingFileSystem: FileSystemType?
 
-    init(_ trigger: PathTrigger, of module: ModuleID) {
+    init(_ trigger: PathTrigger, of module: ModuleID, share: WatchShare) {
         self.module = module
+        self.share = share
         self.trigger = trigger
         path = Array(trigger.path.utf8)
         include = trigger.include.map(Pattern.init)

@@ -10,6 +10,10 @@ import SystemPackage
 ///
 /// Each directory is watched before a name in it is looked at. So the way may be out of date when
 /// the walk ends, but then a record that says so is in the queue.
+///
+/// A link of somebody else's is followed only to what is that user's too, as the kernel does in
+/// directories for all (proc(5), `protected_symlinks`): whoever can put one in the place of what is
+/// watched would be told the names in directories that are closed to them.
 struct PathWalk {
     /// How many symbolic links a path may lead through, as in path_resolution(7).
     private static let linksMax = 40
@@ -22,7 +26,9 @@ struct PathWalk {
     private(set) var node: PathNode?
     private(set) var isDirectory = false
     /// Why one of the directories is not watched. The walk goes on past it.
-    private(set) var fault: SystemCallError?
+    private(set) var fault: String?
+    /// Somebody else could put something else in the place of a name on the way.
+    private(set) var isExposed = false
     /// The mount point at which the walk has stopped, since a look at it might never return.
     private(set) var border: PathNode?
     /// What the path's end, or the last directory on the way there, lies in.
@@ -34,6 +40,8 @@ struct PathWalk {
     /// The names still to go, the next one last.
     private var rest: [FileName]
     private var linksLeft = linksMax
+    /// Links of other users' that are being followed, and how many names are left where each ends.
+    private var foreignLinks: [(path: [UInt8], owner: UID, rest: Int)] = []
 
     init(_ path: [UInt8], root: PathNode, table: WatchTable, mounts: MountMap) {
         self.table = table
@@ -45,6 +53,7 @@ struct PathWalk {
         while let name = rest.popLast() {
             guard let next = step(from: place, to: name) else { return }
             place = next
+            guard mayGoOn(from: place) else { return }
         }
         node = place
         if place === root { isDirectory = true }
@@ -71,10 +80,12 @@ struct PathWalk {
             }
             fileSystem = mounted
         }
-        switch look(at: child) {
+        let status = look(at: child)
+        isExposed = isExposed || status?.isOthers == true
+        switch status?.kind {
         case .symbolicLink:
             table.disarm(child)
-            return follow(child, in: place)
+            return follow(child, of: status?.owner ?? 0, in: place)
         case .directory:
             isDirectory = true
             return child
@@ -93,29 +104,45 @@ struct PathWalk {
     /// - Returns: whether it still is a directory, which the walk can go on from.
     private mutating func watch(_ place: PathNode) -> Bool {
         do throws(SystemCallError) {
-            try table.arm(place, .ofNames, onlyIfDirectory: true)
+            try table.arm(place, .ofNames, onlyIfDirectory: true, isExposed: isExposed)
         } catch {
             if error.meansNothingThere { return false }
-            fault = fault ?? error
+            fault = fault ?? "\(error)"
         }
         return true
     }
 
-    private mutating func look(at child: PathNode) -> FileStatus.Kind? {
+    private mutating func look(at child: PathNode) -> FileStatus? {
         let path = FilePath(bytes: child.path())
         do throws(SystemCallError) {
-            return try FileStatus(at: path, followingLinks: false).kind
+            return try FileStatus(at: path, followingLinks: false)
         } catch {
-            if !error.meansNothingThere { fault = fault ?? error }
+            if !error.meansNothingThere { fault = fault ?? "\(error)" }
             return nil
         }
     }
 
-    private mutating func follow(_ link: PathNode, in place: PathNode) -> PathNode? {
+    private mutating func follow(
+        _ link: PathNode, of owner: UID, in place: PathNode
+    ) -> PathNode? {
         guard linksLeft > 0, let text = withPath(link.path(), SymbolicLink.read) else { return nil }
         linksLeft -= 1
+        if !FileStatus.isTrusted(owner) { foreignLinks.append((link.path(), owner, rest.count)) }
         rest += Self.names(of: text).reversed()
         return enter(text.first == UInt8(ascii: "/") ? root : place)
+    }
+
+    /// Whether what the links of others' lead to, those that end here, is theirs.
+    private mutating func mayGoOn(from place: PathNode) -> Bool {
+        while let link = foreignLinks.last, rest.count <= link.rest {
+            foreignLinks.removeLast()
+            if let end = look(at: place), end.owner == link.owner { continue }
+            fault =
+                fault
+                ?? "'\(PlainText.of(String(decoding: link.path, as: UTF8.self)))' is a symbolic link of the user with uid \(link.owner) and leads to what is not that user's, so it is not followed; have root make it, or watch what it leads to"
+            return false
+        }
+        return true
     }
 
     /// Goes on from a place that is not the child of the last one.
@@ -137,4 +164,12 @@ extension FilePath {
     public init(bytes: [UInt8]) {
         self = withPath(bytes) { FilePath(platformString: $0) }
     }
+}
+
+extension FileStatus {
+    /// Whether a user may do what the daemon would do.
+    static func isTrusted(_ user: UID) -> Bool { user == 0 || user == geteuid() }
+
+    /// Whether others than that may change it.
+    fileprivate var isOthers: Bool { !Self.isTrusted(owner) || mode & 0o022 != 0 }
 }

@@ -67,14 +67,15 @@ final class TreeScan {
                 try scan(node, found)
             } catch {
                 // Where nothing is there any more, a record will say so.
-                if !error.meansNothingThere { note(error, at: node) }
+                if !error.meansNothingThere { note("\(error)", of: node.audience, at: node) }
             }
         }
     }
 
-    private func note(_ error: SystemCallError, at node: PathNode) {
-        for target in node.audience { target.fault = target.fault ?? error }
-        unwatched.append(node)
+    private func note(_ fault: String, of targets: [PathTarget], at node: PathNode) {
+        for target in targets { target.fault = target.fault ?? fault }
+        // Of many in one directory, it is looked through once more for all.
+        if unwatched.last !== node { unwatched.append(node) }
         hasFailed = true
     }
 
@@ -82,7 +83,7 @@ final class TreeScan {
         let audience = node.audience
         let events = audience.reduce(PathEvents()) { $0.union($1.eventsOfDirectory) }
         guard !events.isEmpty else { return }
-        try table.arm(node, events, onlyIfDirectory: true)
+        try table.arm(node, events, onlyIfDirectory: true, isExposed: true)
         let isFresh = node.isFresh
         let isTold = isFresh && !node.isScannedQuietly
         let heirs = audience.filter(\.isRecursive)
@@ -130,11 +131,28 @@ final class TreeScan {
             avoided(node.path(of: name), heirs, quietly)
             return nil
         }
+        let former = node.children[FileName(name)]?.inherited ?? []
+        let admitted = admit(heirs, besides: former, to: node)
+        guard !admitted.isEmpty else { return nil }
         let child = node.child(FileName(name))
-        let isKnown = child.inherited.elementsEqual(heirs, by: ===)
-        child.inherited = heirs
+        let isKnown = child.inherited.elementsEqual(admitted, by: ===)
+        if !isKnown { child.inherit(by: admitted) }
         if !isKnown || evenIfKnown { add(child, quietly: quietly) }
         return child
+    }
+}
+
+extension TreeScan {
+    /// Those that have it already, or have a watch left for a directory in there.
+    private func admit(
+        _ heirs: [PathTarget], besides former: [PathTarget], to node: PathNode
+    ) -> [PathTarget] {
+        func isAdmitted(_ heir: PathTarget) -> Bool {
+            heir.share.hasRoom || former.contains { $0 === heir }
+        }
+        if heirs.allSatisfy(isAdmitted) { return heirs }
+        for heir in heirs where !isAdmitted(heir) { note(heir.share.shortage, of: [heir], at: node) }
+        return heirs.filter(isAdmitted)
     }
 }
 

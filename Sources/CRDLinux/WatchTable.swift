@@ -65,10 +65,14 @@ final class WatchTable {
     /// Watches what is at the node's path now, for these events beside those it is watched for.
     ///
     /// Marks the node as fresh where that is not what its watch was on before.
+    ///
+    /// - Parameter isExposed: somebody may put a symbolic link in the place of a directory above it
+    ///   just now.
     func arm(
-        _ node: PathNode, _ events: PathEvents, onlyIfDirectory: Bool
+        _ node: PathNode, _ events: PathEvents, onlyIfDirectory: Bool, isExposed: Bool
     ) throws(SystemCallError) {
-        let descriptor = try add(node.path(), events, onlyIfDirectory: onlyIfDirectory)
+        let descriptor = try add(
+            node.path(), events, onlyIfDirectory: onlyIfDirectory, isExposed: isExposed)
         if node.watch?.descriptor == descriptor { return }
         disarm(node)
         let watch = watches[descriptor] ?? Watch(descriptor)
@@ -83,13 +87,14 @@ final class WatchTable {
     }
 
     private func add(
-        _ path: [UInt8], _ events: PathEvents, onlyIfDirectory: Bool
+        _ path: [UInt8], _ events: PathEvents, onlyIfDirectory: Bool, isExposed: Bool
     ) throws(SystemCallError) -> Inotify.WatchDescriptor {
+        let links = isExposed ? Inotify.Links.refused : .notFollowedLast
         do throws(SystemCallError) {
-            return try inotify.add(path, events, onlyIfDirectory: onlyIfDirectory)
+            return try inotify.add(path, events, onlyIfDirectory: onlyIfDirectory, links)
         } catch let error where error.errno == .noSpace && hasRetired {
             releaseRetired(atMost: .max)
-            return try inotify.add(path, events, onlyIfDirectory: onlyIfDirectory)
+            return try inotify.add(path, events, onlyIfDirectory: onlyIfDirectory, links)
         }
     }
 
@@ -111,7 +116,7 @@ final class WatchTable {
     func release(_ node: PathNode, by targets: [PathTarget]) {
         let rest = node.inherited.filter { target in !targets.contains { $0 === target } }
         guard rest.count < node.inherited.count else { return }
-        node.inherited = rest
+        node.inherit(by: rest)
         for child in Array(node.children.values) { release(child, by: targets) }
         prune(node)
     }

@@ -24,7 +24,7 @@ struct PathLimitTests {
             for index in 0..<200 { try world.makeDirectory("tree/\(index)") }
             log = try Witness(
                 "Tree", in: world,
-                manifest: "interval = '\(interval)'\n"
+                manifest: "interval = '\(interval)'\nwatches-max = 1000\n"
                     + PathTests.trigger(tree, "recursive = true\nevents = ['create']"),
                 check: "[ -n \"$(find '\(tree)' -name wanted)\" ]",
                 response: "find '\(tree)' -name wanted -delete")

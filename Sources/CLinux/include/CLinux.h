@@ -126,6 +126,12 @@ int crd_reap(pid_t pid);
 /// prctl(2), PR_SET_CHILD_SUBREAPER. \returns whether it was one before, or -1.
 int crd_set_subreaper(bool adopts);
 
+/// inotify_add_watch(2) on what is at a path without symbolic links, be they put there just now:
+/// ELOOP with one (openat2(2), RESOLVE_NO_SYMLINKS). Before Linux 5.6, the last name alone is so.
+int crd_watch_without_links(int inotify, const char *path, uint32_t mask);
+/// open(2), close-on-exec, of a path without symbolic links, as above.
+int crd_open_without_links(const char *path, int flags);
+
 /// Asks the file system at `path` itself, past what the kernel remembers of it (statx(2),
 /// AT_STATX_FORCE_SYNC). May never return.
 void crd_ask_file_system(const char *path);

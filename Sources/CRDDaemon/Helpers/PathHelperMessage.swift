@@ -36,6 +36,7 @@ enum PathHelperMessage {
         let isRecursive: Bool
         let include: [String]
         let exclude: [String]
+        let watchesMax: Int?
 
         init(_ module: ModuleID, _ trigger: PathTrigger) {
             self.module = module.index
@@ -44,6 +45,7 @@ enum PathHelperMessage {
             isRecursive = trigger.isRecursive
             include = trigger.include.map(\.pattern)
             exclude = trigger.exclude.map(\.pattern)
+            watchesMax = trigger.watchesMax
         }
 
         var pair: (ModuleID, PathTrigger) {
@@ -52,7 +54,7 @@ enum PathHelperMessage {
                 PathTrigger(
                     path: path, events: PathEvents(rawValue: events), isRecursive: isRecursive,
                     include: include.compactMap { Glob($0) },
-                    exclude: exclude.compactMap { Glob($0) })
+                    exclude: exclude.compactMap { Glob($0) }, watchesMax: watchesMax)
             )
         }
     }

@@ -19,6 +19,9 @@ struct Attacker {
             ], environment: World.environment, output: "/dev/null", errors: "/dev/null")
     }
 
+    /// Waits for the script's end.
+    func hasEnded() async throws -> Program.Ending { try await program.end() }
+
     func end() async throws {
         program.send(SIGKILL)
         _ = try await program.end()

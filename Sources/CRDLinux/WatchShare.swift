@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// The inotify(7) watches that the path triggers of a module take for the directories of their trees,
+/// and how many they may: who can make directories in one tree must not take those of all others.
+final class WatchShare {
+    let max: Int
+    var count = 0
+
+    /// - Parameter max: nil for an eighth of what the kernel gives
+    ///   (`/proc/sys/fs/inotify/max_user_watches`).
+    init(max: Int?) {
+        self.max = max ?? Self.defaultMax
+    }
+
+    private static let defaultMax: Int = {
+        let limit = TextFile.read("/proc/sys/fs/inotify/max_user_watches")
+        return Swift.max(1, limit.flatMap { Int($0.prefix { $0 != "\n" }) }.map { $0 / 8 } ?? 1_024)
+    }()
+
+    var hasRoom: Bool { count < max }
+
+    /// Why not all of a tree is watched.
+    var shortage: String {
+        "its triggers take \(max) inotify watches, which is all that they may; exclude directories, or raise 'watches-max' in module.toml"
+    }
+}
