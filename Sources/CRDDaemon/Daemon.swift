@@ -13,6 +13,8 @@ public final class Daemon {
     private let reactor: Reactor
     private let timer: TimerSource
     private let alarm = Alarm()
+    /// As of when deadlines are judged at the end of the next turn.
+    private var judgedAt: Instant?
     private let performer: Performer
     private let containment: any Containment
     private let paths: PathTriggers
@@ -186,17 +188,23 @@ public final class Daemon {
             hasReported ? summaryAt : nil, paths.deadline, answersDueBy,
             state.trouble.retryAt,
         ]
-        try timer.arm(deadlines.compactMap(\.self).min())
-        let mayWait = !performer.forwarder.hasBacklog && !alarm.hasGoneOff
+        // Until they are judged, those that have passed would set it off again.
+        if judgedAt == nil { try timer.arm(deadlines.compactMap(\.self).min()) }
+        let mayWait = !performer.forwarder.hasBacklog && judgedAt == nil
         return try reactor.wait(into: &events, mayWait: mayWait)
     }
 
-    /// After all that has happened was taken in: where the daemon itself was held up, what ended
-    /// meanwhile did not end late.
+    /// Sees to deadlines that had passed at a moment, once all that happened before that moment was
+    /// taken in, which takes one more turn: where the daemon itself was held up, what ended meanwhile
+    /// did not end late.
     private func judgeDeadlines() {
-        guard alarm.hasGoneOff, !reactor.mayHaveMore else { return }
+        if let moment = judgedAt, !reactor.mayHaveMore {
+            judgedAt = nil
+            process([.elapsed], at: moment)
+        }
+        guard alarm.hasGoneOff else { return }
         alarm.hasGoneOff = false
-        process([.elapsed])
+        judgedAt = Clock.now
     }
 
     private static func mountTable(_ logger: Logger) -> MountTable? {
@@ -287,8 +295,7 @@ public final class Daemon {
     }
 
     /// Feeds the scheduler what happened, does what it says, and feeds it what came of that.
-    private func process(_ events: [Event]) {
-        let now = Clock.now
+    private func process(_ events: [Event], at now: Instant = Clock.now) {
         var waiting = Deque(events)
         while let event = waiting.popFirst() {
             if reloader.auto.takes(event) { continue }

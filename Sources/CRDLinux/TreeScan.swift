@@ -151,7 +151,9 @@ extension TreeScan {
             heir.share.hasRoom || former.contains { $0 === heir }
         }
         if heirs.allSatisfy(isAdmitted) { return heirs }
-        for heir in heirs where !isAdmitted(heir) { note(heir.share.shortage, of: [heir], at: node) }
+        for heir in heirs where !isAdmitted(heir) {
+            note(heir.share.shortage, of: [heir], at: node)
+        }
         return heirs.filter(isAdmitted)
     }
 }
