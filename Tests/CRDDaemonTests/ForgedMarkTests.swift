@@ -93,9 +93,11 @@ struct ForgedMarkTests {
         let ways = [
             "unlimited:unlimited", "\(other):", "\(other):unlimited", "5:5", "$((mark - 1000)):5",
         ]
-        let start = ways.map { way in
+        let claims = "CRD_RUN=\"${CRD_RUN%-*}-1000\" CRD_ROLE=response CRD_MODULE=Keep"
+        let all = ways.map { (claims, $0) } + [("", "5:5")]
+        let start = all.map { claims, way in
             """
-            (setsid env -i PATH="$PATH" CRD_RUN="${CRD_RUN%-*}-1000" CRD_ROLE=response CRD_MODULE=Keep \\
+            (setsid env -i PATH="$PATH" \(claims) \\
                 /bin/sh -c 'prlimit --pid $$ --locks='"\(way)"'; exec \(world.forever)' &)
             """
         }
@@ -104,7 +106,7 @@ struct ForgedMarkTests {
             check: """
                 mark=$(\(Self.limits)); mark=${mark% *}
                 \(start.joined(separator: "\n"))
-                until [ "$(pgrep -fc '^\(world.forever)$')" -ge \(ways.count) ]; do sleep 0.01; done
+                until [ "$(pgrep -fc '^\(world.forever)$')" -ge \(all.count) ]; do sleep 0.01; done
                 : >'\(world.notes)/begun'
                 exit 1
                 """, manifest: "user = 'nobody'")
