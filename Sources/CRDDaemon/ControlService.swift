@@ -25,6 +25,8 @@ final class ControlService {
         var calls = Deque<[UInt8]>()
         /// A call of it will be answered later.
         var isWaiting = false
+        /// It is in `queue`.
+        var isQueued = false
         /// Whether it was told of all modules.
         var hasListed = false
 
@@ -44,6 +46,8 @@ final class ControlService {
     private let readers: GID?
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var places = ConnectionPlaces(roots: [0, UserAccount.daemon.uid])
+    /// Those with a call that can be answered, in the order in which they asked.
+    private var queue = Deque<Connection>()
     private var refusals = RepeatedLine()
     private var failures = RepeatedLine()
     private let path: FilePath
@@ -126,34 +130,54 @@ final class ControlService {
     private func receive(_ bytes: ArraySlice<UInt8>, from connection: Connection) {
         do throws(VarlinkFraming.TooLong) {
             connection.calls.append(contentsOf: try connection.framing.feed(bytes))
-            serve(connection)
+            enqueue(connection)
         } catch {
             end(connection)
         }
     }
 
+    /// Whether `serveNext` has something to do.
+    var hasBacklog: Bool { !queue.isEmpty }
+
+    /// Answers one call. To be called once a turn: a list of all modules takes longest of all that the
+    /// loop does, and those who may ask for it must not make everybody else wait (G15).
+    func serveNext() {
+        guard !queue.isEmpty else { return }
+        let index = queue.firstIndex { rights(of: $0) == .all } ?? queue.startIndex
+        let connection = queue.remove(at: index)
+        connection.isQueued = false
+        guard connections[ObjectIdentifier(connection)] != nil else { return }
+        serve(connection)
+        enqueue(connection)
+    }
+
+    private func enqueue(_ connection: Connection) {
+        guard !connection.isQueued, !connection.calls.isEmpty, !connection.isWaiting,
+            !connection.stream.isWriting, connections[ObjectIdentifier(connection)] != nil
+        else { return }
+        connection.isQueued = true
+        queue.append(connection)
+    }
+
     private func serve(_ connection: Connection) {
-        while !connection.stream.isWriting, !connection.isWaiting,
-            let message = connection.calls.popFirst()
-        {
-            guard let call = VarlinkMessage.call(message) else {
-                // What is not Varlink has no future.
-                return end(connection)
-            }
-            connection.hasListed = connection.hasListed || call.method.hasSuffix(".List")
-            guard let answer = answer(call, message, from: connection) else {
-                connection.isWaiting = true
-                continue
-            }
-            connection.stream.send(call.oneway == true ? [] : answer)
+        guard let message = connection.calls.popFirst() else { return }
+        guard let call = VarlinkMessage.call(message) else {
+            // What is not Varlink has no future.
+            return end(connection)
         }
+        connection.hasListed = connection.hasListed || call.method.hasSuffix(".List")
+        guard let answer = answer(call, message, from: connection) else {
+            connection.isWaiting = true
+            return
+        }
+        connection.stream.send(call.oneway == true ? [] : answer)
     }
 
     private func interestChanged(_ connection: Connection) {
         guard let token = connection.token, (try? reactor.update(token)) != nil else {
             return end(connection)
         }
-        serve(connection)
+        enqueue(connection)
     }
 
     // MARK: Methods
@@ -173,7 +197,7 @@ final class ControlService {
             guard let self, let connection else { return }
             connection.isWaiting = false
             connection.stream.send(call.oneway == true ? [] : Self.answer(outcome))
-            serve(connection)
+            enqueue(connection)
         }
         return nil
     }

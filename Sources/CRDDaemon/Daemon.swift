@@ -152,12 +152,13 @@ public final class Daemon {
             performer.prepare()
             tellServiceManager()
             var events: [Event] = []
-            for failure in try wait(into: &events) { note(failure, &events) }
+            for failure in try wait(into: &events, for: service) { note(failure, &events) }
             let childHasEnded = takeSignals(into: &events)
             journal.settle(into: &events)
             paths.settle(into: &events)
             process(events)
             judgeDeadlines()
+            service.serveNext()
             journal.note(events)
             paths.logOverflows()
             if childHasEnded {
@@ -177,7 +178,9 @@ public final class Daemon {
     }
 
     /// Sleeps until there is something to do, be it for those who read what we write.
-    private func wait(into events: inout [Event]) throws -> [Reactor.Failure] {
+    private func wait(
+        into events: inout [Event], for service: ControlService
+    ) throws -> [Reactor.Failure] {
         let now = Clock.now
         log.retry(at: now)
         serviceManagerRoom.update(in: reactor)
@@ -190,7 +193,8 @@ public final class Daemon {
         ]
         // Until they are judged, those that have passed would set it off again.
         if judgedAt == nil { try timer.arm(deadlines.compactMap(\.self).min()) }
-        let mayWait = !performer.forwarder.hasBacklog && judgedAt == nil
+        let hasBacklog = performer.forwarder.hasBacklog || service.hasBacklog
+        let mayWait = !hasBacklog && judgedAt == nil
         return try reactor.wait(into: &events, mayWait: mayWait)
     }
 

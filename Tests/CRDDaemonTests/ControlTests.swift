@@ -253,6 +253,38 @@ struct ControlTests {
         ])
     }
 
+    @Test("G15: what happens is served before all who have asked are")
+    func crowdAsks() async throws {
+        let world = try World()
+        let data = try world.makeDirectory("data")
+        for index in 0..<200 { try world.module("M\(index)", check: "exit 1") }
+        // It stops the daemon, so that there is time to see how far that has got.
+        try world.module(
+            "Path",
+            check: """
+                [ "$CRD_TRIGGER" = path ] && [ ! -e '\(world.notes)/stopped' ] || exit 1
+                kill -STOP "$(cat '\(world.notes)/pid')" && : >'\(world.notes)/stopped'
+                exit 1
+                """, manifest: PathTests.trigger(data))
+        let daemon = try await world.start()
+        try await world.runs(1, of: "Path")
+        try await world.runs(1, of: "M199")
+        try world.write("\(daemon.pid)", to: "notes/pid")
+        let clients = try (0..<32).map { _ in try VarlinkClient(world.socket) }
+        for client in clients {
+            #expect(try client.call("org.varlink.service.GetInfo") != nil)
+        }
+        daemon.send(SIGSTOP)
+        for client in clients { client.send("{\"method\":\"org.crd.Reactor.List\"}\0") }
+        try PathTests.create("\(data)/file")
+        daemon.send(SIGCONT)
+        try await eventually("the check runs") { world.note("stopped") != nil }
+        let answered = clients.count(where: \.isReadable)
+        daemon.send(SIGCONT)
+        #expect(answered < 24, "\(answered) of 32 were answered first")
+        for client in clients { #expect(try client.receive()?["parameters"] != nil) }
+    }
+
     /// Takes a hundred connections and keeps them, then makes one after the other.
     private static let flood = """
         import socket, sys

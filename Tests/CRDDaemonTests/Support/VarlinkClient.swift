@@ -50,6 +50,12 @@ final class VarlinkClient {
         }
     }
 
+    /// Whether an answer has begun to come, or the daemon has hung up.
+    var isReadable: Bool {
+        var end = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        return poll(&end, 1, 0) == 1
+    }
+
     func call(_ method: String, _ parameters: String = "{}") throws -> [String: Any]? {
         send("{\"method\":\"\(method)\",\"parameters\":\(parameters)}\0")
         return try receive()
