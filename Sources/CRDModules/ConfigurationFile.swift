@@ -61,6 +61,16 @@ public struct ConfigurationFile: Sendable {
         }
     }
 
+    /// The same for a command, which may wait a second for somebody who writes the file just now.
+    public static func atRest(_ name: String?) -> ConfigurationFile {
+        for _ in 0..<50 {
+            let file = ConfigurationFile(name)
+            guard file.complaints.contains(unsteady(file.path)) else { return file }
+            usleep(20_000)
+        }
+        return ConfigurationFile(name)
+    }
+
     /// Of a file that cannot be read as a whole, where the daemon listens: so that it can be asked how
     /// it is. Nil where nothing can be read.
     private static func salvage(_ path: FilePath) -> Configuration? {

@@ -19,7 +19,7 @@ struct CheckConfigCommand: ConfiguredCommand {
     func say(_ complaint: Diagnostic) { StandardOutput.say(complaint) }
 
     func run() throws {
-        let file = ConfigurationFile(options.file)
+        let file = ConfigurationFile.atRest(options.file)
         var complaints = file.complaints
         // Without the file nobody knows where the modules are.
         if file.isReadable {

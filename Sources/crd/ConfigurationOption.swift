@@ -19,7 +19,7 @@ struct ConfigurationOption: ParsableArguments {
 
     /// The configuration, or the end with 78 and every complaint.
     static func load(_ file: String?) -> ConfigurationFile {
-        let configuration = ConfigurationFile(file)
+        let configuration = ConfigurationFile.atRest(file)
         guard configuration.complaints.isEmpty else {
             for complaint in configuration.complaints { StandardError.say("\(complaint)") }
             Glibc.exit(isWrong.rawValue)

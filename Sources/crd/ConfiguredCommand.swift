@@ -23,7 +23,7 @@ extension ConfiguredCommand {
     ///
     /// - Returns: whether nothing is left for this one.
     func recover() throws -> Bool {
-        let file = ConfigurationFile(options.file)
+        let file = ConfigurationFile.atRest(options.file)
         if file.isAbsent {
             for complaint in file.complaints { say(complaint) }
             throw ConfigurationOption.isWrong

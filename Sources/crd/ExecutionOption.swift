@@ -23,7 +23,7 @@ struct ExecutionOption: ParsableArguments {
     static func moduleNames(_ words: [String]) -> [String] {
         let file = words.firstIndex(of: "--config").map { words.index(after: $0) }
             .flatMap { words.indices.contains($0) ? words[$0] : nil }
-        let configuration = ConfigurationFile(file).configuration
+        let configuration = ConfigurationFile.atRest(file).configuration
         return ModuleShelf(configuration, switchesUsers: true).contents()
             .modules.map(\.name.description)
     }

@@ -23,7 +23,7 @@ struct ListCommand: ConfiguredCommand {
 
     func run() throws {
         // A file that was broken since is no reason not to ask the daemon that runs.
-        let file = ConfigurationFile(options.file)
+        let file = ConfigurationFile.atRest(options.file)
         let listing = try listing(file)
         if json { return try JSONOutput.write(listing) }
         for line in Self.table(listing.modules) { StandardOutput.say(line) }

@@ -22,7 +22,7 @@ struct ReloadCommand: ConfiguredCommand {
 
     func run() throws {
         // Broken or not, it is the daemon that judges the file, but where it listens stands in it.
-        let file = ConfigurationFile(options.file)
+        let file = ConfigurationFile.atRest(options.file)
         let socket = file.configuration.socketPath
         do {
             let complaints = try Self.reload(file, socket)
