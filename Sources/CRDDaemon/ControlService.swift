@@ -152,6 +152,8 @@ final class ControlService {
     }
 
     private func enqueue(_ connection: Connection) {
+        // What has asked is answered before more is read: who asks faster makes nothing grow.
+        connection.stream.isPaused = !connection.calls.isEmpty
         guard !connection.isQueued, !connection.calls.isEmpty, !connection.isWaiting,
             !connection.stream.isWriting, connections[ObjectIdentifier(connection)] != nil
         else { return }

@@ -32,6 +32,9 @@ public final class ChildSource: EventSource {
 
     public var pid: PID { process.pid }
     public var descriptor: CInt { process.pidfd.rawValue }
+    /// Whoever traces the process keeps us from collecting it (ptrace(2)), for as long as that lasts.
+    /// The kernel tells of its end once more then.
+    public var interest: Interest { [.readable, .edge] }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         guard let termination = try process.reap() else { return }

@@ -191,12 +191,14 @@ public struct ProcessTable {
         guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
         guard fields.count > 19,
+            let threads = Int(String(decoding: fields[17], as: UTF8.self)),
             let parent = PID(String(decoding: fields[1], as: UTF8.self)),
             let flags = UInt32(String(decoding: fields[6], as: UTF8.self)),
             let startTime = UInt64(String(decoding: fields[19], as: UTF8.self))
         else { return nil }
         let state = fields[0].first
-        let isDead = state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")
+        // Of a process whose first thread has ended, the others live on.
+        let isDead = (state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")) && threads < 2
         return Entry(
             pid: pid, parent: parent, startTime: startTime, isZombie: isDead,
             isKernelThread: flags & kernelThreadFlag != 0)

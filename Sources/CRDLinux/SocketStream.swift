@@ -7,8 +7,8 @@ import SystemPackage
 
 /// One connection of a Unix socket, non-blocking.
 ///
-/// It reads only while nothing waits to be written, so a peer that asks without reading the
-/// answers makes nothing grow.
+/// It reads only while nothing waits to be written, and while whoever uses it has not paused it, so a
+/// peer that asks without reading the answers, or faster than it is answered, makes nothing grow.
 public final class SocketStream: EventSource {
     private static let share = 1 << 14
 
@@ -18,7 +18,7 @@ public final class SocketStream: EventSource {
     private var announcedInterest = Interest.readable
     /// Called from `drain` with what was read.
     public var received: (ArraySlice<UInt8>) -> Void = { _ in }
-    /// Called from `drain` when the interest has changed.
+    /// Called when the interest has changed.
     public var interestChanged: () -> Void = {}
     /// Called from `drain` when the peer has closed, or cannot be written to.
     public var ended: () -> Void = {}
@@ -28,7 +28,11 @@ public final class SocketStream: EventSource {
     }
 
     public var descriptor: CInt { socket.rawValue }
-    public var interest: Interest { isWriting ? .writable : .readable }
+    public var interest: Interest { isWriting ? .writable : isPaused ? [] : .readable }
+    /// Nothing more is read, but what a peer has left that has hung up.
+    public var isPaused = false {
+        didSet { announceInterest() }
+    }
     public var isWriting: Bool { written < output.count }
 
     /// The user at the other end (unix(7), `SO_PEERCRED`).
@@ -91,6 +95,10 @@ public final class SocketStream: EventSource {
         } catch {
             return ended()
         }
+        announceInterest()
+    }
+
+    private func announceInterest() {
         guard interest != announcedInterest else { return }
         announcedInterest = interest
         interestChanged()

@@ -132,8 +132,11 @@ public struct InstalledModule: Sendable {
 
     /// The names of the files in a module's directory that say what it is.
     public static func isTelling(_ name: String) -> Bool {
-        name == manifestName.string || Role.allCases.contains { $0.fileName.string == name }
+        tellingNames.contains(name)
     }
+
+    private static let tellingNames = Set(
+        [manifestName.string] + Role.allCases.map(\.fileName.string))
 
     /// The file that is executed for a role.
     public func executable(_ role: Role) -> FilePath {

@@ -193,4 +193,19 @@ struct EntryCounterTests {
         let digest = SHA256.digest(text.utf8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
         #expect(digest.joined() == expected)
     }
+
+    @Test("values are told apart by all of them, and very long ones by their ends and their length")
+    func veryLongKeys() {
+        let long = [UInt8](repeating: 7, count: 3 << 20)
+        func changed(at index: Int) -> EntryKey {
+            var other = long
+            other[index] = 8
+            return EntryKey(other)
+        }
+        #expect(
+            changed(at: 300) != EntryKey(long) && changed(at: long.count - 300) != EntryKey(long))
+        #expect(EntryKey(long.dropLast()) != EntryKey(long))
+        #expect(changed(at: long.count / 2) == EntryKey(long), "that bounds the work")
+        #expect(EntryKey(long.prefix(1_000)) != EntryKey(long.prefix(1_001)))
+    }
 }

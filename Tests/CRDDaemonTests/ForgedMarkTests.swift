@@ -109,7 +109,7 @@ struct ForgedMarkTests {
                 until [ "$(pgrep -fc '^\(world.forever)$')" -ge \(all.count) ]; do sleep 0.01; done
                 : >'\(world.notes)/begun'
                 exit 1
-                """, manifest: "user = 'nobody'")
+                """, manifest: "user = 'nobody'\ntimeout = '10min'")
         try await world.start()
         try await world.runs(1, of: "Mine")
         #expect(world.note("begun") != nil)

@@ -108,6 +108,86 @@ struct RoleUserTests {
         #expect(try await world.stop() == 0)
     }
 
+    @Test("gets no process past the end of a run by ending its first thread")
+    func firstThread() async throws {
+        let world = try Self.world(timeout: "60s")
+        let program = try world.write(
+            """
+            import ctypes, os, sys, threading, time
+            os.setsid()
+            threading.Thread(target=lambda: time.sleep(1000)).start()
+            with open(sys.argv[1], "w") as note:
+                note.write(str(os.getpid()))
+            ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+            """, to: "program")
+        try world.module(
+            "Threads",
+            check: """
+                note='\(world.notes)/'thread-$$
+                python3 '\(program)' "$note" &
+                until [ -s "$note" ] && grep -q '^State:.*Z' "/proc/$(cat "$note")/status"; do
+                    sleep 0.01
+                done
+                exit 1
+                """, manifest: "user = 'irc'\ninterval = '1h'")
+        try await world.start()
+        try await world.runs(1, of: "Threads")
+        let note = try FileManager.default.contentsOfDirectory(atPath: world.notes)
+            .first { $0.hasPrefix("thread-") }
+        let pid = try #require(note.flatMap(world.note).flatMap { pid_t($0) })
+        try await eventually("it is gone") { !Processes.exists(pid) }
+        #expect(try world.listed("Threads").state == "idle")
+        #expect(try await world.stop() == 0)
+    }
+
+    @Test("does not keep the daemon busy with a process of its own that it traces")
+    func traced() async throws {
+        let world = try Self.world(timeout: "60s")
+        try world.module(
+            "Traced",
+            check: """
+                #!/usr/bin/env python3
+                import ctypes, os, sys, time
+                # Whoever wants to trace it may (prctl(2), PR_SET_PTRACER), where Yama asks for that.
+                ctypes.CDLL(None).prctl(0x59616d61, ctypes.c_ulong(-1), 0, 0, 0)
+                if not os.path.exists("\(world.notes)/traced"):
+                    with open("\(world.notes)/pid", "w") as note:
+                        note.write(str(os.getpid()))
+                    while not os.path.exists("\(world.notes)/traced"):
+                        time.sleep(0.01)
+                sys.exit(1)
+                """, manifest: "user = 'irc'")
+        let daemon = try await world.start()
+        try await eventually("it is there to be traced") { world.note("pid") != nil }
+        // PTRACE_SEIZE.
+        let tracer = try Attacker(
+            "irc",
+            """
+            exec python3 -c '
+            import ctypes, time
+            pid = int(open("\(world.notes)/pid").read())
+            ptrace = ctypes.CDLL(None).ptrace
+            ptrace.argtypes = [ctypes.c_long] * 4
+            if ptrace(0x4206, pid, 0, 0) == 0:
+                open("\(world.notes)/traced", "w").close()
+            time.sleep(1000)'
+            """)
+        let pid = try #require(world.note("pid").flatMap { pid_t($0) })
+        try await eventually("it has ended, and cannot be collected") {
+            Processes.stat(pid).first { $0.count == 1 } == "Z"
+        }
+        func ticks() -> Int {
+            let fields = Processes.stat(daemon.pid)
+            return fields[11..<13].compactMap { Int($0) }.reduce(0, +)
+        }
+        let before = ticks()
+        try await Task.sleep(for: .seconds(2))
+        #expect(ticks() - before < 50, "hundredths of a second")
+        try await tracer.end()
+        try await world.runs(3, of: "Traced")
+        #expect(try await world.stop() == 0)
+    }
+
     @Test("is told why its executable cannot be started, as others are")
     func failures() async throws {
         let world = try Self.world()

@@ -59,6 +59,26 @@ struct SocketTests {
         }
     }
 
+    @Test("reads nothing while it is paused, and goes on where it was")
+    func paused() async {
+        await #expect(processExitsWith: .success) { [path = socket as String] in
+            let server = try Server(path)
+            let (client, stream, _) = try server.accept(path)
+            var read: [UInt8] = []
+            stream.received = { read += $0 }
+            stream.isPaused = true
+            try #require(write(client, [7], 1) == 1)
+            // The reactor turns for somebody else.
+            let (other, _, _) = try server.accept(path)
+            #expect(read.isEmpty)
+            stream.isPaused = false
+            _ = try server.reactor.turn { _ in !read.isEmpty }
+            #expect(read == [7])
+            close(other)
+            close(client)
+        }
+    }
+
     @Test("gives a slow reader all of a big reply, and reads nothing of it meanwhile")
     func slowReader() async {
         await #expect(processExitsWith: .success) { [path = socket as String] in

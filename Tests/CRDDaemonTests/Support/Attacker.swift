@@ -7,8 +7,9 @@ struct Attacker {
     private let program: Program
 
     static let isPossible =
-        Surroundings.isRoot && ["setpriv", "perl"].allSatisfy { Surroundings.find($0) != nil }
-    static let needs = "needs root, setpriv and perl"
+        Surroundings.isRoot
+        && ["setpriv", "perl", "python3"].allSatisfy { Surroundings.find($0) != nil }
+    static let needs = "needs root, setpriv, perl and python3"
 
     /// - Parameter user: a system user that nothing else runs as.
     init(_ user: String, _ script: String) throws {
