@@ -3,7 +3,6 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,21 +15,16 @@ struct crd_journal_name {
     size_t size;
 };
 
-/// Goes on through the data of the entry at hand (sd_journal_enumerate_data(3)) to the next that is of
-/// one of the fields: here, since entries have some thirty of them.
+/// Goes on through the data of the entry at hand (sd_journal_enumerate_available_data(3)) to the next
+/// that is of one of the fields: here, since entries have some thirty of them.
 ///
 /// \param value is valid until the next call.
 /// \returns the field's number, or -1 at the end.
 static inline int crd_journal_next_value(sd_journal *journal, const struct crd_journal_name *names, int count,
                                          const void *_Nullable *_Nonnull value, size_t *size) {
-    for (;;) {
-        const void *data;
-        size_t length;
-        int result = sd_journal_enumerate_data(journal, &data, &length);
-        // As sd_journal_enumerate_available_data(3) does, which would be one call more for each: data
-        // that is too large, or compressed in a way that this libsystemd does not know, is passed over.
-        if (result == -ENOBUFS || result == -E2BIG || result == -EOPNOTSUPP) continue;
-        if (result <= 0) return -1;
+    const void *data;
+    size_t length;
+    while (sd_journal_enumerate_available_data(journal, &data, &length) > 0) {
         const char *text = data;
         for (int index = 0; index < count; index++) {
             size_t end = names[index].size;
@@ -40,6 +34,7 @@ static inline int crd_journal_next_value(sd_journal *journal, const struct crd_j
             return index;
         }
     }
+    return -1;
 }
 
 /// A place in a table of values that are looked for; free where `bytes` is NULL.
