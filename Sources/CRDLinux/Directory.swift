@@ -17,52 +17,21 @@ public enum Directory {
             throw SystemCallError(
                 function: "opendir", errno: Errno(rawValue: errno), subject: path.string)
         }
-        defer { closedir(directory) }
+        let stream = DirectoryStream(adopting: directory)
         var names: [FilePath.Component] = []
-        visit(directory) { name, _ in
+        while stream.next({ name, _ in
             FilePath.Component(platformString: name).map { names.append($0) }
-        }
+        }) {}
         return names
     }
 
-    /// What readdir(3) says of an entry.
-    enum EntryKind { case directory, other, unknown }
-
-    /// Goes through a directory, without `.` and `..`, in no order (fdopendir(3), readdir(3)).
-    /// Nothing is there if a symbolic link is in the path (openat2(2), `RESOLVE_NO_SYMLINKS`).
+    /// Goes through a directory, without `.` and `..`, in no order. Nothing is there if a symbolic link
+    /// is in the path.
     static func visit(
-        _ path: [UInt8], _ body: (UnsafePointer<CChar>, EntryKind) -> Void
+        _ path: [UInt8], _ body: (UnsafePointer<CChar>, DirectoryStream.EntryKind) -> Void
     ) throws(SystemCallError) {
-        let flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK
-        let descriptor = try systemCall("open", on: String(decoding: path, as: UTF8.self)) {
-            withPath(path) { crd_open_without_links($0, flags) }
-        }
-        guard let directory = fdopendir(descriptor) else {
-            let code = Errno(rawValue: errno)
-            close(descriptor)
-            throw SystemCallError(
-                function: "fdopendir", errno: code, subject: String(decoding: path, as: UTF8.self))
-        }
-        defer { closedir(directory) }
-        visit(directory, body)
-    }
-
-    private static func visit(
-        _ directory: OpaquePointer, _ body: (UnsafePointer<CChar>, EntryKind) -> Void
-    ) {
-        while let record = readdir(directory) {
-            let kind: EntryKind =
-                switch CInt(record.pointee.d_type) {
-                case CInt(DT_DIR): .directory
-                case CInt(DT_UNKNOWN): .unknown
-                default: .other
-                }
-            withUnsafePointer(to: &record.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { name in
-                    if strcmp(name, ".") != 0 && strcmp(name, "..") != 0 { body(name, kind) }
-                }
-            }
-        }
+        let stream = try DirectoryStream(path)
+        while stream.next(body) {}
     }
 
     /// Makes a directory that is not there yet (mkdir(2)).

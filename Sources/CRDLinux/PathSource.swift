@@ -14,6 +14,8 @@ public final class PathSource: BackloggedSource {
     private let table: WatchTable
     private let mounts: MountMap
     private let scan: TreeScan
+    /// How many entries of directories one turn looks at; in tests fewer.
+    var scanShare = TreeScan.share
     private let root = PathNode.root()
     /// By module, each module's in the order in which they came: a module's few are looked for often,
     /// all of them hardly ever.
@@ -206,10 +208,10 @@ public final class PathSource: BackloggedSource {
         finishTurn(into: &events)
     }
 
-    private func finishTurn(share: Int = TreeScan.share, into events: inout [Event]) {
+    private func finishTurn(share: Int? = nil, into events: inout [Event]) {
         adoptOrphans()
         tellOfReborn()
-        scan.run(atMost: share) { node, name, isDirectory in
+        scan.run(atMost: share ?? scanShare) { node, name, isDirectory in
             triggered.removeAll(keepingCapacity: true)
             for target in node.audience
             where target.awaitsArrivals && target.counts(name, isDirectory: isDirectory) {

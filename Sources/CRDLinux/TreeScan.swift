@@ -8,8 +8,10 @@ import SystemPackage
 /// A directory is watched first and looked through then. What is found in one that was not watched
 /// before may have come unseen, so it is told.
 final class TreeScan {
-    /// How many directories one turn scans: some milliseconds.
-    static let share = 256
+    /// How many entries of directories one turn looks at: some milliseconds.
+    static let share = 4_096
+    /// What it costs to watch a directory and to open it, in entries.
+    private static let costOfDirectory = 16
 
     /// Something in a directory that was not watched until now. The name is valid during the call.
     typealias Found = (PathNode, UnsafePointer<CChar>, _ isDirectory: Bool) -> Void
@@ -18,6 +20,8 @@ final class TreeScan {
     private let mounts: MountMap
     /// Last in, first out: so it never holds more than the siblings along one path.
     private var queue: [PathNode] = []
+    /// The directory that is being looked through.
+    private var current: Look?
     /// Those that could not be watched.
     private var unwatched: [PathNode] = []
     /// Something could not be watched since this was taken note of.
@@ -31,7 +35,7 @@ final class TreeScan {
         self.mounts = mounts
     }
 
-    var isDone: Bool { queue.isEmpty }
+    var isDone: Bool { queue.isEmpty && current == nil }
 
     /// - Parameter quietly: what is found in it need not be told.
     func add(_ node: PathNode, quietly: Bool) {
@@ -57,14 +61,20 @@ final class TreeScan {
         unwatched = others
     }
 
-    func run(atMost share: Int = share, found: Found) {
+    /// - Parameter share: in entries.
+    func run(atMost share: Int, found: Found) {
         var rest = share
-        while rest > 0, let node = queue.popLast() {
+        while rest > 0 {
+            if let look = current {
+                goOn(look, &rest, found)
+                continue
+            }
+            guard let node = queue.popLast() else { return }
             node.isQueued = false
             if node.isRemoved { continue }
-            rest -= 1
+            rest -= Self.costOfDirectory
             do throws(SystemCallError) {
-                try scan(node, found)
+                current = try begin(node)
             } catch {
                 // Where nothing is there any more, a record will say so.
                 if !error.meansNothingThere { note("\(error)", of: node.audience, at: node) }
@@ -79,29 +89,66 @@ final class TreeScan {
         hasFailed = true
     }
 
-    private func scan(_ node: PathNode, _ found: Found) throws(SystemCallError) {
+    /// A look through one directory, which may take many turns: somebody may move one with a million
+    /// entries into a tree.
+    private final class Look {
+        let node: PathNode
+        let stream: DirectoryStream
+        /// It was not watched before.
+        let isFresh: Bool
+        let isQuiet: Bool
+        /// Those directories of it that were known, and not found until now.
+        var lost: [FileName: PathNode]
+
+        init(_ node: PathNode, lost: [FileName: PathNode]) throws(SystemCallError) {
+            self.node = node
+            self.lost = lost
+            stream = try DirectoryStream(node.path())
+            isFresh = node.isFresh
+            isQuiet = node.isScannedQuietly
+        }
+
+        var isTold: Bool { isFresh && !isQuiet }
+    }
+
+    /// Watches a directory.
+    ///
+    /// - Returns: nil if what is in it need not be looked at.
+    private func begin(_ node: PathNode) throws(SystemCallError) -> Look? {
         let audience = node.audience
         let events = audience.reduce(PathEvents()) { $0.union($1.eventsOfDirectory) }
-        guard !events.isEmpty else { return }
+        guard !events.isEmpty else { return nil }
         try table.arm(node, events, onlyIfDirectory: true, isExposed: true)
-        let isFresh = node.isFresh
-        let isTold = isFresh && !node.isScannedQuietly
-        let heirs = audience.filter(\.isRecursive)
-        guard isTold || !heirs.isEmpty else {
+        let isTold = node.isFresh && !node.isScannedQuietly
+        guard isTold || audience.contains(where: \.isRecursive) else {
             node.isFresh = false
+            return nil
+        }
+        let look = try Look(node, lost: node.children.filter { !$0.value.inherited.isEmpty })
+        node.isFresh = false
+        return look
+    }
+
+    private func goOn(_ look: Look, _ rest: inout Int, _ found: Found) {
+        let node = look.node
+        // Whoever came to it meanwhile has it scanned once more.
+        let heirs = node.audience.filter(\.isRecursive)
+        while rest > 0 {
+            rest -= 1
+            let isMore = !node.isRemoved
+                && look.stream.next { name, kind in
+                    let isDirectory =
+                        kind == .directory || kind == .unknown && hasDirectory(name, in: node)
+                    if look.isTold { found(node, name, isDirectory) }
+                    guard isDirectory, !heirs.isEmpty else { return }
+                    inherit(
+                        name, of: node, by: heirs, evenIfKnown: look.isFresh, quietly: look.isQuiet)
+                }
+            if isMore { continue }
+            current = nil
+            for child in look.lost.values { table.release(child, by: child.inherited) }
             return
         }
-        var lost = node.children.filter { !$0.value.inherited.isEmpty }
-        try Directory.visit(node.path()) { name, kind in
-            let isDirectory = kind == .directory || kind == .unknown && hasDirectory(name, in: node)
-            if isTold { found(node, name, isDirectory) }
-            guard isDirectory, !heirs.isEmpty else { return }
-            let child = inherit(
-                name, of: node, by: heirs, evenIfKnown: isFresh, quietly: node.isScannedQuietly)
-            if let child, !lost.isEmpty { lost[child.name] = nil }
-        }
-        node.isFresh = false
-        for child in lost.values { table.release(child, by: child.inherited) }
     }
 
     /// For file systems whose directories do not say of what kind an entry is (lstat(2)).
@@ -135,6 +182,7 @@ final class TreeScan {
         let admitted = admit(heirs, besides: former, to: node)
         guard !admitted.isEmpty else { return nil }
         let child = node.child(FileName(name))
+        if let current, current.node === node { current.lost[child.name] = nil }
         let isKnown = child.inherited.elementsEqual(admitted, by: ===)
         if !isKnown { child.inherit(by: admitted) }
         if !isKnown || evenIfKnown { add(child, quietly: quietly) }

@@ -30,6 +30,8 @@ final class PathWorld {
         directory = try TemporaryDirectory()
         base = directory.path.string
         source = try PathSource()
+        // Half of the worlds are looked through a few entries at a time.
+        if random.percent(50) { source.scanShare = Int(random.below(20)) + 1 }
         triggers = Self.triggers(below: base)
         armed = Set(triggers.indices)
         try directory.make("t/a")
