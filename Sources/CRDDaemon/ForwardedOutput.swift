@@ -68,6 +68,6 @@ final class ForwardedOutput: OutputSink {
     }
 
     private func forward(_ line: [UInt8]) {
-        forwarder.log.forward(line, from: module, fields)
+        forwarder.forward(line, from: module, fields)
     }
 }

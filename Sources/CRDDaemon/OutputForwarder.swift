@@ -19,6 +19,8 @@ final class OutputForwarder {
     /// Outputs with lines that wait, each of them once.
     private var waiting = Deque<ForwardedOutput>()
     private var size = 0
+    /// By module.
+    private var allowances: [String: LogAllowance] = [:]
 
     init(_ log: LogOutput) {
         self.log = log
@@ -41,6 +43,34 @@ final class OutputForwarder {
     var share: Int { min(Self.share, allowance) }
 
     func spend(_ lines: Int) { allowance -= lines }
+
+    /// Passes on a line, unless its module has printed more than its share.
+    func forward(_ line: [UInt8], from module: String, _ fields: [LogOutput.Field]) {
+        switch allowances[module, default: LogAllowance()].admit(line.count, at: Clock.now) {
+        case .pass(let missing):
+            report(missing, of: module)
+            log.forward(line, from: module, fields)
+        case .drop(isFirst: true):
+            log.write(
+                "\(module): has printed more than its share of the log (\(ByteSize(LogAllowance.burst)) at once, \(ByteSize(LogAllowance.rate)) a second from then on); its lines are dropped until there is room again: print less",
+                .warning, [.init("CRD_MODULE", module)])
+        case .drop: break
+        }
+    }
+
+    /// A run has ended, and another that prints may be long in coming.
+    func endRun(of module: String) {
+        report(allowances[module]?.passDropped(at: Clock.now) ?? 0, of: module)
+    }
+
+    func forget(_ module: String) { allowances[module] = nil }
+
+    private func report(_ missing: Int, of module: String) {
+        guard missing > 0 else { return }
+        log.write(
+            "\(module): dropped \(missing) line\(missing == 1 ? "" : "s") of its output",
+            .warning, [.init("CRD_MODULE", module)])
+    }
 
     /// Keeps an output whose lines wait.
     ///

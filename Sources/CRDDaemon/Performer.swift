@@ -69,7 +69,9 @@ final class Performer {
             reporter.reportPassedOver(count, of: name(of: module))
         case .reportForgotten(let module, let count):
             reporter.reportForgotten(count, of: name(of: module))
-        case .forget(let module): failing.remove(module)
+        case .forget(let module):
+            failing.remove(module)
+            forwarder.forget(name(of: module))
         case .rearm, .storeJournalRecords, .exit: break
         }
         return []
@@ -291,6 +293,7 @@ final class Performer {
     private func forget(_ run: ActiveRun) {
         for output in run.outputs { output.source.finish() }
         closeOutputs(of: run)
+        forwarder.endRun(of: run.prepared.name)
         containment.release(run)
         active[run.module] = nil
     }

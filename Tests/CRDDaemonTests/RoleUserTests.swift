@@ -56,6 +56,29 @@ struct RoleUserTests {
         #expect(try await world.stop() == 0)
     }
 
+    @Test("may print without end: the log takes its share of that, and says what is missing")
+    func floods() async throws {
+        let world = try Self.world(timeout: "20s")
+        // Twelve million bytes.
+        let flood = "yes \"$(printf %0999d 0)\" | head -n 12000 >&2; exit 1"
+        try world.module("Flood", check: flood, manifest: "user = 'games'\ninterval = '1h'")
+        try await world.start()
+        try await eventually("it says what is missing") {
+            world.lines.contains { $0.hasPrefix("crd: warning: Flood: dropped ") }
+        }
+        let passed = world.lines.count { $0.hasPrefix("Flood: 000") }
+        let dropped = world.lines.compactMap { line in
+            line.hasPrefix("crd: warning: Flood: dropped ")
+                ? line.split(separator: " ").lazy.compactMap { Int($0) }.first : nil
+        }
+        #expect(passed + dropped.reduce(0, +) == 12_000)
+        #expect((7_000...9_500).contains(passed))
+        #expect(world.lines.count { $0.contains("has printed more than its share") } == 1)
+        // Others have their own.
+        try await Self.witnessGoesOn(world) { true }
+        #expect(try await world.stop() == 0)
+    }
+
     @Test("may own an executable and have a lease on it: nobody else waits")
     func lease() async throws {
         let world = try Self.world()
