@@ -13,6 +13,7 @@ final class CgroupContainment: Containment {
     let name = "cgroup"
     /// Orphans are the service manager's.
     let adopts = false
+    let hasBacklog = false
     /// The cgroups of the runs are in it.
     let base: FilePath
     private let reactor: Reactor

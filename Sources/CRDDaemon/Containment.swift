@@ -25,6 +25,8 @@ protocol Containment: AnyObject {
     ///
     /// - Returns: whether nothing is.
     func finish() -> Bool
-    /// SIGCHLD came: a child has ended that no pidfd stands for.
+    /// There is more to do than one turn does, which `reapAdopted` goes on with.
+    var hasBacklog: Bool { get }
+    /// SIGCHLD came: a child has ended that no pidfd stands for; or there is a backlog.
     func reapAdopted(into events: inout [Event])
 }

@@ -161,7 +161,7 @@ public final class Daemon {
             service.serveNext()
             journal.note(events)
             paths.logOverflows()
-            if childHasEnded {
+            if childHasEnded || performer.hasAdoptedBacklog {
                 // After what waits to be started, since it is mostly one that a pidfd has told of.
                 var orphans: [Event] = []
                 performer.reapAdopted(into: &orphans)
@@ -193,7 +193,7 @@ public final class Daemon {
         ]
         // Until they are judged, those that have passed would set it off again.
         if judgedAt == nil { try timer.arm(deadlines.compactMap(\.self).min()) }
-        let hasBacklog = performer.forwarder.hasBacklog || service.hasBacklog
+        let hasBacklog = performer.hasBacklog || service.hasBacklog
         let mayWait = !hasBacklog && judgedAt == nil
         return try reactor.wait(into: &events, mayWait: mayWait)
     }

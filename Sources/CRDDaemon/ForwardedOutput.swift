@@ -42,7 +42,12 @@ final class ForwardedOutput: OutputSink {
 
     func finish() {
         isEnding = true
-        if !isWaiting { splitter.finish(forward) }
+        if !isWaiting { end() }
+    }
+
+    private func end() {
+        splitter.finish(forward)
+        forwarder.end(of: module)
     }
 
     /// Passes on some of what waits.
@@ -53,7 +58,7 @@ final class ForwardedOutput: OutputSink {
         done += taken
         guard done == rest.count else { return taken }
         (rest, done) = ([], 0)
-        if isEnding { splitter.finish(forward) }
+        if isEnding { end() }
         return taken
     }
 

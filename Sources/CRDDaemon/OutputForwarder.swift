@@ -58,8 +58,8 @@ final class OutputForwarder {
         }
     }
 
-    /// A run has ended, and another that prints may be long in coming.
-    func endRun(of module: String) {
+    /// An output has ended, and the module's next may be long in coming.
+    func end(of module: String) {
         report(allowances[module]?.passDropped(at: Clock.now) ?? 0, of: module)
     }
 

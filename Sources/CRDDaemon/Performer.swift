@@ -83,7 +83,13 @@ final class Performer {
         supplies.restock()
     }
 
-    /// SIGCHLD came.
+    /// Something is to be done at once.
+    var hasBacklog: Bool { forwarder.hasBacklog || hasAdoptedBacklog }
+
+    /// There are processes left to be signalled or collected.
+    var hasAdoptedBacklog: Bool { containment.hasBacklog }
+
+    /// SIGCHLD came, or there is a backlog.
     func reapAdopted(into events: inout [Event]) {
         containment.reapAdopted(into: &events)
     }
@@ -293,7 +299,6 @@ final class Performer {
     private func forget(_ run: ActiveRun) {
         for output in run.outputs { output.source.finish() }
         closeOutputs(of: run)
-        forwarder.endRun(of: run.prepared.name)
         containment.release(run)
         active[run.module] = nil
     }

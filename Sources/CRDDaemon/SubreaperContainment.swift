@@ -24,8 +24,13 @@ final class SubreaperContainment: Containment {
     /// The latest runs whose response had leave to leave something behind, and did.
     private var keepers: [UInt64] = []
     private let children = ChildList()
-    /// Children that no run has started; only we can collect them, so their numbers stay theirs.
-    private var strangers = Set<PID>()
+    /// Where children that were looked at come from; only we can collect them, so their numbers stay
+    /// theirs.
+    private var origins: [PID: Origin] = [:]
+    /// Signals that have not reached everybody yet.
+    private var sweeps: [Sweep] = []
+    /// The last look has left children for the next.
+    private var isLookCut = false
     /// Whether the last look found a process of a run that is not its executable.
     private var hasAdopted = false
 
@@ -35,23 +40,18 @@ final class SubreaperContainment: Containment {
         self.life = life
         self.helpers = helpers
         try ChildProcess.adoptOrphans()
-        strangers = Set(children.read().filter { !helpers.contains($0) })
+        for pid in children.read() where !helpers.contains(pid) { origins[pid] = .stranger }
     }
 
     func admit(_ run: ActiveRun) {
+        endSweeps(through: run)
         runs[run.number] = run
         run.isCondemned = false
     }
 
     func send(_ signal: TreeSignal, to run: ActiveRun) -> KillRefusal? {
-        switch signal {
-        case .terminate:
-            signalAll(with: ProcessTable.terminate) { self.roots(of: run) }
-            return nil
-        case .kill:
-            run.isCondemned = true
-            return killAll { self.roots(of: run) }
-        }
+        if signal == .kill { run.isCondemned = true }
+        return begin(Sweep(signal, through: run))
     }
 
     func isEmpty(_ run: ActiveRun) -> Bool {
@@ -67,6 +67,7 @@ final class SubreaperContainment: Containment {
             keepers.append(run.number)
         }
         runs[run.number] = nil
+        endSweeps(through: run)
         // The look at whether the run was empty has shown whether there is anybody.
         if hasAdopted { killStragglers() }
     }
@@ -84,10 +85,17 @@ final class SubreaperContainment: Containment {
         return false
     }
 
+    var hasBacklog: Bool { !sweeps.isEmpty || isLookCut }
+
     func reapAdopted(into events: inout [Event]) {
+        for sweep in sweeps where goOn(sweep) {
+            sweeps.removeAll { $0 === sweep }
+            guard let run = sweep.run, let refused = sweep.refused else { continue }
+            events.append(.refused(run.module, reason: "\(KillRefusal(refused))"))
+        }
         if look().adopted.contains(where: { $0.owner.isToEnd }) {
             // Who was born while its parents were being killed turns up when they are dead.
-            for run in runs.values where run.isCondemned { killAll { self.roots(of: run) } }
+            for run in runs.values where run.isCondemned { kill(run) }
             killStragglers()
         }
         for run in runs.values.filter(\.awaitsEmptiness).sorted(by: { $0.id < $1.id })
@@ -115,6 +123,14 @@ final class SubreaperContainment: Containment {
         }
     }
 
+    /// What a child is for good, whatever it changes about itself later.
+    private enum Origin {
+        case marked(RunMark)
+        /// It has lost its mark, and says of what run it is, or does not.
+        case unmarked(UInt64?)
+        case stranger
+    }
+
     /// Our living children apart from the runs' executables.
     private struct Look {
         var adopted: [(pid: PID, owner: Owner)] = []
@@ -126,26 +142,38 @@ final class SubreaperContainment: Containment {
         }
     }
 
-    /// Looks until the picture is whole, and collects the dead.
+    /// Looks until the picture is whole, and collects the dead: so many that it takes some
+    /// milliseconds, the others in the next turn.
     private func look() -> Look {
         var look = Look()
+        var share = Self.share
         for _ in 0..<Self.looksMax {
             look = Look()
             let executables = runs.values.compactMap { $0.process?.pid }
             for pid in children.read() where !executables.contains(pid) && !helpers.contains(pid) {
+                guard share > 0 else {
+                    look.isSettled = false
+                    break
+                }
                 if ProcessTable.reap(pid) {
-                    strangers.remove(pid)
+                    share -= 1
+                    origins[pid] = nil
                     look.isSettled = false
                     continue
                 }
-                guard let owner = owner(of: pid) else {
+                if origins[pid] == nil {
+                    share -= 1
+                    origins[pid] = origin(of: pid)
+                }
+                guard let origin = origins[pid] else {
                     look.isSettled = false
                     continue
                 }
-                look.adopted.append((pid, owner))
+                look.adopted.append((pid, owner(of: origin)))
             }
-            if look.isSettled { break }
+            if look.isSettled || share == 0 { break }
         }
+        isLookCut = share == 0
         hasAdopted = look.adopted.contains { $0.owner.isToEnd } || !look.isSettled
         return look
     }
@@ -155,63 +183,132 @@ final class SubreaperContainment: Containment {
         look().pids(of: .run(run.number)) + (run.process.map { [$0.pid] } ?? [])
     }
 
+    private func owner(of origin: Origin) -> Owner {
+        switch origin {
+        case .stranger: .stranger
+        case .marked(let mark):
+            runs[mark.run] != nil ? .run(mark.run) : mark.mayStay ? .kept : .formerRun
+        case .unmarked(let run?):
+            runs[run] != nil ? .run(run) : keepers.contains(run) ? .kept : .formerRun
+        case .unmarked(nil): .formerRun
+        }
+    }
+
     /// Nil for one that has died meanwhile.
-    private func owner(of pid: PID) -> Owner? {
-        if strangers.contains(pid) { return .stranger }
+    private func origin(of pid: PID) -> Origin? {
         guard let limits = ProcessMark.Limits(of: pid) else { return nil }
         if let mark = RunMark(limits.hard, life: life.mark) {
-            if runs[mark.run] != nil { return .run(mark.run) }
-            return mark.mayStay ? .kept : .formerRun
+            return .marked(mark)
         }
         // Only a run's process has one, and it has given itself a lower one.
-        if let limit = limits.hard, limit < ownLimit ?? .max { return .formerRun }
+        if let limit = limits.hard, limit < ownLimit ?? .max { return .unmarked(nil) }
         // Where our own limit forbids a mark, or root has raised it. What may stay we have noted.
         let names = ["CRD_RUN"]
         let id = ProcessTable.environment(of: pid, names)?["CRD_RUN"]
         let claimed = id.flatMap { id in runs.values.first { $0.id == id }?.number }
         if let run = claimed ?? RunMark(limits.soft, life: life.mark)?.run {
-            if runs[run] != nil { return .run(run) }
-            return keepers.contains(run) ? .kept : .formerRun
+            return .unmarked(run)
         }
         if let id, id.hasPrefix(life.runPrefix) {
-            let run = UInt64(id.dropFirst(life.runPrefix.count))
-            return run.map(keepers.contains) == true ? .kept : .formerRun
+            return .unmarked(UInt64(id.dropFirst(life.runPrefix.count)))
         }
         guard let entry = ProcessTable.entry(pid), !entry.isZombie else { return nil }
-        strangers.insert(pid)
         return .stranger
     }
 
-    private func killStragglers() {
-        killAll { self.look().pids(of: .formerRun) }
-    }
+    // MARK: Signals
 
-    /// SIGKILL to all of them.
-    ///
-    /// - Returns: why one of them cannot be killed, if the kernel refused that.
-    @discardableResult
-    private func killAll(below roots: () -> [PID]) -> KillRefusal? {
+    /// A signal on its way to every process of a run, or of those that are over, which may be
+    /// thousands.
+    private final class Sweep {
+        let signal: TreeSignal
+        /// Nil: those that are over.
+        let run: ActiveRun?
+        var round = 0
+        /// Those of this round, and which of them are to be looked at still.
+        var known: Set<PID> = []
+        var waiting: [(pid: PID, seenAt: UInt64)] = []
+        var hasMetAnybody = false
+        /// Who has got the signal.
+        var met: Set<ProcessTable.Entry> = []
         var refused: ProcessTable.Entry?
-        signalAll(
-            with: {
-                if !ProcessTable.send(SIGKILL, to: $0) { refused = refused ?? $0 }
-            }, below: roots)
-        return refused.map(KillRefusal.init)
-    }
 
-    /// Signals each of them once, until a look finds nobody new: a process may fork between the look
-    /// and the signal, and the kernel's list of children lacks some where one of them ends meanwhile
-    /// (`/proc/PID/task/TID/children`, proc(5)).
-    private func signalAll(with signal: (ProcessTable.Entry) -> Void, below roots: () -> [PID]) {
-        var signalled = Set<ProcessTable.Entry>()
-        for _ in 0..<Self.roundsMax {
-            let found = Set(ProcessTable.currentTree(below: roots())).subtracting(signalled)
-            if found.isEmpty { break }
-            found.forEach(signal)
-            signalled.formUnion(found)
+        init(_ signal: TreeSignal, through run: ActiveRun?) {
+            self.signal = signal
+            self.run = run
+        }
+
+        func add(_ pids: [PID]) {
+            let now = ProcessTable.clockTicks
+            for pid in pids where known.insert(pid).inserted { waiting.append((pid, now)) }
         }
     }
 
+    /// What comes next of the run is none of their business.
+    private func endSweeps(through run: ActiveRun) { sweeps.removeAll { $0.run === run } }
+
+    private func kill(_ run: ActiveRun) {
+        if !sweeps.contains(where: { $0.run === run && $0.signal == .kill }) {
+            _ = begin(Sweep(.kill, through: run))
+        }
+    }
+
+    private func killStragglers() {
+        if !sweeps.contains(where: { $0.run == nil }) { _ = begin(Sweep(.kill, through: nil)) }
+    }
+
+    /// - Returns: why one of those that had their turn at once cannot be killed, if the kernel refused
+    ///   that.
+    private func begin(_ sweep: Sweep) -> KillRefusal? {
+        if !goOn(sweep) { sweeps.append(sweep) }
+        defer { sweep.refused = nil }
+        return sweep.refused.map(KillRefusal.init)
+    }
+
+    /// Signals some, each of them once, until a round finds nobody new: a process may fork between the
+    /// look and the signal, and the kernel's list of children lacks some where one of them ends meanwhile
+    /// (`/proc/PID/task/TID/children`, proc(5)).
+    ///
+    /// - Returns: whether everybody has got it.
+    private func goOn(_ sweep: Sweep) -> Bool {
+        var share = Self.share
+        while share > 0 {
+            guard let (pid, seenAt) = sweep.waiting.popLast() else {
+                let isLast = sweep.round > 0 && !sweep.hasMetAnybody
+                if isLast || sweep.round == Self.roundsMax { return true }
+                beginRound(sweep)
+                if !sweep.waiting.isEmpty { continue }
+                return !isLookCut
+            }
+            share -= 1
+            // One that began later has the number of one that is gone, and may be anybody's.
+            guard let process = ProcessTable.entry(pid), process.startTime <= seenAt else { continue }
+            sweep.add(ProcessTable.children(of: pid))
+            guard !process.isZombie, sweep.met.insert(process).inserted else { continue }
+            sweep.hasMetAnybody = true
+            switch sweep.signal {
+            case .terminate: ProcessTable.terminate(process)
+            case .kill:
+                if !ProcessTable.send(SIGKILL, to: process) {
+                    sweep.refused = sweep.refused ?? process
+                }
+            }
+        }
+        return false
+    }
+
+    private func beginRound(_ sweep: Sweep) {
+        let roots = sweep.run.map(roots) ?? look().pids(of: .formerRun)
+        // One that has not seen all of them does not count.
+        if !isLookCut { sweep.round += 1 }
+        sweep.hasMetAnybody = false
+        sweep.known = []
+        sweep.add(
+            ProcessTable.hasChildLists ? roots : ProcessTable().tree(below: roots).map(\.pid))
+    }
+
+    /// What one turn does: some milliseconds. Of children collected or looked at, or of signals sent.
+    private static let share = 128
     /// A tree that grows faster than it is killed gets another try with its next SIGCHLD.
     private static let roundsMax = 16
     private static let looksMax = 16

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import CLinux
+import CRDCore
 import Glibc
 import SystemPackage
 
@@ -43,10 +44,7 @@ public struct ProcessTable {
     /// The same at this moment and without a look at all of /proc: what forks without end is
     /// caught up with only by who is faster.
     public static func currentTree(below roots: [PID]) -> [Entry] {
-        // Without CONFIG_PROC_CHILDREN there is no other way.
-        guard access("/proc/thread-self/children", F_OK) == 0 else {
-            return ProcessTable().tree(below: roots)
-        }
+        guard hasChildLists else { return ProcessTable().tree(below: roots) }
         var found = roots
         var known = Set(roots)
         var next = 0
@@ -56,6 +54,16 @@ public struct ProcessTable {
         }
         return found.compactMap(entry).filter { !$0.isZombie }
     }
+
+    /// What time it is, as start times count it.
+    public static var clockTicks: UInt64 {
+        UInt64(Clock.now.nanoseconds) / (1_000_000_000 / ticksPerSecond)
+    }
+
+    private static let ticksPerSecond = UInt64(sysconf(CInt(_SC_CLK_TCK)))
+
+    /// Whether the kernel was built with CONFIG_PROC_CHILDREN; else there is only a look at all of /proc.
+    public static let hasChildLists = access("/proc/thread-self/children", F_OK) == 0
 
     /// Its parent, the parent of that, and so on, without init.
     public static func ancestors(of pid: PID) -> [PID] {
@@ -69,7 +77,7 @@ public struct ProcessTable {
     }
 
     /// The children of all threads of a process; none once it is gone.
-    private static func children(of pid: PID) -> [PID] {
+    public static func children(of pid: PID) -> [PID] {
         let tasks = FilePath("/proc/\(pid)/task")
         return Directory.entries(of: tasks).flatMap { thread in
             let bytes = contents(of: "\(tasks)/\(thread)/children") ?? []

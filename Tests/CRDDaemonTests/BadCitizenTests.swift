@@ -174,6 +174,36 @@ struct BadCitizenTests {
         try await arena.expectNothingLeft()
     }
 
+    @Test(
+        "of a family of eight hundred each gets SIGTERM, once, and whatever they leave is killed",
+        arguments: Containment.available)
+    func largeFamily(containment: Containment) async throws {
+        let world = try World(interval: "100ms", timeout: "5s", grace: "60s")
+        let family = try world.script(
+            """
+            exec perl -e '
+                my $note = "$ARGV[0]/terms.$ENV{CRD_RUN}";
+                $SIG{TERM} = sub { open(my $file, ">>", $note); syswrite($file, "x"); exit };
+                for (1..400) { if (!fork) { fork; sleep 1000; exit } }
+                # All of them have set it by then, since they were born with it.
+                open(my $ready, ">", "$ARGV[0]/ready"); print $ready $ENV{CRD_RUN}; close $ready;
+                sleep 1000' '\(world.notes)'
+            """, at: "family")
+        try world.module("Family", check: untilReady(in: world, "exec '\(family)'"))
+        let left = "for (1..400) { if (!fork) { fork; close STDOUT; close STDERR; sleep 1000; exit } }"
+        try world.module("Left", check: "perl -e '\(left)'; exit 1", manifest: "interval = '1h'")
+        let arena = try Arena(containment, world)
+        let daemon = try await arena.start()
+        try await expectTimeout(of: "Family", in: world)
+        let run = try #require(world.note("ready"))
+        #expect(world.note("terms.\(run)")?.count == 801)
+        try await world.runs(1, of: "Left")
+        try await eventually("nobody is left") {
+            Processes.children(of: daemon.pid).isEmpty
+                && (arena.cgroup?.members ?? [daemon.pid]) == [daemon.pid]
+        }
+    }
+
     @Test("a chain of forks is caught up with", arguments: Containment.available)
     func forkChain(containment: Containment) async throws {
         let world = try World()
@@ -295,7 +325,12 @@ struct BadCitizenTests {
         try await eventually("its last words are logged") {
             world.lines.contains("Keep: at the end")
         }
-        let descriptors = Processes.descriptors(of: daemon.pid).count
+        func pipes() -> Int {
+            Processes.descriptors(of: daemon.pid).values.count { $0.hasPrefix("pipe:") }
+        }
+        // By now it has made those for its next check.
+        _ = try world.list()
+        let before = pipes()
         _ = try world.write("", to: "notes/go")
         try await eventually("both live to say all") {
             world.note("whole") != nil && world.note("half") != nil
@@ -303,9 +338,7 @@ struct BadCitizenTests {
         for line in ["whole line", "to errors", "half a line"] {
             try await eventually("'\(line)' is logged") { world.lines.contains("Keep: \(line)") }
         }
-        try await eventually("its pipes are closed at their end") {
-            Processes.descriptors(of: daemon.pid).count <= descriptors - 2
-        }
+        try await eventually("its pipes are closed at their end") { pipes() == before - 2 }
     }
 
     @Test("of what responses leave running, so many outputs are read, and no more")
@@ -326,7 +359,8 @@ struct BadCitizenTests {
         "a SIGKILL that is refused is told as that, with the remedy",
         .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"))
     func refusedKill() async throws {
-        let world = try World(timeout: "300ms", grace: "100ms")
+        // Until one run has become root before its timeout.
+        let world = try World(interval: "100ms", timeout: "300ms", grace: "100ms")
         for directory in ["state", "run"] {
             try #require(chown(try world.makeDirectory(directory), 65534, 65534) == 0)
         }
@@ -335,7 +369,11 @@ struct BadCitizenTests {
             atPath: Surroundings.find("setpriv") ?? "setpriv", toPath: setpriv)
         try #require(chmod(setpriv, 0o4755) == 0)
         try world.module(
-            "Root", check: "exec '\(setpriv)' --reuid=0 --regid=0 --clear-groups \(world.forever)")
+            "Root",
+            check: """
+                [ ! -e '\(world.notes)/enough' ] || exit 1
+                exec '\(setpriv)' --reuid=0 --regid=0 --clear-groups \(world.forever)
+                """)
         try await world.start(Surroundings.asNobody)
         try await eventually("the module is stuck") { try world.listed("Root").state == "stuck" }
         let process = try #require(world.sleepers().first)
@@ -344,9 +382,11 @@ struct BadCitizenTests {
         #expect(told.contains("kill -KILL \(process)") && !told.contains("state D"))
         let reason = try #require(try world.listed("Root").reason)
         #expect(reason.contains("may not be killed"))
+        _ = try world.write("", to: "notes/enough")
         kill(process, SIGKILL)
-        try await world.runs(1, of: "Root")
-        #expect(try world.listed("Root").state == "idle")
+        try await eventually("it runs again") {
+            try world.listed("Root").last?.check == "exit code 1"
+        }
     }
 
     @Test(
@@ -394,7 +434,10 @@ struct BadCitizenTests {
         let memory = Processes.residentKiB(daemon.pid)
         let first = try runs()
         try await eventually("300 more runs have ended") { try runs() >= first + 300 }
-        #expect(try await fewestDescriptors() <= descriptors + 8)
+        // More runs at once on a busy machine pass; what leaks stays.
+        var after = try await fewestDescriptors()
+        for _ in 0..<100 where after > descriptors + 8 { after = try await fewestDescriptors() }
+        #expect(after <= descriptors + 8)
         #expect(Processes.residentKiB(daemon.pid) - memory < 2 << 10)
         // Each of them had its own end, and not that of what it had left behind.
         let troubled = try world.list().modules.filter { $0.reason != nil }
