@@ -207,4 +207,41 @@ struct PackageTests {
         let causes = (box.read(runs) ?? "").split(separator: "\n")
         #expect(causes.first == "start" && causes.count { $0 == "start" } == 2, "\(causes)")
     }
+
+    @Test(
+        "G15: is upgraded and purged while a role's user makes links of its state, and follows none",
+        .enabled(if: SystemdBox.isPossible, "\(SystemdBox.needs)"))
+    func links() async throws {
+        let shelf = try PackageShelf()
+        let box = try await box(
+            with: [shelf.make(version: "1.0-1"), shelf.make(version: "1.1-1")])
+        let module = "/opt/CRD/modules/Linked"
+        try box.write("#!/bin/sh\nexit 1\n", to: "\(module)/check", mode: 0o755)
+        try box.write("#!/bin/sh\n", to: "\(module)/response", mode: 0o755)
+        try box.write("user = 'games'\ninterval = '100ms'\n", to: "\(module)/module.toml")
+        try box.write("precious\n", to: "/srv/precious/file", mode: 0o600)
+        try await box.run("dpkg -i /srv/0.deb")
+        let state = "/var/lib/crd/modules/Linked"
+        try await box.run("until [ -d \(state) ]; do sleep 0.05; done")
+        let outcome = try await box.outcome(
+            of: """
+                look() { stat -c '%n %a %u %g %i' /srv /srv/precious /srv/precious/file; }
+                before=$(look)
+                # It goes on in the directory that it has open, whatever becomes of its path.
+                setpriv --reuid games --regid games --clear-groups sh -c '
+                    cd \(state) || exit
+                    while :; do
+                        mkdir d; : >d/file; rm -r d
+                        ln -s /srv/precious d; ln -s /srv/precious/file f; rm d f
+                        ln -s ../../../../opt/CRD e; mv e file
+                    done' 2>/dev/null &
+                attacker=$!
+                sleep 0.5
+                dpkg -i /srv/1.deb >/dev/null && sleep 0.5 && dpkg -P crd >/dev/null || exit
+                kill -KILL $attacker
+                [ "$(look)" = "$before" ] && cat /srv/precious/file && [ -x \(module)/check ] && echo there
+                """)
+        #expect(outcome.code == 0)
+        #expect(outcome.output == "precious\nthere\n", "\(outcome)")
+    }
 }
