@@ -230,6 +230,7 @@ struct PackageTests {
                 # It goes on in the directory that it has open, whatever becomes of its path.
                 setpriv --reuid games --regid games --clear-groups sh -c '
                     cd \(state) || exit
+                    ln -s /srv/precious always
                     while :; do
                         mkdir d; : >d/file; rm -r d
                         ln -s /srv/precious d; ln -s /srv/precious/file f; rm d f
