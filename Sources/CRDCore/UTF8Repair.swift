@@ -8,12 +8,15 @@ public enum UTF8Repair {
     /// A copy in which each byte that is not part of a character is replaced; nil where there is
     /// none.
     public static func repaired(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
-        guard var offset = firstFault(in: bytes, from: 0) else { return nil }
-        var copy = Array(bytes)
-        while true {
-            copy[offset] = substitute
-            guard let next = firstFault(in: bytes, from: offset + 1) else { return copy }
-            offset = next
+        guard let first = firstFault(in: bytes, from: 0) else { return nil }
+        return Array(unsafeUninitializedCapacity: bytes.count) { copy, count in
+            UnsafeMutableRawBufferPointer(copy).copyMemory(from: bytes)
+            count = bytes.count
+            var fault: Int? = first
+            while let offset = fault {
+                copy[offset] = substitute
+                fault = firstFault(in: bytes, from: offset + 1)
+            }
         }
     }
 
@@ -29,6 +32,8 @@ public enum UTF8Repair {
                 offset += 8
             }
             guard offset < bytes.count else { return nil }
+            // Where one byte is none, the next often is none either.
+            if bytes[offset] & 0xC0 == 0x80 { return offset }
             let length = length(ofCharacterAt: offset, in: bytes)
             if length == 0 { return offset }
             offset += length
