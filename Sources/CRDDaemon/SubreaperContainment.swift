@@ -282,7 +282,9 @@ final class SubreaperContainment: Containment {
             }
             share -= 1
             // One that began later has the number of one that is gone, and may be anybody's.
-            guard let process = ProcessTable.entry(pid), process.startTime <= seenAt else { continue }
+            guard let process = ProcessTable.entry(pid), process.startTime <= seenAt else {
+                continue
+            }
             sweep.add(ProcessTable.children(of: pid))
             guard !process.isZombie, sweep.met.insert(process).inserted else { continue }
             sweep.hasMetAnybody = true

@@ -74,7 +74,9 @@ public struct Descriptor: ~Copyable, Sendable {
     public func writeAll(
         _ bytes: [UInt8], subject: @autoclosure () -> String = ""
     ) throws(SystemCallError) {
-        try Self.passAll(bytes, to: "write", on: subject()) { write(rawValue, $0, $1) }
+        try Self.passAll(bytes, to: "write", on: subject()) { bytes, count, _ in
+            write(rawValue, bytes, count)
+        }
     }
 
     /// Sends all of `bytes` (send(2)); the descriptor must be a blocking socket.
@@ -84,21 +86,22 @@ public struct Descriptor: ~Copyable, Sendable {
     public func sendAll(
         _ bytes: [UInt8], subject: @autoclosure () -> String = ""
     ) throws(SystemCallError) {
-        try Self.passAll(bytes, to: "send", on: subject()) {
-            send(rawValue, $0, $1, CInt(MSG_NOSIGNAL))
+        try Self.passAll(bytes, to: "send", on: subject()) { bytes, count, _ in
+            send(rawValue, bytes, count, CInt(MSG_NOSIGNAL))
         }
     }
 
-    /// Calls a function that may take a part of `bytes` only until it has taken all.
-    private static func passAll(
+    /// Calls a function that may take a part of `bytes` only, with how many were taken before, until it has
+    /// taken all.
+    static func passAll(
         _ bytes: [UInt8], to function: StaticString, on subject: @autoclosure () -> String,
-        _ call: (UnsafePointer<UInt8>, Int) -> Int
+        _ call: (UnsafePointer<UInt8>, _ count: Int, _ done: Int) -> Int
     ) throws(SystemCallError) {
         try bytes.withUnsafeBufferPointer { buffer throws(SystemCallError) in
             var done = 0
             while done < buffer.count {
                 done += try systemCall(function, on: subject()) {
-                    call(buffer.baseAddress! + done, buffer.count - done)
+                    call(buffer.baseAddress! + done, buffer.count - done, done)
                 }
             }
         }

@@ -30,14 +30,8 @@ public final class MemoryFile {
     /// Writes the bytes, and seals: once for a file.
     public func fill(_ bytes: [UInt8]) throws(SystemCallError) {
         // By pwrite(2), which leaves the position at the beginning.
-        try bytes.withUnsafeBufferPointer { buffer throws(SystemCallError) in
-            var done = 0
-            while done < buffer.count {
-                done += try systemCall("pwrite", on: name) {
-                    pwrite(
-                        file.rawValue, buffer.baseAddress! + done, buffer.count - done, off_t(done))
-                }
-            }
+        try Descriptor.passAll(bytes, to: "pwrite", on: name) {
+            pwrite(file.rawValue, $0, $1, off_t($2))
         }
         // Not opened anew for reading alone: the way through /proc costs more than all the rest,
         // and the seals refuse whatever is written.

@@ -139,7 +139,7 @@ struct PathWalk {
             if let end = look(at: place), end.owner == link.owner { continue }
             fault =
                 fault
-                ?? "'\(PlainText.of(String(decoding: link.path, as: UTF8.self)))' is a symbolic link of the user with uid \(link.owner) and leads to what is not that user's, so it is not followed; have root make it, or watch what it leads to"
+                ?? "'\(String(decoding: link.path, as: UTF8.self))' is a symbolic link of the user with uid \(link.owner) and leads to what is not that user's, so it is not followed; have root make it, or watch what it leads to"
             return false
         }
         return true

@@ -135,7 +135,8 @@ final class TreeScan {
         let heirs = node.audience.filter(\.isRecursive)
         while rest > 0 {
             rest -= 1
-            let isMore = !node.isRemoved
+            let isMore =
+                !node.isRemoved
                 && look.stream.next { name, kind in
                     let isDirectory =
                         kind == .directory || kind == .unknown && hasDirectory(name, in: node)
@@ -188,9 +189,7 @@ final class TreeScan {
         if !isKnown || evenIfKnown { add(child, quietly: quietly) }
         return child
     }
-}
 
-extension TreeScan {
     /// Those that have it already, or have a watch left for a directory in there.
     private func admit(
         _ heirs: [PathTarget], besides former: [PathTarget], to node: PathNode

@@ -25,9 +25,7 @@ struct ReloadCommand: ConfiguredCommand {
         let file = ConfigurationFile.atRest(options.file)
         let socket = file.configuration.socketPath
         do {
-            let complaints = try Self.reload(file, socket)
-            guard !complaints.isEmpty else { return }
-            for complaint in complaints { StandardError.say(complaint) }
+            guard try !Self.reload(file, socket) else { return }
             StandardError.say(
                 "where files are faulty, what was read before stays in force; all else is in force")
             throw ExitCode.failure
@@ -42,16 +40,21 @@ struct ReloadCommand: ConfiguredCommand {
         }
     }
 
-    /// - Returns: all that is refused.
-    private static func reload(_ file: ConfigurationFile, _ socket: FilePath) throws -> [String] {
+    /// - Returns: whether nothing is refused.
+    private static func reload(_ file: ConfigurationFile, _ socket: FilePath) throws -> Bool {
+        var told: Set<String> = []
+        func tell(_ complaints: [String]) {
+            for complaint in complaints where told.insert(complaint).inserted {
+                StandardError.say(complaint)
+            }
+        }
         do {
             StandardOutput.say(story(try ControlClient.reload(at: socket)))
-            return try complaintsOfExecutables(file, socket)
         } catch let error as ControlClient.ReloadRefused {
-            let told = Set(error.complaints)
-            return error.complaints
-                + (try complaintsOfExecutables(file, socket).filter { !told.contains($0) })
+            tell(error.complaints)
         }
+        tell(try complaintsOfExecutables(file, socket))
+        return told.isEmpty
     }
 
     /// What the kernel refuses shows to the daemon when it runs the module. The command can look into

@@ -25,7 +25,8 @@ struct LogAllowanceTests {
         #expect(allowance.admit(1_000, at: start) == .drop(isFirst: false))
         var empty = LogAllowance()
         let lines = LogAllowance.burst / LogAllowance.costOfLine
-        #expect((0..<lines + 9).count { _ in empty.admit(0, at: start) == .pass(missing: 0) } == lines)
+        #expect(
+            (0..<lines + 9).count { _ in empty.admit(0, at: start) == .pass(missing: 0) } == lines)
     }
 
     @Test("and then so much a second, not line by line, with a count of what is missing")

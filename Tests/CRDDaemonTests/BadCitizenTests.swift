@@ -190,7 +190,8 @@ struct BadCitizenTests {
                 sleep 1000' '\(world.notes)'
             """, at: "family")
         try world.module("Family", check: untilReady(in: world, "exec '\(family)'"))
-        let left = "for (1..400) { if (!fork) { fork; close STDOUT; close STDERR; sleep 1000; exit } }"
+        let left =
+            "for (1..400) { if (!fork) { fork; close STDOUT; close STDERR; sleep 1000; exit } }"
         try world.module("Left", check: "perl -e '\(left)'; exit 1", manifest: "interval = '1h'")
         let arena = try Arena(containment, world)
         let daemon = try await arena.start()

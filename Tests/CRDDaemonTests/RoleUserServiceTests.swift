@@ -68,11 +68,13 @@ struct RoleUserServiceTests {
         try module("Leased", check: ":", manifest: often)
         try module(
             "Attributes",
-            check: #"exec perl -e 'for (1..50) { syscall(190, 3, "user.a$_", "x" x 60000, 60000, 0) } exit 1'"#,
+            check:
+                #"exec perl -e 'for (1..50) { syscall(190, 3, "user.a$_", "x" x 60000, 60000, 0) } exit 1'"#,
             manifest: often)
         try module(
             "Hides",
-            check: "CRD_ROLE=response CRD_MODULE=Keeps setsid sh -c 'exec sleep 54321' >/dev/null 2>&1 &",
+            check:
+                "CRD_ROLE=response CRD_MODULE=Keeps setsid sh -c 'exec sleep 54321' >/dev/null 2>&1 &",
             manifest: often)
         try module(
             "Keeps", check: ":", manifest: "leftovers = 'keep'\n")
