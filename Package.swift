@@ -86,7 +86,7 @@ let package = Package(
                 "CLinux", "CRDLinux", "CTestSupport", "TestSupport",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
-            exclude: ["PathScripts"], swiftSettings: strict),
+            exclude: ["Paths/PathScripts"], swiftSettings: strict),
         .testTarget(
             name: "CRDModulesTests",
             dependencies: [

@@ -105,7 +105,7 @@ struct TidyTests {
 
     @Test("nothing prints but what cleans all that it prints", arguments: product)
     func onePlacePrints(_ source: Source) {
-        guard source.path != "Sources/crd/StandardOutput.swift" else { return }
+        guard source.path != "Sources/crd/Display/StandardOutput.swift" else { return }
         let calls = source.text.matches(
             of: #/(?:^|[^A-Za-z_.])(?:print|debugPrint|dump|f?puts|f?printf)\(/#)
         #expect(calls.isEmpty, "use StandardOutput or StandardError, in the daemon the log")

@@ -10,7 +10,7 @@ import Testing
 struct ManualKeysTests {
     private static let manual = URL(filePath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "man")
+        .deletingLastPathComponent().appending(path: "man")
 
     // MARK: What a decoder knows
 
