@@ -19,7 +19,7 @@ public final class Daemon {
     private let containment: any Containment
     private let paths: PathTriggers
     /// Nil where the kernel does not tell what is mounted.
-    private let mounts: MountTable?
+    private let mounts: MountSource?
     private let journal: JournalTriggers
     private var signals: SignalTriggers
     private let logger: Logger
@@ -33,9 +33,9 @@ public final class Daemon {
     private let state: StateDirectory
     private let inbox = SignalInbox()
     private let serviceManager: ServiceManager
-    private let serviceManagerRoom: RoomWatch
+    private let serviceManagerRoom: WriterReadiness
     private let log: LogChannel
-    private let logRoom: RoomWatch
+    private let logRoom: WriterReadiness
     /// When the service manager must hear that the loop turns.
     private var aliveBy: Instant?
     private var status = ""
@@ -60,9 +60,9 @@ public final class Daemon {
     ) throws {
         self.logger = logger
         self.serviceManager = serviceManager
-        serviceManagerRoom = RoomWatch(serviceManager)
+        serviceManagerRoom = WriterReadiness(serviceManager)
         log = output.channel
-        logRoom = RoomWatch(log)
+        logRoom = WriterReadiness(log)
         // Before we move to a cgroup of our own below the one that everything of ours is in.
         let own = OwnEntries()
         let settings = configuration.configuration
@@ -79,7 +79,7 @@ public final class Daemon {
             configuration, reactor: reactor, helpers: helpers, mounts: map, logger: logger)
         self.reloader = reloader
         let policies = reloader.begin()
-        let keeps: (String) -> Bool = { reloader.roster.keepsLeftovers($0) }
+        let keeps: (String) -> Bool = { reloader.inForce.keepsLeftovers($0) }
         if let former = state.formerLife {
             FormerDaemon(former, keepsLeftovers: keeps).killLeftovers(logger)
         }
@@ -92,7 +92,7 @@ public final class Daemon {
         }
         state.note(life)
         performer = try Performer(
-            reloader.roster, reactor: reactor, containment: containment,
+            reloader.inForce, reactor: reactor, containment: containment,
             life: life, reach: reloader.reach, outputMax: settings.outputMax, output: output,
             reporter: RunReporter(logger: logger),
             trouble: state.trouble)
@@ -146,7 +146,7 @@ public final class Daemon {
         serviceManager.tellReady(status)
         process(events + [.started])
         // Reading a thousand modules takes more for a moment than they need.
-        FreeMemory.giveBack()
+        MallocTrim.giveBack()
         while !isDone {
             hangIfAsked()
             performer.prepare()
@@ -211,9 +211,9 @@ public final class Daemon {
         judgedAt = Clock.now
     }
 
-    private static func mountTable(_ logger: Logger) -> MountTable? {
+    private static func mountTable(_ logger: Logger) -> MountSource? {
         do throws(SystemCallError) {
-            return try MountTable()
+            return try MountSource()
         } catch {
             logger.warning(
                 "a mount over a watched path is noticed only at the next interval check, and one whose server does not answer not at all: \(error)"
@@ -270,7 +270,7 @@ public final class Daemon {
 
     /// For `systemctl status`.
     private var summary: String {
-        let members = reloader.roster.all
+        let members = reloader.inForce.all
         let count = members.count
         let now = Clock.now
         var phases: [Phase] = []
@@ -321,7 +321,7 @@ public final class Daemon {
                 case .storeJournalRecords: journal.store(scheduler, lasting: false)
                 case .forget(let module):
                     waiting.append(contentsOf: performer.perform(command))
-                    reloader.roster.forget(module)
+                    reloader.inForce.forget(module)
                 default: waiting.append(contentsOf: performer.perform(command))
                 }
             }
@@ -373,7 +373,7 @@ public final class Daemon {
     // MARK: Start
 
     private func logStart() {
-        let members = reloader.roster.all
+        let members = reloader.inForce.all
         let count = members.count
         let failed = members.count { $0.member.prepared == nil }
         let trouble = failed == 0 ? "" : " (\(failed) failed)"
@@ -457,14 +457,14 @@ public final class Daemon {
 
     // MARK: What is shown
 
-    private func listing() -> ReactorInterface.Listing {
+    private func listing() -> ControlInterface.Listing {
         let now = Clock.now
         // Deadlines count from boot; people read the calendar.
         let offset = Clock.realtimeNanoseconds - now.nanoseconds
         func calendar(_ instant: Instant) -> String {
             Timestamp.rfc3339(nanosecondsSince1970: instant.nanoseconds + offset)
         }
-        let daemon = ReactorInterface.Daemon(
+        let daemon = ControlInterface.Daemon(
             pid: Int(getpid()), version: Version.current, configuration: reloader.file.path.string,
             slots: reloader.configuration.slotsInForce, running: scheduler.slotsInUse,
             containment: containment.name,
@@ -472,39 +472,18 @@ public final class Daemon {
             journalWake: journal.wakeName, patternsExceeded: journal.exceeded,
             complaints: reloader.complaints)
         let remedy = reloader.configuration.autoReload ? "" : "; then run: crd reload"
-        var shown = reloader.roster.all.map { id, member in
-            ReactorInterface.Module(
+        var shown = reloader.inForce.all.map { id, member in
+            ControlInterface.Module(
                 member, scheduler.status(of: id, at: now), waitingFor: paths.missingPath(of: id),
                 remedy: remedy, calendar: calendar)
         }
-        shown += reloader.support.map { ReactorInterface.Module(onDisk: $0) }
+        shown += reloader.support.map { ControlInterface.Module(onDisk: $0) }
         shown.sort { $0.name < $1.name }
-        return ReactorInterface.Listing(daemon: daemon, modules: shown)
+        return ControlInterface.Listing(daemon: daemon, modules: shown)
     }
 }
 
 /// Whether the deadline that the timer was set to has come.
 private final class Alarm {
     var hasGoneOff = false
-}
-
-/// Signals that came and were not dealt with yet.
-final class SignalInbox {
-    private var signals: [SignalSource.Received] = []
-
-    func add(_ signal: SignalSource.Received) {
-        signals.append(signal)
-    }
-
-    func take() -> [SignalSource.Received] {
-        defer { signals = [] }
-        return signals
-    }
-}
-
-extension SignalSource {
-    fileprivate convenience init(_ numbers: [CInt], into inbox: SignalInbox) throws(SystemCallError)
-    {
-        try self.init(numbers) { inbox.add($0) }
-    }
 }

@@ -120,12 +120,3 @@ final class StateDirectory {
         }
     }
 }
-
-/// Why the daemon could not start, and what to do.
-public struct StartFailure: Error, CustomStringConvertible {
-    public let description: String
-
-    init(_ description: String) {
-        self.description = description
-    }
-}

@@ -74,8 +74,3 @@ extension CStringBlock {
         append("CRD_EVENT_DROPPED", "\(dropped)")
     }
 }
-
-extension Configuration {
-    /// Where the daemon listens.
-    public var socketPath: FilePath { FilePath(runtime).appending("crd.sock") }
-}

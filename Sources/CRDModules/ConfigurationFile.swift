@@ -46,7 +46,7 @@ public struct ConfigurationFile: Sendable {
             let root = try TOMLFile.read(path, under: OwnershipRule())
             let (decoded, faults) = Configuration.decode(root, file: path.string)
             // It might have been empty for a moment, which would be a configuration too.
-            let isSteady = FileStatus(of: path) == before && !OpenForWriting.contains(path)
+            let isSteady = FileStatus(of: path) == before && !WriteLease.contains(path)
             (configuration, complaints) = (
                 decoded, faults + (isSteady ? [] : [Self.unsteady(path)])
             )
@@ -74,7 +74,7 @@ public struct ConfigurationFile: Sendable {
     /// Of a file that cannot be read as a whole, where the daemon listens: so that it can be asked how
     /// it is. Nil where nothing can be read.
     private static func salvage(_ path: FilePath) -> Configuration? {
-        guard FileStatus(of: path)?.kind == .regular, let text = TextFile.read(path.string) else {
+        guard FileStatus(of: path)?.kind == .regular, let text = KernelFile.read(path.string) else {
             return nil
         }
         let line = text.split(separator: "\n").first { line in

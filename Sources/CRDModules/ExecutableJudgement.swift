@@ -24,11 +24,12 @@ public struct ExecutableJudgement: Sendable {
 
     public init() {
         let directory = FilePath("/proc/sys/fs/binfmt_misc")
-        let isOn = TextFile.read(directory.appending("status").string)?.hasPrefix("enabled") == true
+        let isOn =
+            KernelFile.read(directory.appending("status").string)?.hasPrefix("enabled") == true
         let names = isOn ? (try? Directory.list(directory)) ?? [] : []
         formats = names.compactMap { name in
             guard !["register", "status"].contains(name.string) else { return nil }
-            return TextFile.read(directory.appending(name).string)
+            return KernelFile.read(directory.appending(name).string)
                 .flatMap(BinaryFormat.init(parsing:))
         }
     }
@@ -51,7 +52,7 @@ public struct ExecutableJudgement: Sendable {
             }
             return Objection(
                 reason:
-                    "needs the loader \(PlainText.of(loader)), which is not there: it was built "
+                    "needs the loader \(PrintableText.of(loader)), which is not there: it was built "
                     + "for another system or C library; build it for this one, or link it statically",
                 isOfMachine: true)
         case .script(let interpreter, let argument):
@@ -81,7 +82,7 @@ public struct ExecutableJudgement: Sendable {
     private func objection(
         toInterpreter interpreter: String, from directory: FilePath, depth: Int
     ) -> String? {
-        let shown = "names the interpreter \(PlainText.of(interpreter))"
+        let shown = "names the interpreter \(PrintableText.of(interpreter))"
         let path = directory.pushing(FilePath(interpreter))
         let status: FileStatus
         do throws(SystemCallError) {
@@ -100,7 +101,7 @@ public struct ExecutableJudgement: Sendable {
         }
         guard status.mode & 0o111 != 0 else {
             return "\(shown) in its #! line, which is not executable; run: chmod +x "
-                + "'\(PlainText.of(path.string))'"
+                + "'\(PrintableText.of(path.string))'"
         }
         guard let bytes = Self.head(of: path), !isRegistered(path, bytes) else { return nil }
         switch ExecutableHead(bytes, of: path.string) {
@@ -127,8 +128,8 @@ public struct ExecutableJudgement: Sendable {
             .map { argument.dropFirst($0.count) }
         let words = (split ?? argument[...]).split { $0 == " " || $0 == "\t" }
         if split == nil, words.count > 1, !argument.hasPrefix("-"), !words[0].contains("=") {
-            return "has env look for a program called '\(PlainText.of(argument))'; write "
-                + "'#!\(PlainText.of(interpreter)) -S \(PlainText.of(argument))'"
+            return "has env look for a program called '\(PrintableText.of(argument))'; write "
+                + "'#!\(PrintableText.of(interpreter)) -S \(PrintableText.of(argument))'"
         }
         // A variable may change where env looks, an option anything.
         guard let program = words.first, !program.hasPrefix("-"),
@@ -138,7 +139,8 @@ public struct ExecutableJudgement: Sendable {
             $0.split(separator: ":")
         }
         guard !places.contains(where: { access("\($0)/\(program)", X_OK) == 0 }) else { return nil }
-        return "has env look for \(PlainText.of(String(program))), which is not in \(searchPath); "
+        return
+            "has env look for \(PrintableText.of(String(program))), which is not in \(searchPath); "
             + "install it, or name another"
     }
 }

@@ -4,12 +4,12 @@ public import CRDCore
 
 /// What differs between the user modules that are in force and those that were found on disk (G11).
 public struct ModuleDifference: Sendable {
-    public private(set) var added: [InstalledModule] = []
+    public private(set) var added: [ModuleOnDisk] = []
     /// They take the place of those of their name.
-    public private(set) var changed: [InstalledModule] = []
+    public private(set) var changed: [ModuleOnDisk] = []
     public private(set) var removed: [ModuleName] = []
     /// Something is wrong with their files, so that what is in force stays.
-    public private(set) var kept: [InstalledModule] = []
+    public private(set) var kept: [ModuleOnDisk] = []
     /// They are as they are in force.
     public private(set) var untouched: [ModuleName] = []
 
@@ -18,7 +18,7 @@ public struct ModuleDifference: Sendable {
     ///   - found: as it was read just now.
     ///   - names: those that were looked for.
     public init(
-        from inForce: (ModuleName) -> InstalledModule?, to found: [InstalledModule],
+        from inForce: (ModuleName) -> ModuleOnDisk?, to found: [ModuleOnDisk],
         among names: [ModuleName]
     ) {
         var there: Set<ModuleName> = []
@@ -40,7 +40,7 @@ public struct ModuleDifference: Sendable {
     }
 
     /// Leaves out those that are new, or other than before, and not ready to be judged.
-    public mutating func leaveOut(where isUnready: (InstalledModule) -> Bool) {
+    public mutating func leaveOut(where isUnready: (ModuleOnDisk) -> Bool) {
         added.removeAll(where: isUnready)
         changed.removeAll(where: isUnready)
         kept.removeAll(where: isUnready)

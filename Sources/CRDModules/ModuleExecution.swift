@@ -58,7 +58,7 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         do throws(Refusal) {
             let rule = OwnershipRule()
             try rule.verify(path.removingLastComponent())
-            try InstalledModule.verifyExecutable(path, under: rule, ownedAlsoBy: nil)
+            try ModuleOnDisk.verifyExecutable(path, under: rule, ownedAlsoBy: nil)
         } catch {
             return ModuleExecution(126, "\(error)")
         }
@@ -80,7 +80,7 @@ public struct ModuleExecution: Error, CustomStringConvertible {
     ) -> ModuleExecution {
         let isRoot = geteuid() == 0
         // The daemon may run as root where we do not.
-        let module = ModuleShelf(configuration.configuration, switchesUsers: true)
+        let module = ModuleDirectories(configuration.configuration, switchesUsers: true)
             .contents(of: name)
         if let complaint = module.complaints.first { return ModuleExecution(126, "\(complaint)") }
         let own = UserAccount.daemon

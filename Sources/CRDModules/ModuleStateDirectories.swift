@@ -11,7 +11,7 @@ public struct ModuleStateDirectories: Sendable {
     private let accounts: [Role: UserAccount]
 
     /// - Parameter state: the daemon's state directory.
-    public init(of module: InstalledModule, below state: FilePath) {
+    public init(of module: ModuleOnDisk, below state: FilePath) {
         own = StateLayout(state).modules.appending(module.name.description)
         accounts = module.accounts
     }
@@ -96,7 +96,7 @@ public struct ModuleStateDirectories: Sendable {
         var number = 1
         func aside() -> FilePath { FilePath("\(path).~\(number)~") }
         while FileStatus(of: aside(), followingLinks: false) != nil { number += 1 }
-        try Rename.move(path, to: aside())
+        try DurableFile.move(path, to: aside())
         return aside()
     }
 }

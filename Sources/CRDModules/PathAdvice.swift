@@ -31,10 +31,12 @@ enum PathAdvice {
 
     /// Where inotify(7) does not report all changes. The daemon reports it with the module's state.
     private static func silence(at path: String, _ reach: PathReach) -> String? {
-        guard reach.mayWait, let type = try? MountTable().map.fileSystem(holding: Array(path.utf8)),
+        guard reach.mayWait,
+            let type = try? MountSource().map.fileSystem(holding: Array(path.utf8)),
             type.hidesChanges
         else { return nil }
-        return "\(type.silence(at: PlainText.of(path))); the module is checked at least every 5s "
+        return
+            "\(type.silence(at: PrintableText.of(path))); the module is checked at least every 5s "
             + "instead, or not at all where its interval is \"off\": set the interval that it needs"
     }
 
@@ -47,8 +49,9 @@ enum PathAdvice {
             reach.obstacle(on: FilePath(path)) == nil,
             FileStatus(of: FilePath(path), followingLinks: false) == nil
         else { return nil }
-        return "there is no '\(PlainText.of(path))', and glob characters are taken as they are; "
-            + "watch the directory above '\(PlainText.of(first.string))', with "
-            + "include = [\"\(PlainText.of(first.string))\"]"
+        return
+            "there is no '\(PrintableText.of(path))', and glob characters are taken as they are; "
+            + "watch the directory above '\(PrintableText.of(first.string))', with "
+            + "include = [\"\(PrintableText.of(first.string))\"]"
     }
 }

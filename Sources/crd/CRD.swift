@@ -75,7 +75,7 @@ struct CRD: ParsableCommand {
             // The message quotes arguments; what follows it is how the command is called.
             let message = message(for: error)
             let shown =
-                message.isEmpty ? text : text.replacing(message, with: PlainText.of(message))
+                message.isEmpty ? text : text.replacing(message, with: PrintableText.of(message))
             StandardError.say(text: shown)
         }
         finishOutput()

@@ -42,7 +42,7 @@ struct GrowthTests {
         for name in names { try directory.make(name.description) }
         let ratio = try Growth.ratio(for: 150) { count in
             var told = 0
-            let watch = try DirectoryWatch { _ in told += 1 }
+            let watch = try DirectorySource { _ in told += 1 }
             for name in names.prefix(count) {
                 try watch.watch(directory[name.description], of: name)
             }

@@ -24,11 +24,11 @@ struct ModuleDifferenceTests {
         }
     }
 
-    private func read() -> [InstalledModule] {
+    private func read() -> [ModuleOnDisk] {
         var configuration = Configuration()
         configuration.modules = directory["modules"].string
         configuration.support = directory["support"].string
-        return ModuleShelf(configuration).contents().modules
+        return ModuleDirectories(configuration).contents().modules
     }
 
     /// What differs after something was done, as `+added ~changed -removed !kept`.
@@ -85,7 +85,7 @@ struct ModuleDifferenceTests {
     @Test("half a copy is told by what is missing, and by who still writes") func halfCopies()
         throws
     {
-        func other() throws -> InstalledModule {
+        func other() throws -> ModuleOnDisk {
             try #require(read().first { $0.name.description == "Other" })
         }
         #expect(try other().unreadiness == nil)

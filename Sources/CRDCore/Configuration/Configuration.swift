@@ -62,10 +62,3 @@ public struct Configuration: Equatable, Sendable {
     private static let runtimeMax = 107 - "/crd.sock".utf8.count
     private static let outputMaxMax = ByteSize(1 << 30)
 }
-
-extension Duration {
-    /// The bounds of any span that must not be nought. What is shorter would only spin; with what is
-    /// longer, sums stay far from overflow.
-    static let shortest = Duration.milliseconds(1)
-    static let longest = Duration.seconds(31_557_600)
-}

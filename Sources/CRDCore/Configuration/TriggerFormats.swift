@@ -58,7 +58,7 @@ extension TOMLFormat where Value == String {
             complaints.refuse(value)
             return nil
         }
-        guard let objection = JournalField.objection(to: name) else {
+        guard let objection = JournalFieldRule.objection(to: name) else {
             complaints.warn(aboutField: name, at: value.position)
             return name
         }
@@ -82,11 +82,11 @@ extension TOMLFormat where Value == [JournalTrigger.Match] {
         for entry in table.entries {
             complaints.key = "\(path).\(entry.key)"
             complaints.expected = { "a string in quotes, or a list of strings" }
-            let objection = JournalField.objection(to: entry.key)
+            let objection = JournalFieldRule.objection(to: entry.key)
             if let objection {
                 complaints.add(
                     "\(QuotedText.single(complaints.key)) \(objection)", at: entry.position)
-            } else if let warning = JournalField.warning(about: entry.key) {
+            } else if let warning = JournalFieldRule.warning(about: entry.key) {
                 complaints.warn(
                     "\(QuotedText.single(complaints.key)) \(warning)", at: entry.position)
             }
@@ -226,7 +226,7 @@ extension TOMLFormat where Value == JournalTrigger.Key {
                 return nil
             }
             if captures.contains(name) { return .capture(name) }
-            if JournalField.objection(to: name) == nil {
+            if JournalFieldRule.objection(to: name) == nil {
                 complaints.warn(aboutField: name, at: value.position)
                 return .field(name)
             }
@@ -238,7 +238,7 @@ extension TOMLFormat where Value == JournalTrigger.Key {
 
 extension TOMLComplaints {
     fileprivate mutating func warn(aboutField name: String, at position: SourcePosition) {
-        guard let warning = JournalField.warning(about: name) else { return }
+        guard let warning = JournalFieldRule.warning(about: name) else { return }
         warn("\(QuotedText.single(key)): '\(name)' \(warning)", at: position)
     }
 

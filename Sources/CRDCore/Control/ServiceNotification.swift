@@ -28,7 +28,7 @@ public enum ServiceNotification: Sendable, Equatable {
     }
 
     /// Whether an earlier message says nothing that this one does not say better.
-    fileprivate func replaces(_ earlier: ServiceNotification) -> Bool {
+    func replaces(_ earlier: ServiceNotification) -> Bool {
         switch (earlier, self) {
         case (.starting, .starting), (.ready, .ready), (.reloading, .reloading),
             (.stopping, .stopping), (.alive, .alive):
@@ -39,20 +39,4 @@ public enum ServiceNotification: Sendable, Equatable {
         default: false
         }
     }
-}
-
-/// Messages that the service manager's socket had no room for: of each kind the newest, in the order
-/// in which they were made, so that they never grow to more than there are kinds.
-public struct PendingNotifications: Sendable {
-    public private(set) var messages: [ServiceNotification] = []
-
-    public init() {}
-
-    public mutating func add(_ message: ServiceNotification) {
-        messages.removeAll(where: message.replaces)
-        messages.append(message)
-    }
-
-    /// The oldest was sent.
-    public mutating func removeFirst() { messages.removeFirst() }
 }

@@ -115,8 +115,3 @@ struct EntryCounter: Hashable, Codable, Sendable {
         }
     }
 }
-
-extension Duration {
-    /// Whole microseconds.
-    var microseconds: Int64 { nanoseconds / 1_000 }
-}

@@ -103,7 +103,7 @@ public enum ExecutableHead: Equatable, Sendable {
         return unknownFormat
     }
 
-    private static func quoted(_ name: String) -> String { "'\(PlainText.of(name))'" }
+    private static func quoted(_ name: String) -> String { "'\(PrintableText.of(name))'" }
 
     // MARK: Programs
 

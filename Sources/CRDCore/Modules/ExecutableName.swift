@@ -16,6 +16,6 @@ public enum ExecutableName {
     /// Goes on with a sentence that says that `name` is not there; empty where there is no such file.
     public static func advice(for name: String, among files: [String]) -> String {
         misnamed(name, among: files)
-            .map { "; \(PlainText.of($0)) is there: rename it to \(name)" } ?? ""
+            .map { "; \(PrintableText.of($0)) is there: rename it to \(name)" } ?? ""
     }
 }

@@ -66,7 +66,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         if text.utf8.count > lengthMax { return "is longer than \(lengthMax) bytes" }
         // git would take it for an option.
         if text.hasPrefix("-") { return "begins with '-'; a path begins with /, ./ or ../" }
-        return PlainText.isPlain(text) ? nil : "has control characters"
+        return PrintableText.isPlain(text) ? nil : "has control characters"
     }
 
     private static let lengthMax = 2_048

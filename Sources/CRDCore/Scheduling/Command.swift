@@ -32,11 +32,3 @@ public enum Command: Sendable {
     /// All has ended after `Event.stopped`.
     case exit
 }
-
-/// What is sent to a run's processes, be they in its process group or not.
-public enum TreeSignal: Hashable, Sendable {
-    /// SIGTERM.
-    case terminate
-    /// SIGKILL.
-    case kill
-}

@@ -22,7 +22,7 @@ struct Execution {
     /// When the role's executable was started.
     var started: Instant
     /// Why we ended the executable; stands before anything that it says of itself.
-    var verdict: Termination?
+    var forcedTermination: Termination?
     var check: Termination?
     var checkDuration = Duration.zero
     var response: ResponseOutcome?
@@ -44,7 +44,7 @@ struct Execution {
 
     /// Notes how the main process ended.
     mutating func record(_ termination: Termination, at now: Instant) {
-        let outcome = verdict ?? termination
+        let outcome = forcedTermination ?? termination
         let taken = started.duration(to: now)
         switch role {
         case .check:

@@ -28,11 +28,3 @@ public struct Instant: InstantProtocol, Hashable, Sendable {
         .nanoseconds(other.nanoseconds - nanoseconds)
     }
 }
-
-extension Duration {
-    /// The whole span in nanoseconds; the core deals in spans far below the 292 years that fit.
-    public var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
-    }
-}

@@ -4,7 +4,7 @@ import DequeModule
 
 /// All that the scheduler remembers of one module, and what follows from it.
 struct ModuleState {
-    private enum Successor {
+    private enum PendingPolicy {
         /// Rare, so that it need not find room in every state.
         indirect case policy(Policy)
         case nothing
@@ -18,7 +18,7 @@ struct ModuleState {
 
     private(set) var policy: Policy
     /// What the files say by now; it is in force when the run under way has ended.
-    private var successor: Successor?
+    private var pendingPolicy: PendingPolicy?
     /// It was removed, and its number is free.
     private(set) var isGone = false
     var stage = Stage.resting
@@ -89,7 +89,7 @@ struct ModuleState {
     /// The files say this now. A run under way goes on by what it was started with.
     mutating func adopt(_ policy: Policy, at now: Instant) {
         guard !isRunning else {
-            successor = .policy(policy)
+            pendingPolicy = .policy(policy)
             return
         }
         let former = self.policy
@@ -130,7 +130,7 @@ struct ModuleState {
     /// The module was removed. A run under way goes on to its end.
     mutating func leave() {
         if isRunning {
-            successor = .nothing
+            pendingPolicy = .nothing
         } else {
             forgetWhatIsDue()
             journal = nil
@@ -141,9 +141,9 @@ struct ModuleState {
     }
 
     /// The run has ended, and what was changed meanwhile is in force.
-    mutating func succeed(at now: Instant) {
-        defer { successor = nil }
-        switch successor {
+    mutating func applyPendingPolicy(at now: Instant) {
+        defer { pendingPolicy = nil }
+        switch pendingPolicy {
         case .policy(let policy): adopt(policy, at: now)
         case .nothing: leave()
         case nil: break

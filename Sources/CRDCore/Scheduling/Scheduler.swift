@@ -216,7 +216,7 @@ public struct Scheduler: Sendable {
     private mutating func rest(
         _ module: ModuleID, at now: Instant, _ commands: inout [Command]
     ) {
-        modules[module.index].succeed(at: now)
+        modules[module.index].applyPendingPolicy(at: now)
         if modules[module.index].isGone {
             commands.append(.forget(module))
             sort()
@@ -468,7 +468,7 @@ public struct Scheduler: Sendable {
         guard var execution = modules[module.index].execution else { return }
         switch execution.stage {
         case .working:
-            execution.verdict = ending == .none ? .timedOut : .stopped
+            execution.forcedTermination = ending == .none ? .timedOut : .stopped
             execution.enter(.terminating, until: now + modules[module.index].policy.grace)
             commands.append(.signal(module, .terminate))
         case .terminating:
@@ -647,7 +647,7 @@ public struct Scheduler: Sendable {
         guard var execution = modules[module.index].execution,
             execution.stage == .working || execution.stage == .terminating
         else { return }
-        execution.verdict = execution.verdict ?? .stopped
+        execution.forcedTermination = execution.forcedTermination ?? .stopped
         execution.enter(.killing, until: now + Self.killPatience)
         modules[module.index].stage = .running(execution)
         commands.append(execution.command(sending: .kill, to: module))

@@ -13,7 +13,7 @@ enum QuotedText {
         var result = ""
         for (index, scalar) in text.unicodeScalars.enumerated() {
             if index == lengthMax { return result + "…" }
-            if PlainText.isPlain(scalar) {
+            if PrintableText.isPlain(scalar) {
                 result.unicodeScalars.append(scalar)
             } else {
                 result += "\\u{\(String(scalar.value, radix: 16))}"

@@ -2,7 +2,7 @@
 
 /// Makes UTF-8 of bytes that are not, without moving any (RFC 3629).
 public enum UTF8Repair {
-    /// Stands for each byte that is not part of a character, as in `PlainText`.
+    /// Stands for each byte that is not part of a character, as in `PrintableText`.
     public static let substitute = UInt8(ascii: "?")
 
     /// A copy in which each byte that is not part of a character is replaced; nil where there is

@@ -39,15 +39,15 @@ public enum ControlClient {
     ///   `Refused`.
     public static func list(
         at socket: FilePath, patience: Int? = nil
-    ) throws -> ReactorInterface.Listing {
-        try call("\(ReactorInterface.name).List", at: socket, patience)
+    ) throws -> ControlInterface.Listing {
+        try call("\(ControlInterface.name).List", at: socket, patience)
     }
 
     /// Returns when the daemon has read its files again.
     ///
     /// - Throws: as `list`; `ReloadRefused`.
-    public static func reload(at socket: FilePath) throws -> ReactorInterface.Reloaded {
-        try call("\(ReactorInterface.name).Reload", at: socket)
+    public static func reload(at socket: FilePath) throws -> ControlInterface.Reloaded {
+        try call("\(ControlInterface.name).Reload", at: socket)
     }
 
     private static func call<Parameters: Decodable>(
@@ -71,18 +71,18 @@ public enum ControlClient {
         }
         // An error's parameters are its own, so it is looked for first.
         let failure = try JSONDecoder().decode(Failure.self, from: Data(message))
-        if failure.error == "\(ReactorInterface.name).ReloadRefused" {
+        if failure.error == "\(ControlInterface.name).ReloadRefused" {
             let refusal = try JSONDecoder().decode(
-                Reply<ReactorInterface.ReloadRefused>.self, from: Data(message))
+                Reply<ControlInterface.ReloadRefused>.self, from: Data(message))
             throw ReloadRefused(complaints: refusal.parameters.complaints)
         }
-        if failure.error == "\(ReactorInterface.name).PermissionDenied" {
+        if failure.error == "\(ControlInterface.name).PermissionDenied" {
             throw Refused(
                 description: "the daemon at \(path) denies that to \(UserAccount.daemon.name): "
                     + "only root may change anything, and only root and the members of the group "
                     + "crd may read; run crd as root, or join the group")
         }
-        if failure.error == "\(ReactorInterface.name).Stopping" {
+        if failure.error == "\(ControlInterface.name).Stopping" {
             throw Refused(description: "the daemon at \(path) is about to end")
         }
         if let error = failure.error {

@@ -41,7 +41,7 @@ final class ControlService {
     /// Called when the files have been read again; with nil where that will not be.
     typealias ReloadAnswer = (Reloader.Outcome?) -> Void
 
-    private let list: () -> ReactorInterface.Listing
+    private let list: () -> ControlInterface.Listing
     private let reload: (@escaping ReloadAnswer) -> Void
     private let readers: GID?
     private var connections: [ObjectIdentifier: Connection] = [:]
@@ -59,7 +59,7 @@ final class ControlService {
     ///   - reload: reads the files again soon.
     init(
         _ path: FilePath, reactor: Reactor, logger: Logger,
-        list: @escaping () -> ReactorInterface.Listing,
+        list: @escaping () -> ControlInterface.Listing,
         reload: @escaping (@escaping ReloadAnswer) -> Void
     ) throws(SystemCallError) {
         self.path = path
@@ -124,7 +124,7 @@ final class ControlService {
         places.leave(connection.user)
         connection.token.map(reactor.remove)
         // A list of a thousand modules takes megabytes for a moment.
-        if connection.hasListed && connections.isEmpty { FreeMemory.giveBack() }
+        if connection.hasListed && connections.isEmpty { MallocTrim.giveBack() }
     }
 
     private func receive(_ bytes: ArraySlice<UInt8>, from connection: Connection) {
@@ -188,10 +188,10 @@ final class ControlService {
     private func answer(
         _ call: VarlinkMessage.Call, _ message: [UInt8], from connection: Connection
     ) -> [UInt8]? {
-        let denial = VarlinkMessage.error("\(ReactorInterface.name).PermissionDenied")
+        let denial = VarlinkMessage.error("\(ControlInterface.name).PermissionDenied")
         let rights = rights(of: connection)
         guard rights != .none else { return denial }
-        guard call.method == "\(ReactorInterface.name).Reload" else {
+        guard call.method == "\(ControlInterface.name).Reload" else {
             return dispatch(call.method, message)
         }
         guard rights == .all else { return denial }
@@ -206,15 +206,15 @@ final class ControlService {
 
     private static func answer(_ outcome: Reloader.Outcome?) -> [UInt8] {
         guard let outcome else {
-            return VarlinkMessage.error("\(ReactorInterface.name).Stopping")
+            return VarlinkMessage.error("\(ControlInterface.name).Stopping")
         }
         guard outcome.complaints.isEmpty else {
             return VarlinkMessage.error(
-                "\(ReactorInterface.name).ReloadRefused",
-                ReactorInterface.ReloadRefused(complaints: outcome.complaints.map(\.description)))
+                "\(ControlInterface.name).ReloadRefused",
+                ControlInterface.ReloadRefused(complaints: outcome.complaints.map(\.description)))
         }
         return VarlinkMessage.reply(
-            ReactorInterface.Reloaded(
+            ControlInterface.Reloaded(
                 added: outcome.added.map(\.description),
                 changed: outcome.changed.map(\.description),
                 removed: outcome.removed.map(\.description),
@@ -232,7 +232,7 @@ final class ControlService {
 
     private func dispatch(_ method: String, _ message: [UInt8]) -> [UInt8] {
         switch method {
-        case "\(ReactorInterface.name).List":
+        case "\(ControlInterface.name).List":
             return VarlinkMessage.reply(list())
         case "\(VarlinkService.name).GetInfo":
             return VarlinkMessage.reply(VarlinkService.Info())

@@ -29,7 +29,7 @@ enum VarlinkService {
         """
 
     static let definitions = [
-        name: definition, ReactorInterface.name: ReactorInterface.definition,
+        name: definition, ControlInterface.name: ControlInterface.definition,
     ]
 
     /// What `GetInfo` returns.

@@ -48,7 +48,7 @@ final class MountWatcher {
         report: @escaping (Report) -> Void
     ) {
         self.mountPoint = mountPoint
-        place = PlainText.of(String(decoding: mountPoint, as: UTF8.self))
+        place = PrintableText.of(String(decoding: mountPoint, as: UTF8.self))
         self.type = type
         self.helpers = helpers
         self.report = report

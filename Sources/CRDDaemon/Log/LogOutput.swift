@@ -13,7 +13,7 @@ public struct LogOutput: Sendable {
 
         public init(_ name: String, _ value: String) {
             self.name = name
-            self.value = PlainText.of(value)
+            self.value = PrintableText.of(value)
         }
     }
 
@@ -38,7 +38,7 @@ public struct LogOutput: Sendable {
     /// Writes one line of the daemon's own. Whatever it quotes cannot make another line of it, nor
     /// command the terminal that it is read on.
     public func write(_ text: String, _ priority: LogPriority, _ fields: [Field]) {
-        let text = PlainText.of(text)
+        let text = PrintableText.of(text)
         guard !isJournal else {
             return sendToJournal("crd", text.utf8, priority, fields)
         }
@@ -60,7 +60,7 @@ public struct LogOutput: Sendable {
             return sendToJournal("crd.\(module)", text, priority, fields)
         }
         channel.write(
-            Array("\(module): ".utf8) + PlainText.of(line: text) + [UInt8(ascii: "\n")])
+            Array("\(module): ".utf8) + PrintableText.of(line: text) + [UInt8(ascii: "\n")])
     }
 
     private func sendToJournal(

@@ -113,7 +113,7 @@ struct RunReporter {
         guard let value = trigger.variables.first(where: { shown.contains($0.name) })?.value else {
             return "one of cause \(trigger.cause.rawValue)"
         }
-        let text = PlainText.of(String(decoding: value.prefix(200), as: UTF8.self))
+        let text = PrintableText.of(String(decoding: value.prefix(200), as: UTF8.self))
         return "\(trigger.cause.rawValue) '\(text)'"
     }
 
@@ -134,13 +134,5 @@ struct RunReporter {
                 "\(module): deaf: \(deafness.reason); its interval is \"off\", so it misses what happens; set an interval, with which it would be checked meanwhile at least every \(period)",
                 metadata: metadata)
         }
-    }
-}
-
-extension Duration {
-    /// To what people read: milliseconds below a minute, else seconds.
-    var rounded: Duration {
-        let unit: Int64 = self < .seconds(60) ? 1_000_000 : 1_000_000_000
-        return .nanoseconds((nanoseconds + unit / 2) / unit * unit)
     }
 }

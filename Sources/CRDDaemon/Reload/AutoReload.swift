@@ -23,7 +23,7 @@ final class AutoReload {
     private(set) var isOn = false
     private var modules = FilePath()
     private var support = FilePath()
-    private var watch: DirectoryWatch?
+    private var watch: DirectorySource?
     /// Modules whose directory is a link to one.
     private var linked: Set<ModuleName> = []
     private var token: Reactor.Token?
@@ -91,7 +91,7 @@ final class AutoReload {
         else { return changes.noteEverything(at: Clock.now) }
         let isInside = path.components.count > shelf.components.count + 1
         guard !ModuleName.isSkipped(name),
-            !isInside || InstalledModule.isTelling(path.lastComponent?.string ?? "")
+            !isInside || ModuleOnDisk.isTelling(path.lastComponent?.string ?? "")
         else { return }
         // Any module may require a support module.
         guard let module = ModuleName(name), shelf == modules else {
@@ -111,7 +111,7 @@ final class AutoReload {
             let isLink = FileStatus(of: place, followingLinks: false)?.kind == .symbolicLink
             let isWhole =
                 (isMoved || isLink) && reach.obstacle(on: place) == nil
-                && !InstalledModule.isUnfinished(at: place)
+                && !ModuleOnDisk.isUnfinished(at: place)
             changes.note(module, isWhole ? .whole : .inPlace, at: Clock.now)
         } else if !events.isDisjoint(with: [.delete, .movedFrom]) {
             changes.note(module, nil, at: Clock.now)
@@ -132,7 +132,7 @@ final class AutoReload {
     func insistOnAll() { changes.noteEverything(at: Clock.now) }
 
     /// Something was mounted or unmounted, perhaps in the place of a module.
-    func note(_ mounts: [MountTable.Change]) {
+    func note(_ mounts: [MountSource.Change]) {
         guard isOn else { return }
         let places = mounts.map { FilePath(bytes: $0.path) }
         guard places.contains(where: { $0.starts(with: modules) && $0 != modules }) else { return }
@@ -164,7 +164,7 @@ final class AutoReload {
     ///   - former: in effect by now.
     ///   - isSeen: whether its coming would have been noticed.
     func awaits(
-        _ module: InstalledModule, insteadOf former: InstalledModule?, isSeen: Bool, at now: Instant
+        _ module: ModuleOnDisk, insteadOf former: ModuleOnDisk?, isSeen: Bool, at now: Instant
     ) -> Bool {
         if let why = module.unreadiness {
             if changes.putBack(module.name, since: why, at: now) { return true }
@@ -239,12 +239,12 @@ final class AutoReload {
         try source().watch(directory, of: name)
     }
 
-    private func source() throws(SystemCallError) -> DirectoryWatch {
+    private func source() throws(SystemCallError) -> DirectorySource {
         if let watch { return watch }
-        let made = try DirectoryWatch { [weak self] change in
+        let made = try DirectorySource { [weak self] change in
             guard let self else { return }
             guard let change else { return changes.noteEverything(at: Clock.now) }
-            guard InstalledModule.isTelling(change.name) else { return }
+            guard ModuleOnDisk.isTelling(change.name) else { return }
             changes.note(change.module, at: Clock.now)
         }
         token = try reactor.add(made)

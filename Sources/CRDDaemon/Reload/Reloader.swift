@@ -61,7 +61,7 @@ final class Reloader {
         }
     }
 
-    let roster = ModuleRoster()
+    let inForce = ModulesInForce()
     private let commons = BaseEnvironment.Commons()
     /// In force.
     private(set) var file: ConfigurationFile
@@ -69,7 +69,7 @@ final class Reloader {
     private(set) var fileFaults: [Diagnostic] = []
     /// Of what is no module.
     private var strayFaults: [Diagnostic] = []
-    private(set) var support: [InstalledModule] = []
+    private(set) var support: [ModuleOnDisk] = []
     /// Modules that named a user, when they were read last, of whom nothing was known yet.
     private var withoutAccount: Set<ModuleName> = []
     let auto: AutoReload
@@ -96,15 +96,15 @@ final class Reloader {
         accounts.changed = { [unowned self] user in readAgain(whereUserIs: user) }
     }
 
-    private var shelf: ModuleShelf {
-        ModuleShelf(
+    private var shelf: ModuleDirectories {
+        ModuleDirectories(
             configuration, findAccount: { [accounts] in accounts.find($0) }, reach: reach)
     }
 
     /// Something else is known of the user than before.
     private func readAgain(whereUserIs user: String) {
         for name in withoutAccount { auto.insist(name) }
-        for (_, member) in roster.all
+        for (_, member) in inForce.all
         where member.installed.manifest.roles.values.contains(where: { $0.user == user }) {
             auto.insist(member.name)
         }
@@ -129,7 +129,7 @@ final class Reloader {
         var policies: [Policy] = []
         for module in contents.modules where module.kind == .user {
             let (member, policy) = prepare(module)
-            _ = roster.put(member)
+            _ = inForce.put(member)
             policies.append(policy)
             if module.isHalf, let reason = module.reasonUnable {
                 logger.error("\(module.name): cannot run: \(reason)")
@@ -143,17 +143,17 @@ final class Reloader {
     func noteStrangers() {
         probes.patience = MountProbes.Patience.inService
         let there = Set(shelf.names())
-        for name in there.symmetricDifference(roster.names) { auto.note(name) }
+        for name in there.symmetricDifference(inForce.names) { auto.note(name) }
     }
 
-    private func noteWhoAwaitsAccounts(_ contents: ModuleShelf.Contents) {
+    private func noteWhoAwaitsAccounts(_ contents: ModuleDirectories.Contents) {
         withoutAccount.subtract(contents.modules.map(\.name))
         withoutAccount.formUnion(contents.modules.filter(\.awaitsAccount).map(\.name))
     }
 
     // MARK: Again
 
-    /// Looks at what is on disk and changes the roster.
+    /// Looks at what is on disk and changes the inForce.
     ///
     /// - Returns: also what the scheduler must hear, without the journal's part.
     func read(_ scope: Scope, at now: Instant) -> (Outcome, Reload) {
@@ -163,14 +163,14 @@ final class Reloader {
         if scope == .everything { readConfiguration(&outcome) }
         let shelf = shelf
         let patience = AccountDirectory.Patience.inService
-        let contents: ModuleShelf.Contents
+        let contents: ModuleDirectories.Contents
         var sought: [ModuleName]
         if case .modules(let names) = scope {
             contents = accounts.read(waiting: patience) { shelf.contents(only: names) }
             sought = names
         } else {
             contents = accounts.read(waiting: patience) { shelf.contents() }
-            sought = roster.names.sorted()
+            sought = inForce.names.sorted()
             outcome.faults += news(of: contents.complaints, scope)
             strayFaults = contents.complaints
         }
@@ -179,9 +179,9 @@ final class Reloader {
         // What cannot be read says nothing of who has gone.
         if !contents.isReadable { sought = [] }
         var difference = ModuleDifference(
-            from: { self.roster.member($0)?.installed }, to: contents.modules, among: sought)
+            from: { self.inForce.member($0)?.installed }, to: contents.modules, among: sought)
         difference.leaveOut { module in
-            let member = roster.member(module.name)?.installed
+            let member = inForce.member(module.name)?.installed
             // Modules of another directory are taken as they are, as those at the start.
             let isSeen = wasWatching && configuration.modules == former.modules
             guard auto.awaits(module, insteadOf: member, isSeen: isSeen, at: now) else {
@@ -198,14 +198,14 @@ final class Reloader {
         if scope == .everything { outcome.faults = faults(in: contents, but: outcome) }
         if configuration != former {
             let edited = Set(reload.changes.map(\.module))
-            for (id, member) in roster.all where !edited.contains(id) && !member.isLeaving {
+            for (id, member) in inForce.all where !edited.contains(id) && !member.isLeaving {
                 reload.changes.append(.init(id, policy(of: member), isEdited: false))
             }
         }
         if case .modules(let names) = scope {
             for name in names { auto.follow(name) }
         } else {
-            auto.follow(roster.names + outcome.unready)
+            auto.follow(inForce.names + outcome.unready)
             // They may have changed between the reading and the watch.
             for name in outcome.added { auto.note(name) }
         }
@@ -213,7 +213,9 @@ final class Reloader {
     }
 
     /// All that is refused by now, but for files of which what was read before stays in force.
-    private func faults(in contents: ModuleShelf.Contents, but outcome: Outcome) -> [Diagnostic] {
+    private func faults(in contents: ModuleDirectories.Contents, but outcome: Outcome)
+        -> [Diagnostic]
+    {
         let known = Set(outcome.refused)
         let unready = Set(outcome.unready)
         let ready = contents.modules.filter { !unready.contains($0.name) }
@@ -257,16 +259,16 @@ final class Reloader {
         _ outcome: inout Outcome
     ) {
         for name in difference.untouched {
-            roster.note([], of: name)
-            if let id = roster.id(of: name) { reload.untouched.append(id) }
+            inForce.note([], of: name)
+            if let id = inForce.id(of: name) { reload.untouched.append(id) }
         }
         for module in difference.kept {
-            if module.isRefused, let id = roster.id(of: module.name) {
+            if module.isRefused, let id = inForce.id(of: module.name) {
                 // The attempt to run it makes it known for what it is.
-                reload.changes.append(.init(id, policy(of: roster[id]), isEdited: true))
+                reload.changes.append(.init(id, policy(of: inForce[id]), isEdited: true))
             }
-            let isKnown = roster.member(module.name)?.faults == module.complaints
-            roster.note(module.complaints, of: module.name, areRefusals: module.isRefused)
+            let isKnown = inForce.member(module.name)?.faults == module.complaints
+            inForce.note(module.complaints, of: module.name, areRefusals: module.isRefused)
             guard !isKnown || scope == .everything else { continue }
             if module.isRefused {
                 outcome.faults += module.complaints
@@ -276,7 +278,7 @@ final class Reloader {
         }
         for module in difference.added + difference.changed {
             let (member, policy) = prepare(module)
-            let id = roster.put(member)
+            let id = inForce.put(member)
             reload.changes.append(.init(id, policy, isEdited: true))
             outcome.faults += module.complaints
             outcome.warnings += module.warnings
@@ -285,7 +287,7 @@ final class Reloader {
         outcome.added = difference.added.map(\.name)
         outcome.changed = difference.changed.map(\.name)
         for name in difference.removed {
-            guard let id = roster.leave(name) else { continue }
+            guard let id = inForce.leave(name) else { continue }
             reload.removed.append(id)
             outcome.removed.append(name)
         }
@@ -293,7 +295,7 @@ final class Reloader {
 
     // MARK: One module
 
-    private func prepare(_ module: InstalledModule) -> (ModuleRoster.Member, Policy) {
+    private func prepare(_ module: ModuleOnDisk) -> (ModulesInForce.Member, Policy) {
         var policy = Policy(
             name: module.name, manifest: module.manifest, configuration: configuration)
         if let reason = module.reasonUnable {
@@ -303,7 +305,7 @@ final class Reloader {
         return (.init(PreparedModule(module, configuration: file, sharing: commons)), policy)
     }
 
-    private func policy(of member: ModuleRoster.Member) -> Policy {
+    private func policy(of member: ModulesInForce.Member) -> Policy {
         let module = member.installed
         var policy = Policy(
             name: module.name, manifest: module.manifest, configuration: configuration)
@@ -317,7 +319,7 @@ final class Reloader {
 
     /// Those that can run and are wanted, in the order of their numbers.
     private var listening: [(id: ModuleID, module: PreparedModule)] {
-        roster.all.compactMap { id, member in
+        inForce.all.compactMap { id, member in
             guard !member.isLeaving, let prepared = member.prepared,
                 prepared.installed.manifest.enabled
             else { return nil }
@@ -344,7 +346,7 @@ final class Reloader {
     /// What was logged while a module is broken is for it when it is mended; one that is disabled
     /// wants nothing.
     var broken: Set<String> {
-        Set(roster.all.filter { $0.member.prepared == nil }.map(\.member.name.description))
+        Set(inForce.all.filter { $0.member.prepared == nil }.map(\.member.name.description))
     }
 }
 
@@ -368,9 +370,4 @@ extension Reloader.Outcome: CustomStringConvertible {
         let shown = names.prefix(8).map(\.description).joined(separator: ", ")
         return names.count > 8 ? "\(shown), ..." : shown
     }
-}
-
-extension Configuration {
-    /// How many runs may be under way at once, with the default where there is none.
-    var slotsInForce: Int { slots ?? max(4, sysconf(CInt(_SC_NPROCESSORS_ONLN))) }
 }

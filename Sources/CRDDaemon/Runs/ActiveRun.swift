@@ -24,7 +24,7 @@ final class ActiveRun {
     /// Its pipes, and their registrations.
     var outputs: [(source: PipeSource, token: Reactor.Token)] = []
     /// What the check prints.
-    let captured: CapturedOutput
+    let captured: CaptureSink
     /// Whether SIGKILL was sent to all there was of it, so that what turns up later gets it too.
     var isCondemned = false
     /// Whether `.emptied` is owed.
@@ -49,6 +49,6 @@ final class ActiveRun {
         self.module = module
         self.prepared = prepared
         self.id = id
-        captured = CapturedOutput(limit: outputMax)
+        captured = CaptureSink(limit: outputMax)
     }
 }

@@ -30,7 +30,7 @@ struct BaseEnvironment {
     }
 
     init(
-        _ module: InstalledModule, _ role: Role, as account: UserAccount, state: FilePath,
+        _ module: ModuleOnDisk, _ role: Role, as account: UserAccount, state: FilePath,
         configuration: ConfigurationFile, sharing commons: Commons
     ) {
         own = CommonEnvironment.own(module.name, role, state: state)

@@ -42,11 +42,11 @@ struct DaemonLife: Codable, Equatable {
         private let login: String?
 
         init(of process: String) {
-            let lines = (TextFile.read("/proc/\(process)/cgroup") ?? "").split(separator: "\n")
+            let lines = (KernelFile.read("/proc/\(process)/cgroup") ?? "").split(separator: "\n")
             cgroups = lines.map(String.init).filter {
                 $0.hasPrefix("0::") || $0.contains(":name=systemd:")
             }
-            login = TextFile.read("/proc/\(process)/loginuid")
+            login = KernelFile.read("/proc/\(process)/loginuid")
         }
     }
 
@@ -58,7 +58,7 @@ struct DaemonLife: Codable, Equatable {
             surroundings: Surroundings(of: "self"))
     }
 
-    private static var currentBoot: String? { TextFile.read("/proc/sys/kernel/random/boot_id") }
+    private static var currentBoot: String? { KernelFile.read("/proc/sys/kernel/random/boot_id") }
 
     /// The one that was noted; nil where there is none, or the machine has been started since then.
     static func noted(in directory: FilePath) -> DaemonLife? {
@@ -70,7 +70,7 @@ struct DaemonLife: Codable, Equatable {
     /// Replaces the note. Not waited for until it is on the disk: no process outlives a loss of power.
     func store(in directory: FilePath) throws {
         let path = Self.file(in: directory)
-        let new = Rename.unfinished(path)
+        let new = DurableFile.unfinished(path)
         let file = try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
         try file.writeAll(Array(JSONEncoder().encode(self)), subject: new.string)
         try systemCall("rename", on: path.string) { rename(new.string, path.string) }

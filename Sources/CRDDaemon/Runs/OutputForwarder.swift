@@ -17,7 +17,7 @@ final class OutputForwarder {
     let log: LogOutput
     private var allowance = linesMax
     /// Outputs with lines that wait, each of them once.
-    private var waiting = Deque<ForwardedOutput>()
+    private var waiting = Deque<LogSink>()
     private var size = 0
     /// By module.
     private var allowances: [String: LogAllowance] = [:]
@@ -75,7 +75,7 @@ final class OutputForwarder {
     /// Keeps an output whose lines wait.
     ///
     /// - Returns: whether there is room for so many bytes more.
-    func keep(_ output: ForwardedOutput, _ bytes: Int, isNew: Bool) -> Bool {
+    func keep(_ output: LogSink, _ bytes: Int, isNew: Bool) -> Bool {
         guard size + bytes <= Self.sizeMax else { return false }
         size += bytes
         if isNew { waiting.append(output) }
@@ -88,7 +88,7 @@ final class OutputForwarder {
         while let output = waiting.popFirst() { resume(output) }
     }
 
-    private func resume(_ output: ForwardedOutput) {
+    private func resume(_ output: LogSink) {
         size -= output.resume()
         if output.isWaiting { waiting.append(output) }
     }

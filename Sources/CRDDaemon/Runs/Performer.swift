@@ -12,7 +12,7 @@ final class Performer {
     private let reactor: Reactor
     private let containment: any Containment
     private let rule: OwnershipRule
-    private let roster: ModuleRoster
+    private let inForce: ModulesInForce
     /// How much of what a check prints is kept for its response, in bytes.
     var outputMax: Int
     /// What modules print for people.
@@ -32,11 +32,11 @@ final class Performer {
     private let openFiles = ChildProcess.raiseOpenFiles()
 
     init(
-        _ roster: ModuleRoster, reactor: Reactor, containment: any Containment,
+        _ inForce: ModulesInForce, reactor: Reactor, containment: any Containment,
         life: DaemonLife, reach: PathReach, outputMax: Int, output: LogOutput,
         reporter: RunReporter, trouble: StateTrouble
     ) throws(SystemCallError) {
-        self.roster = roster
+        self.inForce = inForce
         self.reactor = reactor
         self.containment = containment
         self.outputMax = outputMax
@@ -95,7 +95,7 @@ final class Performer {
     }
 
     private func name(of module: ModuleID) -> String {
-        roster[module].name.description
+        inForce[module].name.description
     }
 
     /// The scheduler has said that all is over.
@@ -152,7 +152,7 @@ final class Performer {
     func makeDirectoriesAgain() {
         for (id, module) in lacking {
             // A successor may give them to another user.
-            guard roster.prepared(id) === module else {
+            guard inForce.prepared(id) === module else {
                 lacking[id] = nil
                 continue
             }
@@ -162,7 +162,7 @@ final class Performer {
     }
 
     private func begin(_ run: Run, of id: ModuleID) -> ActiveRun {
-        guard let prepared = roster[id].prepared else {
+        guard let prepared = inForce[id].prepared else {
             preconditionFailure("a module that cannot run was started")
         }
         let active = ActiveRun(
@@ -174,7 +174,7 @@ final class Performer {
     private func start(_ module: PreparedModule, _ role: Role, _ active: ActiveRun) throws {
         let forwarded = {
             [forwarder, name = module.name, id = active.id, cause = active.run.cause] in
-            ForwardedOutput(forwarder, module: name) {
+            LogSink(forwarder, module: name) {
                 Self.fields(name, role, id, cause)
             }
         }

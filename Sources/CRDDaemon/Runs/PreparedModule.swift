@@ -7,7 +7,7 @@ import SystemPackage
 
 /// A module with all that a run of it needs and that does not change from run to run.
 final class PreparedModule {
-    let installed: InstalledModule
+    let installed: ModuleOnDisk
     private let environments: [Role: BaseEnvironment]
     private let directories: ModuleStateDirectories
     private var hasDirectories = false
@@ -15,7 +15,7 @@ final class PreparedModule {
     var name: String { installed.name.description }
 
     init(
-        _ module: InstalledModule, configuration: ConfigurationFile,
+        _ module: ModuleOnDisk, configuration: ConfigurationFile,
         sharing commons: BaseEnvironment.Commons
     ) {
         installed = module

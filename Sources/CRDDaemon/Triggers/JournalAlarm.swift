@@ -106,7 +106,7 @@ final class JournalAlarm {
                 self?.ring(&events)
             }
             // What it hangs at ends when journald is started again.
-            let watch = try ProcessWatch(journald) { [weak self] events in
+            let watch = try ProcessSource(journald) { [weak self] events in
                 self?.lose(nil)
                 self?.ring(&events)
             }

@@ -42,7 +42,7 @@ final class JournalPositions {
     init(in directory: FilePath) {
         self.directory = directory
         path = directory.appending("journal.json")
-        lastSeen = FileStatus(of: path)?.modified
+        lastSeen = FileStatus(of: path)?.modifiedMicroseconds
     }
 
     /// Nil where there is none.

@@ -101,7 +101,7 @@ final class PathTriggers {
     }
 
     /// Something was mounted or unmounted.
-    func take(_ changes: [MountTable.Change], into events: inout [Event]) {
+    func take(_ changes: [MountSource.Change], into events: inout [Event]) {
         source?.take(changes, into: &events)
     }
 

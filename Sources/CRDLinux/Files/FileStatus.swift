@@ -15,9 +15,9 @@ public struct FileStatus: Hashable, Sendable {
     public let device: UInt64
     public let inode: UInt64
     /// When its content was changed last, in microseconds since 1970.
-    public let modified: Int64
+    public let modifiedMicroseconds: Int64
     /// When that was, or its rights, owner or name were, in nanoseconds since 1970.
-    public let changed: Int64
+    public let changedNanoseconds: Int64
     /// In bytes.
     public let size: Int64
 
@@ -63,8 +63,18 @@ public struct FileStatus: Hashable, Sendable {
         mode = status.st_mode & 0o7777
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
-        changed = Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
+        changedNanoseconds =
+            Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
         size = Int64(status.st_size)
-        modified = Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1_000
+        modifiedMicroseconds =
+            Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1_000
     }
+}
+
+extension FileStatus {
+    /// Whether a user may do what the daemon would do.
+    static func isTrusted(_ user: UID) -> Bool { user == 0 || user == geteuid() }
+
+    /// Whether others than that may change it.
+    var isOthers: Bool { !Self.isTrusted(owner) || mode & 0o022 != 0 }
 }

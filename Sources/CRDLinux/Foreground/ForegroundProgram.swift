@@ -53,7 +53,7 @@ public struct ForegroundProgram {
     ///   - isEnough: asked when something was printed.
     /// - Throws: `SpawnError`, `SystemCallError`.
     public func run(
-        output: any OutputSink, errors: any OutputSink, interruption: Interruption? = nil,
+        output: any OutputSink, errors: any OutputSink, interruption: InterruptSignals? = nil,
         isEnough: () -> Bool = { false }
     ) throws -> Ending {
         if let signal = interruption?.signal { return .interrupted(signal) }

@@ -12,8 +12,8 @@ final class JournalDispatcher {
         let number: Int
         let isCounting: Bool
         /// The field that it counts by, if it does.
-        let key: FieldName?
-        let matches: [(field: FieldName, values: [[UInt8]])]
+        let key: JournalFieldKey?
+        let matches: [(field: JournalFieldKey, values: [[UInt8]])]
         /// Into `patterns`; nil where any text will do.
         let pattern: Int?
     }
@@ -21,7 +21,7 @@ final class JournalDispatcher {
     /// A pattern and what it is matched with, whoever asks for it.
     private struct Look {
         let text: String
-        let field: FieldName
+        let field: JournalFieldKey
         let pattern: Pattern
         /// For which entry the outcome is known.
         var turn = 0
@@ -59,7 +59,7 @@ final class JournalDispatcher {
                         listener: place, module: listener.module, number: number,
                         isCounting: trigger.counting != nil, key: Self.key(of: trigger),
                         matches: trigger.match.map { match in
-                            (FieldName(match.field), match.values.map { Array($0.utf8) })
+                            (JournalFieldKey(match.field), match.values.map { Array($0.utf8) })
                         },
                         pattern: try Self.look(for: trigger, &patterns, &places)))
             }
@@ -68,8 +68,8 @@ final class JournalDispatcher {
         index = JournalIndex(listeners.flatMap(\.triggers))
     }
 
-    private static func key(of trigger: JournalTrigger) -> FieldName? {
-        if case .field(let name)? = trigger.counting?.key { FieldName(name) } else { nil }
+    private static func key(of trigger: JournalTrigger) -> JournalFieldKey? {
+        if case .field(let name)? = trigger.counting?.key { JournalFieldKey(name) } else { nil }
     }
 
     private static func look(
@@ -80,7 +80,7 @@ final class JournalDispatcher {
         if let known = places[key] { return known }
         places[key] = patterns.count
         patterns.append(
-            Look(text: text, field: FieldName(trigger.field), pattern: try Pattern(text)))
+            Look(text: text, field: JournalFieldKey(trigger.field), pattern: try Pattern(text)))
         return patterns.count - 1
     }
 

@@ -18,7 +18,7 @@ final class JournalIndex {
     private var fields: [Field] = []
     private var numbers: [String: Int] = [:]
     /// The only field, where that is one of journald's own, of which an entry has one value.
-    private let only: FieldName?
+    private let only: JournalFieldKey?
     private let units = JournalUnitIndex()
     /// Those that no field's value leads to.
     private var always: [Int] = []
@@ -45,7 +45,7 @@ final class JournalIndex {
                 trigger.units != nil
                     ? nil : trigger.match.max { Self.rank($0, uses) < Self.rank($1, uses) })
         }
-        let asked = Set(anchors.compactMap { $0?.field }).map { FieldName($0) }
+        let asked = Set(anchors.compactMap { $0?.field }).map { JournalFieldKey($0) }
         let isOne = asked.count == 1 && !asked[0].mayRepeat
         only = isOne && triggers.allSatisfy { $0.units == nil } ? asked[0] : nil
         for (number, (trigger, anchor)) in zip(triggers, anchors).enumerated() {

@@ -31,7 +31,7 @@ struct JournalRoots: Equatable {
     private static let machineFile = "/etc/machine-id"
 
     private static var machineID: String? {
-        TextFile.read(machineFile)?.split(separator: "\n").first.map(String.init)
+        KernelFile.read(machineFile)?.split(separator: "\n").first.map(String.init)
     }
 
     /// Where journald puts what it logs (machine-id(5)).
@@ -72,7 +72,7 @@ struct JournalRoots: Equatable {
             .filter { $0 != own && $0.utf8.count == 32 && $0.allSatisfy(\.isHexDigit) }
         guard let other = ids.min() else { return nil }
         return "; there is a journal of another machine, \(other): in a container that reads its "
-            + "host's journal, \(machineFile) must be the host's, too, and is \(PlainText.of(own))"
+            + "host's journal, \(machineFile) must be the host's, too, and is \(PrintableText.of(own))"
     }
 
     /// Whether somebody has a journal of this machine open for writing, as journald has as long as
@@ -83,7 +83,7 @@ struct JournalRoots: Equatable {
             // What is archived has an '@' in its name.
             for name in Directory.entries(of: directory)
             where name.string.hasSuffix(".journal") && !name.string.contains("@") {
-                answers.append(OpenForWriting.find(directory.appending(name)))
+                answers.append(WriteLease.find(directory.appending(name)))
             }
         }
         if answers.contains(true) { return true }

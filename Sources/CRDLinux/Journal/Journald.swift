@@ -36,7 +36,7 @@ public enum Journald {
 
     private static func serviceProcesses() -> [PID] {
         ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].flatMap { mount in
-            (TextFile.read("\(mount)/\(unit)/cgroup.procs") ?? "").split(separator: "\n")
+            (KernelFile.read("\(mount)/\(unit)/cgroup.procs") ?? "").split(separator: "\n")
                 .compactMap { PID($0) }
         }
     }
@@ -50,7 +50,7 @@ public enum Journald {
         let code = Errno(rawValue: errno)
         // Of the name there are 15 bytes.
         if code == .permissionDenied,
-            TextFile.read("/proc/\(pid)/comm")?.hasPrefix("systemd-journal") == true
+            KernelFile.read("/proc/\(pid)/comm")?.hasPrefix("systemd-journal") == true
         {
             throw SystemCallError(function: "readlink", errno: code, subject: link.string)
         }

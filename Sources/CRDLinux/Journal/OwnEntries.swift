@@ -77,7 +77,7 @@ public struct OwnEntries: Sendable {
     /// Where journald looks: in the unified hierarchy where systemd uses that, else in systemd's own
     /// (cgroups(7)).
     private static func ownCgroup() -> String? {
-        let lines = (TextFile.read("/proc/self/cgroup") ?? "").split(separator: "\n")
+        let lines = (KernelFile.read("/proc/self/cgroup") ?? "").split(separator: "\n")
         let paths = lines.compactMap { line -> Substring? in
             // HIERARCHY:CONTROLLERS:PATH
             let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)

@@ -46,3 +46,10 @@ public struct SystemCallError: Error, CustomStringConvertible {
         return hint.map { "\(text); \($0)" } ?? text
     }
 }
+
+extension SystemCallError {
+    /// Something was replaced or removed in the meantime. A record tells of it, or will.
+    var meansNothingThere: Bool {
+        [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(errno)
+    }
+}

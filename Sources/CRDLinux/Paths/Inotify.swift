@@ -34,7 +34,7 @@ struct Inotify: ~Copyable {
 
     /// Whether an instance of this process, which may be a library's, watches anything.
     static func hasWatches(_ descriptor: CInt) -> Bool {
-        TextFile.read("/proc/self/fdinfo/\(descriptor)")?.contains("inotify wd:") ?? true
+        KernelFile.read("/proc/self/fdinfo/\(descriptor)")?.contains("inotify wd:") ?? true
     }
 
     /// What one record says (`struct inotify_event`).
@@ -125,14 +125,5 @@ struct Inotify: ~Copyable {
                     name: record.len == 0
                         ? nil : UnsafePointer(name.assumingMemoryBound(to: CChar.self))))
         }
-    }
-}
-
-/// Calls a C function with a path, which has no NUL byte in it.
-func withPath<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: path.count + 1) { text in
-        for (index, byte) in path.enumerated() { text[index] = CChar(bitPattern: byte) }
-        text[path.count] = 0
-        return body(text.baseAddress!)
     }
 }

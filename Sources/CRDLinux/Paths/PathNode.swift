@@ -83,11 +83,3 @@ final class PathNode {
         return path
     }
 }
-
-extension [UInt8] {
-    /// Goes on from this path to a name in it.
-    mutating func append(_ name: UnsafePointer<CChar>) {
-        if last != UInt8(ascii: "/") { append(UInt8(ascii: "/")) }
-        append(contentsOf: FileName(name).bytes)
-    }
-}

@@ -203,7 +203,7 @@ public final class PathSource: BackloggedSource {
     }
 
     /// Takes in what was mounted and unmounted: of most of that, inotify says nothing.
-    public func take(_ changes: [MountTable.Change], into events: inout [Event]) {
+    public func take(_ changes: [MountSource.Change], into events: inout [Event]) {
         for change in changes { take(change) }
         finishTurn(into: &events)
     }
@@ -354,7 +354,7 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    private func take(_ change: MountTable.Change) {
+    private func take(_ change: MountSource.Change) {
         triggered.removeAll(keepingCapacity: true)
         if !change.isMounted { includeAgain(change.path) }
         guard let node = node(at: change.path) else { return }

@@ -151,25 +151,3 @@ struct PathWalk {
         return place
     }
 }
-
-extension SystemCallError {
-    /// Something was replaced or removed in the meantime. A record tells of it, or will.
-    var meansNothingThere: Bool {
-        [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(errno)
-    }
-}
-
-extension FilePath {
-    /// From bytes without NUL, which need not be UTF-8.
-    public init(bytes: [UInt8]) {
-        self = withPath(bytes) { FilePath(platformString: $0) }
-    }
-}
-
-extension FileStatus {
-    /// Whether a user may do what the daemon would do.
-    static func isTrusted(_ user: UID) -> Bool { user == 0 || user == geteuid() }
-
-    /// Whether others than that may change it.
-    fileprivate var isOthers: Bool { !Self.isTrusted(owner) || mode & 0o022 != 0 }
-}

@@ -13,7 +13,7 @@ final class WatchShare {
     }
 
     private static let defaultMax: Int = {
-        let limit = TextFile.read("/proc/sys/fs/inotify/max_user_watches")
+        let limit = KernelFile.read("/proc/sys/fs/inotify/max_user_watches")
         return Swift.max(1, limit.flatMap { Int($0.prefix { $0 != "\n" }) }.map { $0 / 8 } ?? 1_024)
     }()
 

@@ -51,7 +51,7 @@ public final class Pattern {
     public let captureNames: [String]
     private let captureNumbers: [[Int]]
     private let plain: PatternCode
-    private let plainSpace: MatchSpace
+    private let plainSpace: MatchContext
     private let watched: PatternCode
     /// How long the latest match took of this thread's time, in nanoseconds, if it was not short.
     public private(set) var slowNanoseconds: Int64 = 0
@@ -69,7 +69,7 @@ public final class Pattern {
         watched = try PatternCode(text, options: PCRE2_AUTO_CALLOUT)
         plain = try PatternCode(text)
         plain.compileNatively()
-        plainSpace = MatchSpace(for: plain)
+        plainSpace = MatchContext(for: plain)
         let groups = plain.namedGroups
         captureNames = groups.map(\.name)
         captureNumbers = groups.map(\.numbers)
@@ -144,9 +144,9 @@ public final class Pattern {
     private func matchWatched(_ line: UnsafeRawBufferPointer, isCut: Bool) -> Outcome {
         watched.compileNatively()
         let options = isCut ? PCRE2_NOTEOL : 0
-        let space = MatchSpace(for: watched)
+        let space = MatchContext(for: watched)
         space.setHeapLimit(Self.memoryMax)
-        var watch = MatchWatch()
+        var watch = MatchTimeLimit()
         let result = withUnsafeMutablePointer(to: &watch) { watch in
             space.setCallout(watch)
             let result = watched.match(line, options: options, in: space)
@@ -159,7 +159,7 @@ public final class Pattern {
         return conclude(result, space)
     }
 
-    private func conclude(_ result: CInt, _ space: borrowing MatchSpace) -> Outcome {
+    private func conclude(_ result: CInt, _ space: borrowing MatchContext) -> Outcome {
         switch result {
         case PCRE2_ERROR_NOMATCH:
             captured = []

@@ -39,7 +39,7 @@ final class PatternCode {
     /// Looks for the pattern (pcre2_match(3)): above 0 if it is there, `PCRE2_ERROR_NOMATCH` if
     /// not, else what went wrong.
     func match(
-        _ subject: UnsafeRawBufferPointer, options: UInt32 = 0, in space: borrowing MatchSpace
+        _ subject: UnsafeRawBufferPointer, options: UInt32 = 0, in space: borrowing MatchContext
     ) -> CInt {
         pcre2_match_8(
             code, Self.start(of: subject), subject.count, 0, options, space.data, space.context)

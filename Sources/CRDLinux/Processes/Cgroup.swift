@@ -155,7 +155,7 @@ extension Cgroup {
 
     /// The line `0::PATH` of /proc/self/cgroup; nil in the root, which is nobody's to give.
     private static func ownPath() -> String? {
-        guard let text = TextFile.read("/proc/self/cgroup") else { return nil }
+        guard let text = KernelFile.read("/proc/self/cgroup") else { return nil }
         for line in text.split(separator: "\n") where line.hasPrefix("0::") {
             let path = String(line.dropFirst(3))
             return path == "/" ? nil : path
@@ -165,7 +165,7 @@ extension Cgroup {
 
     /// Where cgroup2 is mounted whole (proc(5), mountinfo).
     private static func mountPoint() -> String? {
-        guard let text = TextFile.read("/proc/self/mountinfo") else { return nil }
+        guard let text = KernelFile.read("/proc/self/mountinfo") else { return nil }
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: " ")
             guard let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count,

@@ -86,7 +86,7 @@ struct ProcessLimit {
     }
 
     private func lines(_ path: FilePath) -> [Substring] {
-        (TextFile.read(path.string) ?? "").split(separator: "\n")
+        (KernelFile.read(path.string) ?? "").split(separator: "\n")
     }
 
     private func number(_ path: FilePath) -> UInt64? { lines(path).first.flatMap { UInt64($0) } }

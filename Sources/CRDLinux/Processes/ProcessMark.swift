@@ -27,7 +27,7 @@ public struct ProcessMark: RawRepresentable, Hashable, Sendable {
 
         /// Of our own process or anybody's; nil where it has gone.
         public init?(of pid: PID) {
-            guard let text = TextFile.read("/proc/\(pid)/limits"),
+            guard let text = KernelFile.read("/proc/\(pid)/limits"),
                 let line = text.split(separator: "\n").first(where: { $0.hasPrefix(Self.label) })
             else { return nil }
             let words = line.dropFirst(Self.label.count).split(separator: " ")

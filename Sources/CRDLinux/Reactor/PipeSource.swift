@@ -5,19 +5,6 @@ public import CRDCore
 import Glibc
 import SystemPackage
 
-/// What takes in a child's output.
-public protocol OutputSink: AnyObject {
-    func receive(_ bytes: UnsafeRawBufferPointer)
-    /// No more will come.
-    func finish()
-    /// Had better get nothing more for the moment.
-    var isFull: Bool { get }
-}
-
-extension OutputSink {
-    public var isFull: Bool { false }
-}
-
 /// Our end of a pipe that a child writes into.
 ///
 /// It is told once that there is something, and remembers whether it has read all of that: so nothing

@@ -8,14 +8,3 @@ protocol LogDestination {
     /// The line that reports how many lines were dropped.
     static func notice(dropped: Int) -> [UInt8]
 }
-
-enum LogWriteResult: Equatable {
-    /// So many bytes were taken; for messages always all.
-    case wrote(Int)
-    /// The reader has to read first.
-    case full
-    /// Nobody is there to read at the moment.
-    case unreachable
-    /// This line cannot be written.
-    case impossible
-}

@@ -7,7 +7,7 @@ import Glibc
 /// The service manager, if one started this process and wants notifications (sd_notify(3)).
 ///
 /// A service manager that does not read holds nobody: messages without room are kept, the newest of
-/// each kind, until `RoomWatch` reports room. Nothing here throws, since a message that cannot be
+/// each kind, until `WriterReadiness` reports room. Nothing here throws, since a message that cannot be
 /// delivered is not a failure of ours.
 public final class ServiceManager: DeferredWriter {
     /// How often it must be told that we are alive, twice as often as it asks for; nil where it does

@@ -21,7 +21,7 @@ public struct InstallationConsole {
     /// nil where none is.
     public var runUnderWay: (ModuleName) -> Int? = { _ in nil }
     /// What ends it early; nil where nothing may.
-    public var interruption: Interruption?
+    public var interruption: InterruptSignals?
     /// What is being undone is not ended early.
     var isUndoing = false
 

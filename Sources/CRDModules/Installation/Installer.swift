@@ -150,7 +150,7 @@ public struct Installer {
         else { preconditionFailure("neither a new version nor a former one") }
         files.note("\(what): commit \(receipt.commit)")
         for warning in transaction.warnings { console.say(warning) }
-        let complaints = ModuleShelf(
+        let complaints = ModuleDirectories(
             settings, switchesUsers: true, judgement: ExecutableJudgement()
         )
         .contents(only: [wish.name]).modules.filter { $0.name == wish.name }
@@ -353,16 +353,5 @@ public struct Installer {
             ref: wish.ref.description, commit: candidate.commit, signer: candidate.signer,
             time: Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds),
             files: try Receipt.filesByName(in: place))
-    }
-}
-
-extension Configuration {
-    /// Where a module of that name is, and of which kind, be it in order or not.
-    func place(ofInstalled name: ModuleName) -> (path: FilePath, kind: ModuleKind)? {
-        for (shelf, kind) in [(support, ModuleKind.support), (modules, .user)] {
-            let path = FilePath(shelf).appending(name.description)
-            if FileStatus(of: path, followingLinks: false) != nil { return (path, kind) }
-        }
-        return nil
     }
 }

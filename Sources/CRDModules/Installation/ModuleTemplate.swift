@@ -25,7 +25,7 @@ public struct ModuleTemplate {
             File(name: ModuleScript.install.rawValue, text: Self.install),
             File(name: ModuleScript.rollback.rawValue, text: Self.rollback),
             File(
-                name: InstalledModule.manifestName.string, text: Self.supportManifest(name),
+                name: ModuleOnDisk.manifestName.string, text: Self.supportManifest(name),
                 mode: 0o644),
         ]
     }
@@ -47,7 +47,7 @@ public struct ModuleTemplate {
                 name: Role.check.rawValue, text: hasTriggers ? Self.eventCheck : Self.periodicCheck),
             File(name: Role.response.rawValue, text: Self.response),
             File(
-                name: InstalledModule.manifestName.string,
+                name: ModuleOnDisk.manifestName.string,
                 text: Self.manifest(hasTriggers)
                     + Self.triggers(paths: paths, units: units, signals: signals), mode: 0o644),
         ]
@@ -79,7 +79,7 @@ public struct ModuleTemplate {
                 try transaction.makePlace(for: shelf.appending(name.description))
                 try fill(transaction.place)
                 // Of a module that somebody has removed by hand.
-                try Rename.forget(places.receipt(of: name))
+                try DurableFile.forget(places.receipt(of: name))
                 try transaction.commit()
             }
             if let failure = transaction.failure { throw InstallationFailure("\(failure)") }

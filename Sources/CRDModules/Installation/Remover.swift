@@ -67,7 +67,7 @@ public struct Remover {
             }
         }
         guard !force else { return (target, status) }
-        let dependents = ModuleShelf(settings, switchesUsers: true).contents().modules
+        let dependents = ModuleDirectories(settings, switchesUsers: true).contents().modules
             .filter { $0.manifest.requires.contains(name) && $0.name != name }
         guard dependents.isEmpty else {
             let names = dependents.map(\.name.description).joined(separator: ", ")

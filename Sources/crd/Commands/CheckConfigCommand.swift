@@ -24,7 +24,7 @@ struct CheckConfigCommand: ConfiguredCommand {
         // Without the file nobody knows where the modules are.
         if file.isReadable {
             // The daemon may run as root where we do not.
-            let shelf = ModuleShelf(
+            let shelf = ModuleDirectories(
                 file.configuration, switchesUsers: true, judgement: ExecutableJudgement())
             complaints += shelf.contents().allComplaints
         }

@@ -35,7 +35,7 @@ struct ListCommand: ConfiguredCommand {
         for complaint in told + news { StandardError.say(complaint) }
     }
 
-    private func listing(_ file: ConfigurationFile) throws -> ReactorInterface.Listing {
+    private func listing(_ file: ConfigurationFile) throws -> ControlInterface.Listing {
         let socket = file.configuration.socketPath
         do {
             return try ControlClient.list(at: socket)
@@ -44,12 +44,12 @@ struct ListCommand: ConfiguredCommand {
             StandardError.say(
                 "no daemon answers at \(socket); this is what is on disk (start it with: crd daemon)"
             )
-            let contents = ModuleShelf(
+            let contents = ModuleDirectories(
                 file.configuration, switchesUsers: true, judgement: ExecutableJudgement()
             ).contents()
             for complaint in contents.complaints { StandardError.say("\(complaint)") }
-            return ReactorInterface.Listing(
-                daemon: nil, modules: contents.modules.map(ReactorInterface.Module.init(onDisk:)))
+            return ControlInterface.Listing(
+                daemon: nil, modules: contents.modules.map(ControlInterface.Module.init(onDisk:)))
         } catch {
             StandardError.say(ControlFailure.advice(error, socket))
             throw ExitCode.failure
@@ -61,11 +61,12 @@ struct ListCommand: ConfiguredCommand {
     /// A longer state, such as one with a path in it, must not push every row's rest aside.
     private static let stateMax = 24
 
-    private static func table(_ modules: [ReactorInterface.Module]) -> [String] {
+    private static func table(_ modules: [ControlInterface.Module]) -> [String] {
         var rows = [["MODULE", "STATE", "RUNS", "RESPONSES", "LAST RUN"]]
         for module in modules {
             rows.append([
-                module.name, PlainText.of(module.state), "\(module.runs)", "\(module.responses)",
+                module.name, PrintableText.of(module.state), "\(module.runs)",
+                "\(module.responses)",
                 last(module.last),
             ])
         }
@@ -90,7 +91,7 @@ struct ListCommand: ConfiguredCommand {
         return lines
     }
 
-    private static func last(_ run: ReactorInterface.Run?) -> String {
+    private static func last(_ run: ControlInterface.Run?) -> String {
         guard let run else { return "-" }
         let response = run.response.map { ", response \($0)" } ?? ""
         return "\(run.ended.prefix(19))Z by \(run.trigger): check \(run.check)\(response)"

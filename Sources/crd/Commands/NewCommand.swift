@@ -65,7 +65,7 @@ struct NewCommand: ConfiguredCommand {
     private static func unitName(_ text: String) throws -> UnitName {
         if let name = UnitName(text) { return name }
         throw ValidationError(
-            "'\(PlainText.of(text))' cannot be a unit's name; systemctl list-units shows those there "
+            "'\(PrintableText.of(text))' cannot be a unit's name; systemctl list-units shows those there "
                 + "are")
     }
 

@@ -65,11 +65,11 @@ struct ReloadCommand: ConfiguredCommand {
         let failed = try ControlClient.list(at: socket).modules
             .filter { $0.state == "failed" }.compactMap { ModuleName($0.name) }
         guard !failed.isEmpty else { return [] }
-        let shelf = ModuleShelf(file.configuration, judgement: ExecutableJudgement())
+        let shelf = ModuleDirectories(file.configuration, judgement: ExecutableJudgement())
         return failed.map(shelf.contents).flatMap(\.executableComplaints).map(\.description)
     }
 
-    private static func story(_ reloaded: ReactorInterface.Reloaded) -> String {
+    private static func story(_ reloaded: ControlInterface.Reloaded) -> String {
         let parts = [
             ("new", reloaded.added), ("changed", reloaded.changed), ("gone", reloaded.removed),
             ("not complete yet, read again in a second", reloaded.unready),

@@ -15,7 +15,7 @@ enum ModuleConsole {
     ) throws -> InstallationConsole {
         // What is made here must be open to the users that roles run as, whatever we inherited.
         umask(0o022)
-        let interruption = try Interruption()
+        let interruption = try InterruptSignals()
         var console = InstallationConsole { StandardError.say($0, unless: interruption) }
         console.interruption = interruption
         console.runUnderWay = { runUnderWay($0, file.configuration.socketPath) }
@@ -57,7 +57,7 @@ enum ModuleConsole {
     /// In seconds. A daemon that does not answer is not waited for.
     private static let patience = 5
 
-    private static func confirm(_ lines: [String], unless interruption: Interruption) -> Bool {
+    private static func confirm(_ lines: [String], unless interruption: InterruptSignals) -> Bool {
         for line in lines { StandardError.say(line) }
         // What was typed before this was shown answers something else.
         tcflush(STDIN_FILENO, TCIFLUSH)

@@ -6,12 +6,12 @@ import CRDCore
 /// and none of them may command the terminal or begin a line of its own.
 enum StandardOutput {
     static func say(_ line: some CustomStringConvertible) {
-        print(PlainText.of(line.description))
+        print(PrintableText.of(line.description))
     }
 
     /// Text of our own, with its line ends and tabs.
-    static func say(text: String) { print(PlainText.lines(text)) }
+    static func say(text: String) { print(PrintableText.lines(text)) }
 
     /// JSON of several lines: whatever is not printed stands in a string and is escaped there.
-    static func say(json: String) { print(PlainText.json(json)) }
+    static func say(json: String) { print(PrintableText.json(json)) }
 }

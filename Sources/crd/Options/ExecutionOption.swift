@@ -24,7 +24,7 @@ struct ExecutionOption: ParsableArguments {
         let file = words.firstIndex(of: "--config").map { words.index(after: $0) }
             .flatMap { words.indices.contains($0) ? words[$0] : nil }
         let configuration = ConfigurationFile.atRest(file).configuration
-        return ModuleShelf(configuration, switchesUsers: true).contents()
+        return ModuleDirectories(configuration, switchesUsers: true).contents()
             .modules.map(\.name.description)
     }
 }

@@ -129,9 +129,9 @@ struct StoppedReaderTests {
             return String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
         }
         let forwarder = OutputForwarder(LogOutput(to: log))
-        let storm = ForwardedOutput(forwarder, module: "Storm") { [] }
-        let calm = ForwardedOutput(forwarder, module: "Calm") { [] }
-        func receive(_ text: String, _ output: ForwardedOutput) {
+        let storm = LogSink(forwarder, module: "Storm") { [] }
+        let calm = LogSink(forwarder, module: "Calm") { [] }
+        func receive(_ text: String, _ output: LogSink) {
             Array(text.utf8).withUnsafeBytes(output.receive)
         }
         receive(String(repeating: "\n", count: 65_536), storm)
@@ -156,12 +156,12 @@ struct StoppedReaderTests {
         // What is beyond all bounds is counted: ten megabytes, of which four are kept.
         let line = String(repeating: "x", count: 1_023) + "\n"
         for _ in 0..<160 {
-            let output = ForwardedOutput(forwarder, module: "Flood") { [] }
+            let output = LogSink(forwarder, module: "Flood") { [] }
             receive(String(repeating: line, count: 64), output)
             output.finish()
         }
         forwarder.finish()
-        receive("end\n", ForwardedOutput(forwarder, module: "Last") { [] })
+        receive("end\n", LogSink(forwarder, module: "Last") { [] })
         let kept = lines().count { $0.hasPrefix("Flood:") }
         let dropped = lines().compactMap { line in
             line.hasPrefix("crd: warning: dropped ")

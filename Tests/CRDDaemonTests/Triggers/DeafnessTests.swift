@@ -23,8 +23,8 @@ struct DeafnessTests {
     private func shown(_ scheduler: Scheduler, waitingFor: String? = nil) -> (String, String?) {
         let status = scheduler.status(of: module, at: Instant(nanoseconds: 1))
         return (
-            ReactorInterface.Module.state(of: status, waitingFor: waitingFor),
-            ReactorInterface.Module.reason(of: status, [])
+            ControlInterface.Module.state(of: status, waitingFor: waitingFor),
+            ControlInterface.Module.reason(of: status, [])
         )
     }
 

@@ -62,16 +62,16 @@ struct FileTreeTests {
         #expect(found == expected)
     }
 
-    // MARK: Rename
+    // MARK: DurableFile
 
     @Test("a move replaces nothing, an exchange loses nothing")
     func moves() throws {
         #expect(throws: SystemCallError.self) {
-            try Rename.move(directory["tree"], to: directory["outside"])
+            try DurableFile.move(directory["tree"], to: directory["outside"])
         }
-        try Rename.move(directory["tree"], to: directory["moved"])
+        try DurableFile.move(directory["tree"], to: directory["moved"])
         #expect(FileStatus(of: directory["moved/a"]) != nil)
-        #expect(try Rename.exchange(directory["moved"], directory["outside"]))
+        #expect(try DurableFile.exchange(directory["moved"], directory["outside"]))
         #expect(FileStatus(of: directory["outside/a"]) != nil)
         #expect(FileStatus(of: directory["moved/file"]) != nil)
     }
@@ -80,13 +80,13 @@ struct FileTreeTests {
     func replacing() throws {
         let file = directory["record"]
         for text in ["first", "second"] {
-            try Rename.replace(file, with: Array(text.utf8))
+            try DurableFile.replace(file, with: Array(text.utf8))
             #expect(try Descriptor.open(file, O_RDONLY).readAll() == Array(text.utf8))
         }
         #expect(FileStatus(of: file)?.mode == 0o600)
-        #expect(FileStatus(of: Rename.unfinished(file)) == nil)
-        try Rename.forget(file)
-        try Rename.forget(file)
+        #expect(FileStatus(of: DurableFile.unfinished(file)) == nil)
+        try DurableFile.forget(file)
+        try DurableFile.forget(file)
         #expect(FileStatus(of: file) == nil)
     }
 }

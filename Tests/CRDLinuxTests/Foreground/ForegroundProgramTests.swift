@@ -33,10 +33,10 @@ struct ForegroundProgramTests {
     }
 
     private static func run(_ program: ForegroundProgram) throws -> Outcome {
-        let output = CapturedOutput(limit: 1 << 20)
-        let end = OutputEnd()
+        let output = CaptureSink(limit: 1 << 20)
+        let end = OutputTail()
         let ending = try program.run(
-            output: output, errors: PassedOutput(to: nil, keeping: end))
+            output: output, errors: EchoSink(to: nil, keeping: end))
         return Outcome(
             ending: ending, output: String(decoding: output.bytes, as: UTF8.self), lines: end.lines)
     }
@@ -124,9 +124,9 @@ struct ForegroundProgramTests {
     @Test("what has printed enough is ended")
     func cut() async throws {
         await #expect(processExitsWith: .success) {
-            let output = CapturedOutput(limit: 1_000)
+            let output = CaptureSink(limit: 1_000)
             let ending = try Self.shell("yes").run(
-                output: output, errors: PassedOutput(to: nil, keeping: OutputEnd()),
+                output: output, errors: EchoSink(to: nil, keeping: OutputTail()),
                 isEnough: { output.dropped > 0 })
             #expect(ending == .cut && output.bytes.count == 1_000)
             #expect(!Self.hasChildren)
@@ -136,10 +136,10 @@ struct ForegroundProgramTests {
     @Test("of git's words only its own progress is shown, whatever a server has it say")
     func progress() throws {
         let file = directory["shown"]
-        let end = OutputEnd()
+        let end = OutputTail()
         do {
             let descriptor = try Descriptor.open(file, O_WRONLY | O_CREAT, mode: 0o600)
-            let output = ProgressOutput(to: descriptor.rawValue, keeping: end)
+            let output = GitProgressSink(to: descriptor.rawValue, keeping: end)
             let said =
                 "remote: \u{1B}[8m\u{1B}]0;x\u{07}\nReceiving objects:  50% (1/2)\rReceiving objects: 100%\n"
                 + "fatal: \u{1B}[2J\nResolving deltas: 100%\n"

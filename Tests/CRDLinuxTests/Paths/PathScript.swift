@@ -83,7 +83,7 @@ struct PathScript {
 final class PathStage {
     private let directory: TemporaryDirectory
     private let source: PathSource
-    private var mounts: MountTable?
+    private var mounts: MountSource?
     private var triggers: [(ModuleID, PathTrigger)] = []
     private var held: [Int32] = []
     private var mountPoints: [[CChar]] = []
@@ -92,7 +92,7 @@ final class PathStage {
     init() throws {
         directory = try TemporaryDirectory()
         source = try PathSource()
-        mounts = try MountTable { [source] in source.take($0, into: &$1) }
+        mounts = try MountSource { [source] in source.take($0, into: &$1) }
     }
 
     deinit {

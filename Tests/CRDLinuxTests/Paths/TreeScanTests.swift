@@ -60,7 +60,9 @@ struct TreeScanTests {
                 close(open(tree + "/full", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
                 unlink(tree + "/full")
             }
-            repeat { try source.drain(into: &events) } while source.overflows == 0 && isReady(source)
+            repeat {
+                try source.drain(into: &events)
+            } while source.overflows == 0 && isReady(source)
         }
         var turn = parity
         while source.hasBacklog {

@@ -13,7 +13,7 @@ final class ScratchCgroup {
 
     /// Where cgroup2 is mounted, if there is one that takes new directories and can kill.
     static let mount: FilePath? = {
-        guard geteuid() == 0, let text = TextFile.read("/proc/self/mountinfo") else { return nil }
+        guard geteuid() == 0, let text = KernelFile.read("/proc/self/mountinfo") else { return nil }
         let line = text.split(separator: "\n").first { $0.contains(" - cgroup2 ") }
         guard let field = line?.split(separator: " ")[4] else { return nil }
         let probe = FilePath(String(field)).appending("crd-test-probe-\(getpid())")

@@ -173,7 +173,7 @@ struct Git {
             ],
             location)
         return String(decoding: shown, as: UTF8.self).split(separator: "\n")
-            .map { PlainText.of(String($0)) }
+            .map { PrintableText.of(String($0)) }
     }
 
     // MARK: Calls
@@ -206,9 +206,9 @@ struct Git {
             directory: (workTree ?? directory).string,
             timeout: isFetch ? Self.fetchTimeout : Self.timeout, grace: .seconds(2),
             fileSizeMax: isFetch ? Self.fetchSizeMax : nil)
-        let output = CapturedOutput(limit: limit)
-        let end = OutputEnd()
-        let errors = ProgressOutput(
+        let output = CaptureSink(limit: limit)
+        let end = OutputTail()
+        let errors = GitProgressSink(
             to: isFetch && console.showsProgress ? console.errors : nil, keeping: end)
         let ending: ForegroundProgram.Ending
         do {

@@ -79,14 +79,14 @@ private struct Examiner {
     private mutating func complain(_ path: String, _ message: String) {
         complaints.append(
             Diagnostic(
-                file: PlainText.of(path.isEmpty ? label : "\(label)/\(path)"), position: .start,
+                file: PrintableText.of(path.isEmpty ? label : "\(label)/\(path)"), position: .start,
                 message: message)
         )
     }
 
     mutating func complainOfItself() {
         complain(
-            InstalledModule.manifestName.string,
+            ModuleOnDisk.manifestName.string,
             "'requires' names the module itself, which is no support module; leave it out")
     }
 
@@ -135,7 +135,7 @@ private struct Examiner {
         do throws(SystemCallError) {
             try FileTree.checkThat(FilePath(path), staysIn: directory)
         } catch {
-            let target = PlainText.of(
+            let target = PrintableText.of(
                 SymbolicLink.target(of: directory.appending(path))?.string ?? "")
             complain(
                 path,
@@ -180,7 +180,7 @@ private struct Examiner {
     }
 
     mutating func manifest() -> Manifest {
-        let file = InstalledModule.manifestName.string
+        let file = ModuleOnDisk.manifestName.string
         guard has(file) else { return Manifest() }
         do {
             let bytes = try Descriptor.open(directory.appending(file), O_RDONLY | O_NONBLOCK)

@@ -21,7 +21,7 @@ public struct ModuleVerification: Encodable, Sendable {
     /// One line.
     public var summary: String {
         let parts = [("changed", changed), ("missing", missing), ("extra", extra)].flatMap {
-            word, files in files.map { "\(word) \(PlainText.of($0))" }
+            word, files in files.map { "\(word) \(PrintableText.of($0))" }
         }
         let more = parts.count - Self.partsMax
         return parts.prefix(Self.partsMax).joined(separator: ", ")
@@ -106,8 +106,10 @@ public struct ModuleVerification: Encodable, Sendable {
             }
         }
         let known = Set(found.map(\.name))
-        found += ModuleShelf(configuration, switchesUsers: true).contents().modules.map(\.name)
-            .filter { !known.contains($0.description) }.map(ModuleVerification.init(unknown:))
+        found += ModuleDirectories(configuration, switchesUsers: true).contents().modules.map(
+            \.name
+        )
+        .filter { !known.contains($0.description) }.map(ModuleVerification.init(unknown:))
         return found.sorted { $0.name < $1.name }
     }
 

@@ -35,7 +35,7 @@ public struct RepositoryCheck {
 
     private mutating func complain(_ path: String, _ message: String) {
         complaints.append(
-            Diagnostic(file: PlainText.of(path), position: .start, message: message))
+            Diagnostic(file: PrintableText.of(path), position: .start, message: message))
     }
 
     private mutating func look(at shelf: String) throws {
@@ -80,7 +80,7 @@ public struct RepositoryCheck {
         }
         // One whose executables are called otherwise.
         let files = (try? Directory.list(path).map(\.string)) ?? []
-        return files.contains(InstalledModule.manifestName.string)
+        return files.contains(ModuleOnDisk.manifestName.string)
             && names.contains { ExecutableName.misnamed($0, among: files) != nil }
     }
 

@@ -30,7 +30,7 @@ public enum RepositorySearch {
         var found: [Found] = []
         for place in tree.places {
             guard let name = place.name, let kind = place.kind else { continue }
-            let manifest = objects["\(place.path)/\(InstalledModule.manifestName)"]
+            let manifest = objects["\(place.path)/\(ModuleOnDisk.manifestName)"]
             let description = try manifest.flatMap { try self.description(in: $0, git, location) }
             let words = "\(name) \(description ?? "")".lowercased()
             guard term.isEmpty || words.contains(term.lowercased()) else { continue }
@@ -46,10 +46,10 @@ public enum RepositorySearch {
     ) throws -> String? {
         let bytes = try git.content(of: object, location, limit: TOMLDocument.sizeMax)
         guard
-            let root = try? TOMLDocument.parse(bytes, file: InstalledModule.manifestName.string)
+            let root = try? TOMLDocument.parse(bytes, file: ModuleOnDisk.manifestName.string)
         else { return nil }
         return Manifest.decode(
-            root, file: InstalledModule.manifestName.string, compile: PatternCompiler.outline
+            root, file: ModuleOnDisk.manifestName.string, compile: PatternCompiler.outline
         ).0.description
     }
 

@@ -49,10 +49,10 @@ enum FileDigest {
             path: program, arguments: arguments,
             environment: CStringBlock(["LC_ALL=C"]), directory: directory.string,
             timeout: .seconds(600), grace: .seconds(1))
-        let output = CapturedOutput(limit: 1 << 22)
-        let end = OutputEnd()
+        let output = CaptureSink(limit: 1 << 22)
+        let end = OutputTail()
         do {
-            let ending = try run.run(output: output, errors: PassedOutput(to: nil, keeping: end))
+            let ending = try run.run(output: output, errors: EchoSink(to: nil, keeping: end))
             if ending == .ended(.exited(0)) { return output.bytes }
         } catch {
             throw InstallationFailure("\(error)")

@@ -16,7 +16,7 @@ public struct InstallationFailure: Error, CustomStringConvertible {
     }
 
     /// Each line by itself is plain, so that no name in it makes another line.
-    public var description: String { lines.map(PlainText.of).joined(separator: "\n") }
+    public var description: String { lines.map(PrintableText.of).joined(separator: "\n") }
 
     /// Whatever went wrong, by lines.
     static func lines(of error: any Error) -> [String] {

@@ -60,7 +60,7 @@ struct InstallationFiles {
         let time = Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
         guard let file = try? Descriptor.open(log, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         else { return }
-        let whole = line.split(separator: "\n").map { PlainText.of(String($0)) }
+        let whole = line.split(separator: "\n").map { PrintableText.of(String($0)) }
             .joined(separator: "; ")
         try? file.writeAll(Array("\(time) \(whole)\n".utf8))
     }
@@ -73,12 +73,12 @@ struct InstallationFiles {
     }
 
     private var knownOrigins: [Substring] {
-        (TextFile.read(origins.string) ?? "").split(separator: "\n")
+        (KernelFile.read(origins.string) ?? "").split(separator: "\n")
     }
 
     func remember(_ origin: String) throws(SystemCallError) {
         guard !isKnown(origin) else { return }
         let lines = (knownOrigins + [Substring(origin)]).sorted().map { "\($0)\n" }.joined()
-        try Rename.replace(origins, with: Array(lines.utf8))
+        try DurableFile.replace(origins, with: Array(lines.utf8))
     }
 }

@@ -88,8 +88,8 @@ final class ModuleLock {
 
         var description: String {
             guard let pid else { return "another crd" }
-            let words = (TextFile.read("/proc/\(pid)/cmdline") ?? "").split(separator: "\0")
-            let command = PlainText.of(String(words.joined(separator: " ").prefix(120)))
+            let words = (KernelFile.read("/proc/\(pid)/cmdline") ?? "").split(separator: "\0")
+            let command = PrintableText.of(String(words.joined(separator: " ").prefix(120)))
             return command.isEmpty ? "process \(pid)" : "process \(pid) (\(command))"
         }
     }

@@ -63,12 +63,12 @@ public enum ModuleScript: String, CaseIterable {
             directory: setting.directory.string,
             timeout: setting.manifest.installTimeout ?? settings.timeout, grace: settings.grace,
             keepsLeftovers: setting.manifest.leftovers == .keep)
-        let end = OutputEnd()
+        let end = OutputTail()
         do {
             let ending = try program.run(
-                output: PassedOutput(
+                output: EchoSink(
                     to: console.output, keeping: end, unless: console.interruption),
-                errors: PassedOutput(
+                errors: EchoSink(
                     to: console.errors, keeping: end, unless: console.interruption),
                 interruption: console.isUndoing ? nil : console.interruption)
             return Outcome(ending: ending, lines: end.lines)

@@ -50,7 +50,7 @@ public struct Receipt: Codable, Equatable, Sendable {
     func store(_ path: FilePath) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try Rename.replace(path, with: Array(encoder.encode(self)) + [UInt8(ascii: "\n")])
+        try DurableFile.replace(path, with: Array(encoder.encode(self)) + [UInt8(ascii: "\n")])
     }
 
     /// What is in a directory now, as it is written down.
@@ -65,7 +65,7 @@ public struct Receipt: Codable, Equatable, Sendable {
             guard files.updateValue(file, forKey: path.string) == nil else {
                 throw InstallationFailure(
                     "there are two files in \(directory) whose names look the same, "
-                        + "\(PlainText.of(path.string)); give one of them another name")
+                        + "\(PrintableText.of(path.string)); give one of them another name")
             }
         }
         return files

@@ -10,7 +10,7 @@ public enum Recovery {
     /// Whether there is anything to do, or somebody at work. Costs two access(2).
     public static func isDue(_ configuration: Configuration) -> Bool {
         let record = InstallationFiles(configuration).record
-        return [record, Rename.unfinished(record)].contains {
+        return [record, DurableFile.unfinished(record)].contains {
             $0.withPlatformString { access($0, F_OK) } == 0
         }
     }
@@ -48,7 +48,7 @@ public enum Recovery {
     ) throws(InstallationFailure) -> Finished? {
         try files.prepare()
         do throws(SystemCallError) {
-            try Rename.forget(Rename.unfinished(files.record))
+            try DurableFile.forget(DurableFile.unfinished(files.record))
         } catch {
             throw InstallationFailure("\(error)")
         }

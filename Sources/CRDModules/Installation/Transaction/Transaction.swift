@@ -77,7 +77,7 @@ struct Transaction {
     static func demandMovable(_ module: FilePath) throws(InstallationFailure) {
         let mounts: [FilePath]
         do throws(SystemCallError) {
-            mounts = try MountTable.mountPoints(atOrBelow: module)
+            mounts = try MountSource.mountPoints(atOrBelow: module)
         } catch {
             throw InstallationFailure("\(error)")
         }
@@ -227,13 +227,13 @@ struct Transaction {
                     waitForRun()
                     try replaceOld()
                 } else {
-                    try Rename.move(place, to: target)
+                    try DurableFile.move(place, to: target)
                 }
             } catch {
                 return try giveUp(Self.stuck(error))
             }
         }
-        try Rename.settle(target.removingLastComponent())
+        try DurableFile.settle(target.removingLastComponent())
         guard let receipt = record.receipt, let name = ModuleName(record.name) else { return }
         try receipt.store(files.receipt(of: name))
         try files.remember(receipt.origin)
@@ -267,12 +267,12 @@ struct Transaction {
 
     /// In one step where the file system can do that.
     private func replaceOld() throws(SystemCallError) {
-        if try Rename.exchange(place, target) { return }
-        try Rename.move(target, to: replaced)
+        if try DurableFile.exchange(place, target) { return }
+        try DurableFile.move(target, to: replaced)
         do throws(SystemCallError) {
-            try Rename.move(place, to: target)
+            try DurableFile.move(place, to: target)
         } catch {
-            try Rename.move(replaced, to: target)
+            try DurableFile.move(replaced, to: target)
             throw error
         }
     }
@@ -341,17 +341,17 @@ struct Transaction {
         {
             waitForRun()
             do throws(SystemCallError) {
-                try Rename.move(target, to: place)
+                try DurableFile.move(target, to: place)
             } catch {
                 failure = InstallationFailure("\(Self.stuck(error)); nothing was changed")
                 record.step = .preparing
                 return try record.store(files.record)
             }
-            try Rename.settle(target.removingLastComponent())
+            try DurableFile.settle(target.removingLastComponent())
         }
         waitForStragglers()
         try rollBack()
-        if let name = ModuleName(record.name) { try Rename.forget(files.receipt(of: name)) }
+        if let name = ModuleName(record.name) { try DurableFile.forget(files.receipt(of: name)) }
         // Only where it is empty.
         _ = state.withPlatformString { rmdir($0) }
     }
@@ -387,7 +387,9 @@ struct Transaction {
         do {
             try FileTree.remove(aside)
             // What was copied is removed with the rest.
-            if try !Rename.moveWithinFileSystem(place, to: aside) { try copy(place, to: aside) }
+            if try !DurableFile.moveWithinFileSystem(place, to: aside) {
+                try copy(place, to: aside)
+            }
         } catch {
             record.isKeptInPlace = true
             warnings.append("it could not be moved to \(files.aside): \(error)")
@@ -400,9 +402,9 @@ struct Transaction {
             arguments: ["-a", "--", path.string, other.string],
             environment: CStringBlock(["LC_ALL=C"]), directory: "/", timeout: .seconds(600),
             grace: .seconds(1))
-        let end = OutputEnd()
+        let end = OutputTail()
         let ending = try program.run(
-            output: PassedOutput(to: nil, keeping: end), errors: PassedOutput(to: nil, keeping: end)
+            output: EchoSink(to: nil, keeping: end), errors: EchoSink(to: nil, keeping: end)
         )
         guard ending == .ended(.exited(0)) else {
             throw InstallationFailure("cp '\(path)': \(end.lines.joined(separator: "; "))")
@@ -416,7 +418,7 @@ struct Transaction {
             discard(replaced)
         }
         discard(files.fetched)
-        try Rename.forget(files.record)
+        try DurableFile.forget(files.record)
     }
 
     /// What cannot be removed must not keep everybody from changing modules.
@@ -426,7 +428,7 @@ struct Transaction {
         } catch {
             let kept = FilePath("\(aside)-\(path.lastComponent?.string ?? "rest")")
             isCleared = false
-            let isAside = (try? Rename.moveWithinFileSystem(path, to: kept)) ?? false
+            let isAside = (try? DurableFile.moveWithinFileSystem(path, to: kept)) ?? false
             warnings.append(
                 "\(isAside ? kept : path) could not be removed (\(error.function): \(error.errno)); "
                     + "see why, and remove it by hand")

@@ -51,7 +51,7 @@ struct TransactionRecord: Codable, Equatable {
     /// Waits until it is on the disk.
     func store(_ path: FilePath) throws(InstallationFailure) {
         do {
-            try Rename.replace(path, with: Array(JSONEncoder().encode(self)))
+            try DurableFile.replace(path, with: Array(JSONEncoder().encode(self)))
         } catch {
             throw InstallationFailure("\(error)")
         }

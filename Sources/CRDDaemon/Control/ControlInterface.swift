@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// `org.crd.Reactor`: what the daemon tells over its socket, as Codable values.
+public enum ControlInterface {
+    public static let name = "org.crd.Reactor"
+
+    /// The interface in Varlink's own language, as introspection returns it.
+    public static let definition = """
+        # The Condition/Response Daemon: its modules and what they do.
+        interface org.crd.Reactor
+
+        # containment: "cgroup" or "subreaper", how a run's processes are found.
+        # overflows: how often the kernel's queue of path events was full.
+        # journalWake: how new journal entries are noticed: "doorbell", "notify" or "every 20ms";
+        # missing where no module waits for any.
+        # patternsExceeded: how many lines counted as matches because a pattern took too
+        # long for them, was suspended for that, or saw only the first 64 KiB of them.
+        # complaints: what is wrong with crd.conf by now; in force is what it said before.
+        type Daemon (
+          pid: int,
+          version: string,
+          configuration: string,
+          slots: int,
+          running: int,
+          containment: string,
+          started: string,
+          overflows: int,
+          journalWake: ?string,
+          patternsExceeded: int,
+          complaints: []string
+        )
+
+        # trigger: start, interval, path, journal, signal, request or verify.
+        # check, response: "exit code 0", "signal 9", "timeout", or why it could not start.
+        # ended: RFC 3339 in UTC. checkSeconds: how long the check took.
+        type Run (
+          trigger: string,
+          check: string,
+          checkSeconds: float,
+          response: ?string,
+          ended: string
+        )
+
+        # state: idle, settling, cooling, queued, checking, responding, paused, failed, disabled,
+        # stuck, degraded (a trigger cannot be watched) or "waiting for PATH" (idle, and the path
+        # is not there yet); of a support module: installed or failed; without a daemon: stopped.
+        # reason: what is wrong, and what to do.
+        # next: when the timer comes for it. pending: events that wait for its next run.
+        type Module (
+          name: string,
+          kind: string,
+          state: string,
+          reason: ?string,
+          description: ?string,
+          next: ?string,
+          pending: int,
+          runs: int,
+          responses: int,
+          last: ?Run
+        )
+
+        # All modules in name order.
+        method List() -> (daemon: ?Daemon, modules: []Module)
+
+        # Reads crd.conf and all modules again; answers when what is right is in force. Names of
+        # modules; unready: not complete yet, and read again a second later. configurationChanged:
+        # crd.conf says something else than before.
+        method Reload() -> (
+          added: []string,
+          changed: []string,
+          removed: []string,
+          unready: []string,
+          configurationChanged: bool
+        )
+
+        # The caller is neither root nor the daemon's user, nor, for reading, a member of the group
+        # crd.
+        error PermissionDenied ()
+
+        # Something is wrong with these files (file:line:column: message). Of each, what was read
+        # before stays in force; all else is in force as it is now.
+        error ReloadRefused (complaints: []string)
+
+        # The daemon is about to end.
+        error Stopping ()
+
+        """
+
+    public struct Daemon: Codable, Sendable {
+        public var pid: Int
+        public var version: String
+        public var configuration: String
+        public var slots: Int
+        public var running: Int
+        public var containment: String
+        public var started: String
+        public var overflows = 0
+        public var journalWake: String?
+        public var patternsExceeded = 0
+        public var complaints: [String] = []
+    }
+
+    public struct Run: Codable, Sendable {
+        public var trigger: String
+        public var check: String
+        public var checkSeconds: Double
+        public var response: String?
+        public var ended: String
+    }
+
+    public struct Module: Codable, Sendable {
+        public var name: String
+        public var kind: String
+        public var state: String
+        public var reason: String?
+        public var description: String?
+        public var next: String?
+        public var pending = 0
+        public var runs = 0
+        public var responses = 0
+        public var last: Run?
+    }
+
+    /// What `Reload` returns.
+    public struct Reloaded: Codable, Sendable {
+        public var added: [String] = []
+        public var changed: [String] = []
+        public var removed: [String] = []
+        public var unready: [String] = []
+        public var configurationChanged = false
+    }
+
+    /// The parameters of `ReloadRefused`.
+    public struct ReloadRefused: Codable, Sendable {
+        public var complaints: [String]
+    }
+
+    /// What `List` returns.
+    public struct Listing: Codable, Sendable {
+        /// Nil where no daemon runs and the disk was read instead.
+        public var daemon: Daemon?
+        public var modules: [Module]
+
+        public init(daemon: Daemon?, modules: [Module]) {
+            self.daemon = daemon
+            self.modules = modules
+        }
+
+        /// With `null` for a daemon that does not run, where the default would leave the key out.
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(daemon, forKey: .daemon)
+            try container.encode(modules, forKey: .modules)
+        }
+
+        private enum CodingKeys: CodingKey { case daemon, modules }
+    }
+}

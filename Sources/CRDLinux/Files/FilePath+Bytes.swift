@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import SystemPackage
+
+extension FilePath {
+    /// From bytes without NUL, which need not be UTF-8.
+    public init(bytes: [UInt8]) {
+        self = withPath(bytes) { FilePath(platformString: $0) }
+    }
+}
+
+/// Calls a C function with a path, which has no NUL byte in it.
+func withPath<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: path.count + 1) { text in
+        for (index, byte) in path.enumerated() { text[index] = CChar(bitPattern: byte) }
+        text[path.count] = 0
+        return body(text.baseAddress!)
+    }
+}
+
+extension [UInt8] {
+    /// Goes on from this path to a name in it.
+    mutating func append(_ name: UnsafePointer<CChar>) {
+        if last != UInt8(ascii: "/") { append(UInt8(ascii: "/")) }
+        append(contentsOf: FileName(name).bytes)
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import Glibc
+import SystemPackage
+
+/// What is mounted where, as /proc/self/mountinfo tells it (proc(5)); it is ready when that has
+/// changed.
+public final class MountSource: EventSource {
+    /// Something was mounted or unmounted.
+    public struct Change: Hashable, Sendable {
+        public let path: [UInt8]
+        public let isMounted: Bool
+    }
+
+    private struct Mount: Hashable {
+        let number: [UInt8]
+        let path: [UInt8]
+    }
+
+    private let file: Descriptor
+    /// Called for what has changed, what was unmounted first.
+    public var receive: ([Change], inout [Event]) -> Void
+    private var mounts: Set<Mount> = []
+    /// Kept up to date with every drain, before the changes are told.
+    public let map = MountMap()
+
+    /// Reads the table.
+    public init(
+        receive: @escaping ([Change], inout [Event]) -> Void = { _, _ in }
+    ) throws(SystemCallError) {
+        // Of this thread: a mount namespace is one's.
+        file = try .open("/proc/thread-self/mountinfo", O_RDONLY)
+        self.receive = receive
+        mounts = try read()
+    }
+
+    public var descriptor: CInt { file.rawValue }
+    public var interest: Interest { .changed }
+
+    public func drain(into events: inout [Event]) throws(SystemCallError) {
+        let now = try read()
+        let gone = mounts.subtracting(now).map { Change(path: $0.path, isMounted: false) }
+        let new = now.subtracting(mounts).map { Change(path: $0.path, isMounted: true) }
+        mounts = now
+        guard !gone.isEmpty || !new.isEmpty else { return }
+        receive(Self.inOrder(gone) + Self.inOrder(new), &events)
+    }
+
+    /// From the root directory downwards.
+    private static func inOrder(_ changes: [Change]) -> [Change] {
+        changes.sorted { $0.path.lexicographicallyPrecedes($1.path) }
+    }
+
+    /// Where something is mounted: on the directory, or below it.
+    ///
+    /// - Throws: `SystemCallError` where the table cannot be read.
+    public static func mountPoints(
+        atOrBelow directory: FilePath
+    ) throws(SystemCallError) -> [FilePath] {
+        guard let root = SymbolicLink.resolved(directory) else { return [] }
+        return try MountSource { _, _ in }.mounts.map { FilePath(bytes: $0.path) }
+            .filter { $0.starts(with: root) }
+            .sorted { $0.string < $1.string }
+    }
+
+    private func read() throws(SystemCallError) -> Set<Mount> {
+        try systemCall("lseek", on: "mountinfo") { lseek(file.rawValue, 0, SEEK_SET) }
+        let text = try file.readAll(subject: "mountinfo")
+        var mounts: Set<Mount> = []
+        var types: [[UInt8]: FileSystemType] = [:]
+        for line in text.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            guard fields.count > 4 else { continue }
+            let path = Self.unescaped(fields[4])
+            mounts.insert(Mount(number: Array(fields[0]), path: path))
+            // Of several mounts on one directory the last hides the others.
+            types[path] = Self.type(in: fields.last ?? [])
+        }
+        map.replace(with: types)
+        return mounts
+    }
+
+    /// The options, a varying number of tags, a hyphen, and the type.
+    private static func type(in rest: ArraySlice<UInt8>) -> FileSystemType {
+        let words = rest.split(separator: UInt8(ascii: " "))
+        let hyphen = words.firstIndex { $0.elementsEqual([UInt8(ascii: "-")]) }
+        let type = hyphen.flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil } ?? []
+        return FileSystemType(String(decoding: type, as: UTF8.self))
+    }
+
+    /// Space, tab, line feed and backslash are written as a backslash and three octal digits.
+    private static func unescaped(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        var rest = text
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            if byte == UInt8(ascii: "\\"), digits.count == 3,
+                let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+            {
+                result.append(code)
+                rest = rest.dropFirst(3)
+            } else {
+                result.append(byte)
+            }
+        }
+        return result
+    }
+}

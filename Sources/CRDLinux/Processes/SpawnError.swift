@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CLinux
+public import CRDCore
+import Glibc
+public import SystemPackage
+
+/// A process that could not be started: at which step, why, and what to do about it.
+public struct SpawnError: Error, CustomStringConvertible {
+    let step: crd_spawn_step
+    public let errno: Errno
+    let path: String
+    let directory: String
+    /// Whom the executable was to run as, if that is not our own user.
+    let user: String?
+    /// Which limit is reached; looked up at once, before a process ends.
+    let limit: String?
+
+    init(step: crd_spawn_step, errno: Errno, path: String, directory: String, user: String?) {
+        self.step = step
+        self.errno = errno
+        self.path = path
+        self.directory = directory
+        self.user = user
+        let isRefused = step == CRD_SPAWN_CLONE && errno == .resourceTemporarilyUnavailable
+        limit = isRefused ? ProcessLimit().remedy : nil
+    }
+
+    init(_ spawn: crd_spawn, _ request: ChildProcess.Request) {
+        self.init(
+            step: spawn.step, errno: Errno(rawValue: spawn.error), path: request.path,
+            directory: request.directory, user: request.user?.name)
+    }
+
+    /// What that means to a module whose executable it was.
+    public func event(of module: ModuleID) -> Event {
+        errno == .textFileBusy
+            ? .notReady(module, reason: description) : .unable(module, reason: description)
+    }
+
+    /// Whether all was ready, and the kernel would not execute the file.
+    public var isOfExecutable: Bool { step == CRD_SPAWN_EXEC }
+
+    public var description: String {
+        switch (step, errno) {
+        case (CRD_SPAWN_EXEC, .execFormatError):
+            "\(path) \(ExecutableHead.unknownFormat)"
+        case (CRD_SPAWN_EXEC, .noSuchFileOrDirectory):
+            "\(path) \(ExecutableHead.missingInterpreter)"
+        case (CRD_SPAWN_EXEC, .permissionDenied):
+            "\(path) may not be executed; chmod +x it, and see that its file system is not mounted "
+                + "noexec and that the user it runs as may enter its directories"
+        case (CRD_SPAWN_EXEC, .textFileBusy):
+            "\(path) is still being written"
+        case (CRD_SPAWN_CHDIR, _):
+            "chdir '\(directory)': \(errno)"
+        case (CRD_SPAWN_CLONE, .resourceTemporarilyUnavailable):
+            "no further process can be started: \(errno); \(limit ?? "")"
+        case (CRD_SPAWN_EXEC, .resourceTemporarilyUnavailable),
+            (CRD_SPAWN_SETUID, .resourceTemporarilyUnavailable):
+            "\(path) cannot be started: \(user ?? "its user") has as many processes as it may"
+                + "\(ProcessLimit.softMax.map { " (\($0))" } ?? ""); raise LimitNPROC= in "
+                + "crd.service, or end some of them"
+        case (CRD_SPAWN_EXEC, .argListTooLong):
+            "\(path) cannot be started: its arguments and its environment are too large; make "
+                + "'environment' and 'command' in module.toml shorter, or match less with named "
+                + "groups"
+        case (_, .noMemory):
+            "\(path) cannot be started: \(errno); raise MemoryMax= in crd.service, or free memory: "
+                + "lower 'slots' in crd.conf"
+        case (_, .tooManyOpenFiles):
+            "\(path) cannot be started: \(errno); raise LimitNOFILE= in crd.service, or lower "
+                + "'slots' in crd.conf"
+        case (_, .tooManyOpenFilesInSystem):
+            "\(path) cannot be started: \(errno); raise the sysctl fs.file-max"
+        default:
+            "\(function) '\(path)': \(errno)"
+        }
+    }
+
+    private var function: String {
+        switch step {
+        case CRD_SPAWN_CLONE: "clone"
+        case CRD_SPAWN_SETSID: "setsid"
+        case CRD_SPAWN_SIGNALS: "rt_sigprocmask"
+        case CRD_SPAWN_LIMIT: "prlimit"
+        case CRD_SPAWN_SETGROUPS: "setgroups"
+        case CRD_SPAWN_SETGID: "setgid"
+        case CRD_SPAWN_SETUID: "setuid"
+        case CRD_SPAWN_PDEATHSIG: "prctl"
+        case CRD_SPAWN_DUP: "dup3"
+        default: "execve"
+        }
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import CRDLinux
+public import SystemPackage
+
+extension Configuration {
+    /// Where the daemon listens.
+    public var socketPath: FilePath { FilePath(runtime).appending("crd.sock") }
+
+    /// Where a module of that name is, and of which kind, be it in order or not.
+    func place(ofInstalled name: ModuleName) -> (path: FilePath, kind: ModuleKind)? {
+        for (shelf, kind) in [(support, ModuleKind.support), (modules, .user)] {
+            let path = FilePath(shelf).appending(name.description)
+            if FileStatus(of: path, followingLinks: false) != nil { return (path, kind) }
+        }
+        return nil
+    }
+}

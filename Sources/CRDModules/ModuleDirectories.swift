@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import CRDCore
+import CRDLinux
+import Glibc
+import SystemPackage
+
+/// The directories that modules live in.
+public struct ModuleDirectories {
+    private let modules: FilePath
+    private let support: FilePath
+    /// What leads to each module, shared by them.
+    private let wayToModules: OwnershipRule.Way
+    private let wayToSupport: OwnershipRule.Way
+    private let rule: OwnershipRule
+    /// Whether a role may run as somebody else: only root can become another user.
+    private let switchesUsers: Bool
+    private let ownAccount = UserAccount.daemon
+    private let findAccount: (String) -> AccountAnswer
+    private let reach: PathReach
+    /// Looks into executables; nil where nobody may wait for that.
+    private let judgement: ExecutableJudgement?
+
+    /// All that was found.
+    public struct Contents: Sendable {
+        /// In name order, user modules and support modules together.
+        public var modules: [ModuleOnDisk] = []
+        /// What is wrong with what is no module.
+        public var complaints: [Diagnostic] = []
+        /// Whether the directory of the user modules could be read.
+        public var isReadable = true
+
+        /// Everything that is wrong, and what is doubtful: errors and warnings.
+        public var allComplaints: [Diagnostic] {
+            complaints
+                + modules.flatMap { $0.complaints + $0.executableComplaints + $0.warnings }
+        }
+
+        /// What will be no better until it is mended and read again.
+        public var lastingComplaints: [Diagnostic] {
+            complaints + modules.flatMap(\.complaints)
+        }
+    }
+
+    /// - Parameters:
+    ///   - switchesUsers: false where roles that name another user must be refused.
+    ///   - findAccount: asks the name service.
+    ///   - reach: what can be looked at.
+    ///   - judgement: looks into executables, too.
+    public init(
+        _ configuration: Configuration, switchesUsers: Bool = geteuid() == 0,
+        findAccount: @escaping (String) -> AccountAnswer = AccountAnswer.waiting,
+        reach: PathReach = PathReach(), judgement: ExecutableJudgement? = nil
+    ) {
+        modules = FilePath(configuration.modules)
+        support = FilePath(configuration.support)
+        wayToModules = OwnershipRule.Way(to: modules)
+        wayToSupport = OwnershipRule.Way(to: support)
+        rule = OwnershipRule()
+        self.switchesUsers = switchesUsers
+        self.findAccount = findAccount
+        self.reach = reach
+        self.judgement = judgement
+    }
+
+    /// Reads every module. A broken one is in the list with its complaints; the others go on.
+    public func contents() -> Contents {
+        var contents = Contents()
+        for name in names(in: modules, kind: .user, &contents) {
+            contents.modules.append(userModule(name))
+        }
+        contents.modules += supportModules(&contents)
+        contents.modules.sort { $0.name < $1.name }
+        return contents
+    }
+
+    /// The names of the user modules that are there.
+    public func names() -> [ModuleName] {
+        var contents = Contents()
+        return names(in: modules, kind: .user, &contents)
+    }
+
+    /// Reads these user modules, those of them that are there, and the support modules.
+    public func contents(only names: [ModuleName]) -> Contents {
+        var contents = Contents()
+        contents.isReadable =
+            reach.obstacle(on: modules) == nil && FileStatus(of: modules)?.kind == .directory
+        for name in names where isThere(modules.appending(name.description)) {
+            contents.modules.append(userModule(name))
+        }
+        contents.modules += supportModules(&contents)
+        return contents
+    }
+
+    /// Reads one user module, whether it is there or not.
+    public func contents(of name: ModuleName) -> ModuleOnDisk { userModule(name) }
+
+    private func supportModules(_ contents: inout Contents) -> [ModuleOnDisk] {
+        names(in: support, kind: .support, &contents).map(supportModule)
+    }
+
+    /// A file is no module; a link that leads nowhere was meant to be one.
+    private func isThere(_ path: FilePath) -> Bool {
+        if reach.obstacle(on: path) != nil { return true }
+        return FileStatus(of: path).map { $0.kind == .directory }
+            ?? (FileStatus(of: path, followingLinks: false) != nil)
+    }
+
+    private func names(
+        in shelf: FilePath, kind: ModuleKind, _ contents: inout Contents
+    ) -> [ModuleName] {
+        let entries: [(path: FilePath, name: String)]
+        if let obstacle = reach.obstacle(on: shelf) {
+            if kind == .user { contents.isReadable = false }
+            contents.complaints.append(Self.complaint(shelf, obstacle.description))
+            return []
+        }
+        do throws(SystemCallError) {
+            entries = try Directory.list(shelf).map { (shelf.appending($0), $0.string) }
+        } catch {
+            if kind == .user { contents.isReadable = false }
+            // Support modules are an extra; without a place for modules nothing is done at all.
+            if kind == .user || error.errno != .noSuchFileOrDirectory {
+                contents.complaints.append(
+                    Self.complaint(
+                        shelf,
+                        "cannot be read: \(error.errno); make the directory, or name "
+                            + "another with '\(kind == .user ? "modules" : "support")' in crd.conf")
+                )
+            }
+            return []
+        }
+        var names: [ModuleName] = []
+        for (path, entry) in entries.sorted(by: { $0.name < $1.name })
+        where !ModuleName.isSkipped(entry) && isThere(path) {
+            if let name = ModuleName(entry) {
+                names.append(name)
+            } else if Self.wasMeant(path, kind) {
+                contents.complaints.append(
+                    Self.complaint(
+                        path,
+                        "is not a module's name; rename it to at most "
+                            + "\(ModuleName.lengthMax) letters, digits, '.', '_' and '-', "
+                            + "a letter or digit first"))
+            }
+        }
+        return names
+    }
+
+    /// Whether somebody meant a directory to be a module, whatever its name: `lost+found` and its
+    /// like are passed over.
+    private static func wasMeant(_ directory: FilePath, _ kind: ModuleKind) -> Bool {
+        let own = kind == .support ? [directory.lastComponent?.string ?? ""] : []
+        return
+            (own + ["install", "rollback", manifestName.string]
+            + Role.allCases.map(\.fileName.string)).contains {
+                FileStatus(of: directory.appending($0), followingLinks: false) != nil
+            }
+    }
+
+    private static let manifestName = ModuleOnDisk.manifestName
+
+    // MARK: One module
+
+    private func userModule(_ name: ModuleName) -> ModuleOnDisk {
+        let directory = modules.appending(name.description)
+        if let stalled = stalled(directory, name, .user, Role.allCases.map(\.fileName)) {
+            return stalled
+        }
+        var complaints: [Diagnostic] = []
+        var executableComplaints: [Diagnostic] = []
+        var manifest = Manifest()
+        var accounts: [Role: UserAccount] = [:]
+        var executables: [FileStatus?] = []
+        var isRefused = true
+        var awaitsAccount = false
+        let manifestFile = directory.appending(ModuleOnDisk.manifestName)
+        let stamp = ModuleOnDisk.stamp(of: manifestFile)
+        let hasManifest = FileStatus(of: manifestFile, followingLinks: false) != nil
+        let isHalf = ModuleOnDisk.isUnfinished(at: directory)
+        if complainAbout(directory, &complaints) {
+            isRefused = false
+            let root = root(of: directory, &complaints, &isRefused)
+            let file = directory.appending(ModuleOnDisk.manifestName)
+            manifest = decode(root, file, &complaints)
+            for role in Role.allCases {
+                let position = root.map { userPosition(role, $0) } ?? .start
+                accounts[role] = account(
+                    manifest.roles[role]?.user, file, position, &complaints, &awaitsAccount)
+            }
+            // Both roles may have it from the same line.
+            if complaints.count > 1, complaints.last == complaints.dropLast().last {
+                complaints.removeLast()
+            }
+            complaints += missing(of: manifest, file, root)
+            if let root { complaints += PathAdvice.warnings(about: root, in: file.string, reach) }
+            for role in Role.allCases {
+                executables.append(
+                    complainAbout(
+                        executable: directory.appending(role.fileName),
+                        ownedAlsoBy: accounts[role]?.uid, manifest, &executableComplaints))
+            }
+            let twin = support.appending(name.description)
+            if reach.obstacle(on: twin) == nil, FileStatus(of: twin)?.kind == .directory {
+                complaints.append(
+                    Self.complaint(
+                        directory,
+                        "has the name of the support module \(twin); a name is one or "
+                            + "the other: rename one of them"))
+            }
+        }
+        return ModuleOnDisk(
+            name: name, kind: .user, way: .init(to: name.description, in: wayToModules),
+            manifest: manifest,
+            accounts: accounts, complaints: complaints, executableComplaints: executableComplaints,
+            executables: executables, manifestStamp: stamp, hasManifest: hasManifest,
+            isHalf: isHalf, isRefused: isRefused, awaitsAccount: awaitsAccount)
+    }
+
+    /// The module, if it lies on a mount that does not answer.
+    private func stalled(
+        _ directory: FilePath, _ name: ModuleName, _ kind: ModuleKind,
+        _ executables: [FilePath.Component]
+    ) -> ModuleOnDisk? {
+        let names = [ModuleOnDisk.manifestName] + executables
+        guard let obstacle = reach.obstacle(on: names, in: directory) else { return nil }
+        return ModuleOnDisk(
+            name: name, kind: kind,
+            way: .init(to: name.description, in: kind == .user ? wayToModules : wayToSupport),
+            complaints: [Self.complaint(directory, obstacle.description)], isStalled: true)
+    }
+
+    private func supportModule(_ name: ModuleName) -> ModuleOnDisk {
+        let directory = support.appending(name.description)
+        if let stalled = stalled(directory, name, .support, []) { return stalled }
+        var complaints: [Diagnostic] = []
+        var manifest = Manifest()
+        if complainAbout(directory, &complaints) {
+            var isRefused = false
+            let root = root(of: directory, &complaints, &isRefused)
+            let file = directory.appending(ModuleOnDisk.manifestName)
+            manifest = decode(root, file, &complaints)
+            complaints += missing(of: manifest, file, root)
+            complainAbout(
+                executable: directory.appending(name.description), ownedAlsoBy: nil, manifest,
+                &complaints)
+            for role in Role.allCases
+            where FileStatus(of: directory.appending(role.fileName)) != nil {
+                complaints.append(
+                    Self.complaint(
+                        directory.appending(role.fileName),
+                        "makes this a user module; move the "
+                            + "directory to \(modules), or remove the file"))
+            }
+        }
+        return ModuleOnDisk(
+            name: name, kind: .support, way: .init(to: name.description, in: wayToSupport),
+            manifest: manifest, complaints: complaints)
+    }
+
+    /// What the manifest says, and what is wrong with it.
+    private func decode(
+        _ root: TOMLTable?, _ file: FilePath, _ complaints: inout [Diagnostic]
+    ) -> Manifest {
+        guard let root else { return Manifest() }
+        let (manifest, faults) = Manifest.decode(
+            root, file: file.string, compile: PatternCompiler.outline)
+        complaints += faults
+        return manifest
+    }
+
+    /// Of the support modules that it requires, those that are not installed.
+    private func missing(
+        of manifest: Manifest, _ file: FilePath, _ root: TOMLTable?
+    ) -> [Diagnostic] {
+        manifest.requires.filter { name in
+            let executable = support.appending("\(name)/\(name)")
+            return reach.obstacle(on: executable) == nil
+                && FileStatus(of: executable, followingLinks: false) == nil
+        }.map { name in
+            Diagnostic(
+                file: file.string, position: root?["requires"]?.value.position ?? .start,
+                message: "'requires': the support module \(name) is not installed; run: "
+                    + "crd --install \(name)")
+        }
+    }
+
+    /// Nil where there is no manifest, or none that can be read.
+    private func root(
+        of directory: FilePath, _ complaints: inout [Diagnostic], _ isRefused: inout Bool
+    ) -> TOMLTable? {
+        do throws(Diagnostic) {
+            return try TOMLFile.readIfThere(
+                ModuleOnDisk.manifestName, in: directory, under: rule)
+        } catch {
+            complaints.append(error)
+            let file = directory.appending(ModuleOnDisk.manifestName)
+            isRefused = (try? rule.verify(lastOf: file)) == nil
+            return nil
+        }
+    }
+
+    private func account(
+        _ name: String?, _ file: FilePath, _ position: SourcePosition,
+        _ complaints: inout [Diagnostic], _ awaitsAccount: inout Bool
+    ) -> UserAccount? {
+        let own = ownAccount
+        guard let name else { return own }
+        func complain(_ message: String) -> UserAccount? {
+            complaints.append(
+                Diagnostic(file: file.string, position: position, message: message))
+            return nil
+        }
+        let account: UserAccount
+        switch findAccount(name) {
+        case .found(let found): account = found
+        case .unknown:
+            return complain("'user': there is no user \"\(name)\"; create it, or name another")
+        case .pending:
+            awaitsAccount = true
+            return complain(
+                "'user': the name service has not answered about \"\(name)\" yet; the module is "
+                    + "taken in when it does")
+        }
+        guard account.uid == own.uid || switchesUsers else {
+            return complain(
+                "'user': crd runs as \(own.name) and cannot become \"\(name)\"; run crd as root, "
+                    + "or remove the key")
+        }
+        return account
+    }
+
+    private func userPosition(_ role: Role, _ root: TOMLTable) -> SourcePosition {
+        if case .table(let settings) = root[role.rawValue]?.value.content,
+            let user = settings["user"]
+        {
+            return user.value.position
+        }
+        return root["user"]?.value.position ?? .start
+    }
+
+    // MARK: Complaints
+
+    /// Whether the directory is there and nobody else's.
+    private func complainAbout(_ directory: FilePath, _ complaints: inout [Diagnostic]) -> Bool {
+        do throws(Refusal) {
+            let status = try rule.verify(directory)
+            guard status.kind == .directory else {
+                throw Refusal(directory, "does not lead to a directory")
+            }
+            return true
+        } catch {
+            complaints.append(Self.complaint(about: directory, error))
+            return false
+        }
+    }
+
+    /// - Returns: what is known of the file, where nothing is wrong.
+    @discardableResult
+    private func complainAbout(
+        executable path: FilePath, ownedAlsoBy owner: UID?, _ manifest: Manifest,
+        _ complaints: inout [Diagnostic]
+    ) -> FileStatus? {
+        do throws(Refusal) {
+            let status = try ModuleOnDisk.verifyExecutable(
+                path, under: rule, ownedAlsoBy: owner)
+            let objection = judgement?.objection(
+                to: path, as: path.string, searchPath: manifest.environment["PATH"])
+            if let objection { complaints.append(Self.complaint(path, objection.reason)) }
+            return status
+        } catch {
+            var complaint = Self.complaint(about: path, error)
+            if judgement != nil, error.isMissing(path), let name = path.lastComponent {
+                complaint.message += ExecutableName.advice(
+                    for: name.string, in: path.removingLastComponent())
+            }
+            complaints.append(complaint)
+            return nil
+        }
+    }
+
+    private static func complaint(about path: FilePath, _ refusal: Refusal) -> Diagnostic {
+        let told = refusal.told(of: path)
+        return complaint(path, told.path == path ? told.reason : told.description)
+    }
+
+    private static func complaint(_ path: FilePath, _ message: String) -> Diagnostic {
+        Diagnostic(file: path.string, position: .start, message: message)
+    }
+}
