@@ -292,8 +292,8 @@ public final class Daemon {
         let failing = performer.failing.count
         if failing > 0 { told.append("\(failing) with a response that failed") }
         let outdated = members.count { !$0.member.faults.isEmpty }
-        if outdated > 0 { told.append("\(outdated) with faulty files, in force as before") }
-        if !reloader.fileFaults.isEmpty { told.append("crd.conf faulty, in force as before") }
+        if outdated > 0 { told.append("\(outdated) with faulty files, active as before") }
+        if !reloader.fileFaults.isEmpty { told.append("crd.conf faulty, active as before") }
         return "\(count) module\(count == 1 ? "" : "s")"
             + (told.isEmpty ? ", all well" : ": \(told.joined(separator: ", ")); see crd list")
     }

@@ -39,7 +39,7 @@ final class StateTrouble {
     func note(_ matter: Matter, _ error: any Error) {
         if matters.isEmpty {
             logger.error(
-                "the state directory \(state) cannot be written: \(error); modules run all the same, but until that works, positions in the journal are not stored (a crd that is killed looks at entries once more), processes that a crd leaves which is killed may live on, modules that are new have no CRD_STATE, and nothing can be installed; it is tried again every \(TimeSpan(Self.retryPeriod))"
+                "the state directory \(state) cannot be written: \(error); modules run all the same, but until that works, positions in the journal are not stored (after a kill, entries are checked again), processes may outlive a crd that is killed, new modules have no CRD_STATE, and nothing can be installed; crd retries every \(TimeSpan(Self.retryPeriod))"
             )
             retryAt = Clock.now + Self.retryPeriod
         }

@@ -227,7 +227,7 @@ public struct OwnershipRule {
     }
 
     private static func loop(_ path: FilePath) -> Refusal {
-        Refusal(path, "leads through too many symbolic links; mend the loop")
+        Refusal(path, "leads through too many symbolic links; break the loop")
     }
 
     private static func unreadableLink(_ path: FilePath) -> Refusal {
@@ -238,7 +238,7 @@ public struct OwnershipRule {
         switch error.errno {
         case .noSuchFileOrDirectory: Refusal(path, "is not there", isMissing: true)
         case .notDirectory: Refusal(path, "lies below something that is not a directory")
-        default: Refusal(path, "cannot be looked at: \(error.errno)")
+        default: Refusal(path, "cannot be examined: \(error.errno)")
         }
     }
 }

@@ -34,6 +34,6 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         guard !isStalled, self.path != path, FileStatus(of: path) == nil,
             FileStatus(of: path, followingLinks: false)?.kind == .symbolicLink
         else { return self }
-        return Refusal(path, "is a symbolic link that leads nowhere (\(self)); mend or remove it")
+        return Refusal(path, "is a symbolic link that leads nowhere (\(self)); fix or remove it")
     }
 }

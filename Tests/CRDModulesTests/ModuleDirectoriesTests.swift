@@ -135,7 +135,7 @@ struct ModuleDirectoriesTests {
         #expect(
             complaints() == [
                 "BASE/modules/dangling:1:1: is a symbolic link that leads nowhere "
-                    + "(BASE/modules/gone is not there); mend or remove it"
+                    + "(BASE/modules/gone is not there); fix or remove it"
             ])
     }
 
@@ -199,7 +199,7 @@ struct ModuleDirectoriesTests {
         #expect(
             found == [
                 "BASE/modules/m/check:1:1: is a symbolic link that leads nowhere "
-                    + "(BASE/modules/gone is not there); mend or remove it",
+                    + "(BASE/modules/gone is not there); fix or remove it",
                 "BASE/modules/m/response:1:1: BASE/open can be written by its group and anybody; "
                     + "run: chmod go-w 'BASE/open'",
             ])

@@ -241,11 +241,11 @@ struct OwnershipRuleTests {
             ([.link("l", to: "gone")], "l/f", "BASE/gone is not there"),
             (
                 [.link("l", to: "l")], "l",
-                "BASE/l leads through too many symbolic links; mend the loop"
+                "BASE/l leads through too many symbolic links; break the loop"
             ),
             (
                 [.link("l", to: "m"), .link("m", to: "l")], "l/f",
-                "BASE/l/f leads through too many symbolic links; mend the loop"
+                "BASE/l/f leads through too many symbolic links; break the loop"
             ),
         ])
     func nowhere(steps: [Step], path: String, message: String) throws {

@@ -233,7 +233,7 @@ extension JournalTrigger {
         } catch {
             decoder.complain(
                 "'trigger.journal.pattern': \(QuotedText.double(pattern)) does not compile at "
-                    + "offset \(error.offset): \(error.reason); mend it (pcre2pattern(3))",
+                    + "offset \(error.offset): \(error.reason); fix it (pcre2pattern(3))",
                 at: position)
             return []
         }

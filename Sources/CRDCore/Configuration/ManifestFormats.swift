@@ -55,7 +55,7 @@ extension TOMLFormat where Value == Set<UInt8> {
         if case .integer(let number) = item.content, let code = UInt8(exactly: number) {
             return code
         }
-        complaints.refuse(item, because: "is no exit code")
+        complaints.refuse(item, because: "is not an exit code")
         return nil
     }.map { Set($0) }
 }
@@ -101,7 +101,7 @@ extension TOMLFormat where Value == [String: String] {
             name.utf8.first.map { !isDigit($0) } ?? false
             && name.utf8.allSatisfy { isDigit($0) || isLetter($0) || $0 == UInt8(ascii: "_") }
         if !isName {
-            return "is no variable's name; write letters, digits and '_', no digit first"
+            return "is not a valid variable name; use letters, digits and '_', not a digit first"
         }
         let isDaemons = name.hasPrefix("CRD_") || ServiceVariable.isOne(name)
         return isDaemons ? "is the daemon's to set; choose another name" : nil
@@ -121,7 +121,7 @@ extension TOMLFormat where Value == [ModuleName] {
         "a list of names of support modules, such as [\"webhook\"]"
     ) { item, complaints in
         if case .string(let text) = item.content, let name = ModuleName(text) { return name }
-        complaints.refuse(item, because: "is no module's name")
+        complaints.refuse(item, because: "is not a module name")
         return nil
     }
 }

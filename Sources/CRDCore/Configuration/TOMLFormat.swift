@@ -155,7 +155,7 @@ extension TOMLFormat where Value == String {
         let isPlain = text.utf8.allSatisfy {
             $0 > UInt8(ascii: " ") && !":/\u{7F}".utf8.contains($0)
         }
-        if !isPlain { return "is no user's name" }
+        if !isPlain { return "is not a user name" }
         return text.utf8.count > 256 ? "is too long" : nil
     }
 

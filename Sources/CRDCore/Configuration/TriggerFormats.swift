@@ -8,7 +8,7 @@ extension TOMLFormat where Value == PathEvents {
     ) { item, complaints in
         let known = PathEvents.names + PathEvents.collectiveNames
         guard case .string(let name) = item.content else {
-            complaints.refuse(item, because: "is no event's name")
+            complaints.refuse(item, because: "is not an event name")
             return nil
         }
         if let found = known.first(where: { $0.name == name }) { return found.event }
@@ -21,7 +21,7 @@ extension TOMLFormat where Value == [Glob] {
     static let globs = TOMLFormat.list("a list of patterns for names, such as [\"*.log\"]") {
         item, complaints in
         guard case .string(let pattern) = item.content else {
-            complaints.refuse(item, because: "is no pattern")
+            complaints.refuse(item, because: "is not a pattern")
             return nil
         }
         do throws(Glob.Malformed) {

@@ -30,7 +30,7 @@ enum JournalFieldRule {
                 || $0 == UInt8(ascii: "_")
         }
         guard isSpelledRight, !isDigit(first) else {
-            return "is no journal field's name, which has capital letters, digits and '_'"
+            return "is not a valid field name; use A-Z, 0-9 and '_'"
                 + advice(for: name)
         }
         if name.hasPrefix("__") {
@@ -56,7 +56,7 @@ enum JournalFieldRule {
         }
         guard name.hasPrefix("_"), !trusted.contains(name), known.contains(String(name.dropFirst()))
         else { return nil }
-        return "is a field that journald does not write, and nobody else can; write "
+        return "is a field that only journald could write, and it does not; write "
             + "'\(name.dropFirst())'"
     }
 

@@ -19,4 +19,13 @@ public enum Termination: Hashable, Sendable, CustomStringConvertible {
         case .stopped: "end of the daemon"
         }
     }
+
+    /// What an executable did, to follow its name: "timed out".
+    public var predicate: String {
+        switch self {
+        case .exited, .signaled: "ended with \(self)"
+        case .timedOut: "timed out"
+        case .stopped: "was ended with the daemon"
+        }
+    }
 }

@@ -51,14 +51,14 @@ public enum TriggerSignal: Hashable, Sendable, CustomStringConvertible {
     /// What the daemon itself needs, and what for.
     private static let taken = [
         "HUP": "to read its files again", "TERM": "to stop", "INT": "to stop",
-        "CHLD": "to hear of its children's end", "PIPE": "when nobody reads its log",
+        "CHLD": "to notice that a child has ended", "PIPE": "when nobody reads its log",
         "QUIT": "to end at once", "ABRT": "to end at once",
     ]
 
     private static func objection(to name: String) -> String {
         if let use = taken[name] { return "belongs to the daemon, which gets it \(use)" }
-        if ["KILL", "STOP"].contains(name) { return "is one that no program gets to see" }
-        return "is none that modules may wait for"
+        if ["KILL", "STOP"].contains(name) { return "cannot be caught by any program" }
+        return "cannot be used as a trigger"
     }
 
     /// As events name it.

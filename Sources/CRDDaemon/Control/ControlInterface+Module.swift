@@ -67,7 +67,7 @@ extension ControlInterface.Module {
     ) -> String? {
         switch status.health {
         case .well: nil
-        case .erring(let termination): "the check ended with \(termination)"
+        case .erring(let termination): "the check \(termination.predicate)"
         case .failed(let reason): text(of: complaints).map { "\($0)\(remedy)" } ?? reason
         case .stuck(let reason): reason ?? "a process of its last run survived SIGKILL (state D)"
         }

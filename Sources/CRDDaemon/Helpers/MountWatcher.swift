@@ -147,7 +147,7 @@ final class MountWatcher {
                 ended: { [weak self] in self?.end($0) })
             return helper
         } catch {
-            fail("nobody can watch what is at '\(place)': \(error)")
+            fail("'\(place)' cannot be watched: \(error)")
             return nil
         }
     }

@@ -58,13 +58,13 @@ struct RunReporter {
 
     func reportPassedOver(_ count: Int, of module: String) {
         logger.warning(
-            "\(module): \(count) matching journal entries were logged while crd was down and are older than catch-up; they were passed over: raise catch-up in crd.conf to have such looked at",
+            "\(module): \(count) matching journal entries were logged while crd was down and are older than catch-up; they were skipped: raise catch-up in crd.conf to have such entries checked",
             metadata: ["module": "\(module)"])
     }
 
     func reportForgotten(_ count: Int, of module: String) {
         logger.warning(
-            "\(module): entries of more keys than can be counted at once have come, so the counts of \(count) keys were forgotten until now, those counted longest ago; count by something that has fewer values, or less of it (count)",
+            "\(module): too many distinct keys to count: the counts of \(count) keys were dropped until now, the least recent first; count by something with fewer values, or less of it (count)",
             metadata: ["module": "\(module)"])
     }
 
@@ -78,7 +78,7 @@ struct RunReporter {
         case .well: logger.notice("\(module): well again", metadata: metadata)
         case .erring(let termination):
             logger.warning(
-                "\(module): check ended with \(termination), which says neither that the condition holds nor that it does not; no response until it does",
+                "\(module): check \(termination.predicate), so whether the condition holds is unknown; no response runs until a check says so",
                 metadata: metadata)
         case .failed(let reason):
             logger.error("\(module): cannot run: \(reason)", metadata: metadata)
@@ -104,7 +104,7 @@ struct RunReporter {
             default: "have its executables not send what it waits for"
             }
         logger.warning(
-            "\(module): seems to trigger itself: each of its last \(trigger.count) runs came of nothing but what happened while the one before was under way, at last \(Self.newest(of: trigger)); such triggers wait longer each time, up to \(TimeSpan(trigger.longest)), others are answered as before; \(remedy)",
+            "\(module): seems to trigger itself: each of its last \(trigger.count) runs was caused only by events during the run before, at last \(Self.newest(of: trigger)); such triggers wait longer each time, up to \(TimeSpan(trigger.longest)); others are served as before; \(remedy)",
             metadata: ["module": "\(module)", "trigger": "\(trigger.cause.rawValue)"])
     }
 

@@ -265,7 +265,7 @@ final class AutoReload {
         let isKnown = faults.values.contains(reason)
         if faults.updateValue(reason, forKey: fault) == nil, !isKnown {
             logger.warning(
-                "\(reason); until that works, modules are looked at every \(TimeSpan(Self.pollPeriod)) to see whether they have changed"
+                "\(reason); until that works, modules are checked for changes every \(TimeSpan(Self.pollPeriod))"
             )
         }
     }

@@ -27,7 +27,7 @@ final class Reloader {
         /// Some of those wait for the name service.
         var awaitsAccounts = false
 
-        static let consequence = "; until then what was read before is in force"
+        static let consequence = "; until then the previous content stays active"
 
         /// One line, and one for each fault. Where nobody has asked, nothing is said of nothing.
         func log(to logger: Logger, _ scope: Scope) {

@@ -137,7 +137,7 @@ final class JournalAlarm {
         let level = wake == .doorbell ? Logger.Level.warning : .info
         logger.log(
             level: level,
-            "\(reason); so the journal is looked at every \(TimeSpan(period)): run crd as root, or with CAP_PERFMON and CAP_SYS_PTRACE, for the doorbell, which needs no looking"
+            "\(reason); so the journal is polled every \(TimeSpan(period)): run crd as root, or with CAP_PERFMON and CAP_SYS_PTRACE, to avoid polling"
         )
     }
 

@@ -85,7 +85,7 @@ final class JournalTriggers {
         } catch {
             beginning = JournalPosition(cursor: "", time: oldest, order: JournalPosition.last)
             logger.error(
-                "\(error); what was logged in the last \(TimeSpan(configuration.catchUp)) (catch-up) is looked at again"
+                "\(error); what was logged in the last \(TimeSpan(configuration.catchUp)) (catch-up) is read again"
             )
         }
         order = stored.read?.order ?? 0
@@ -300,7 +300,7 @@ final class JournalTriggers {
             self.source = source
             if source.isPositionLost {
                 logger.warning(
-                    "the journal no longer has the entry up to which it was read, so that entries after it may be gone unseen; reading goes on with the first that is left: raise SystemMaxUse= and RuntimeMaxUse= in journald.conf if the journal does not reach back far enough"
+                    "the journal no longer has the entry up to which it was read, so entries after it may have been missed; reading continues with the oldest entry that is left: raise SystemMaxUse= and RuntimeMaxUse= in journald.conf if the journal does not reach back far enough"
                 )
             }
             guard isDeaf else { return }
@@ -368,18 +368,18 @@ final class JournalTriggers {
                 "have the check look at what else there is in it"
             )
         }
-        return ("was given up for a line of the journal: \(reason)", remedy)
+        return ("was aborted at its limit for a line of the journal: \(reason)", remedy)
     }
 
     private static let remedy =
-        "make the pattern one that does not try the same text in many ways"
+        "rewrite the pattern so that it does not try the same text in many ways"
 
     private func log(_ suspension: JournalSource.Suspension) {
         let names = Set(suspension.modules.map(name(of:))).sorted()
         let shown = names.prefix(3).joined(separator: ", ")
         let more = names.count > 3 ? " and \(names.count - 3) more" : ""
         logger.warning(
-            "\(shown)\(more): the pattern \(suspension.pattern.prefix(200)) \(suspension.cause), so that other triggers wait; it is not run for \(TimeSpan(PatternAllowance.period)), and lines that it is for count as matches; \(Self.remedy)",
+            "\(shown)\(more): the pattern \(suspension.pattern.prefix(200)) \(suspension.cause), delaying other triggers; it is not run for \(TimeSpan(PatternAllowance.period)), and its lines count as matches meanwhile; \(Self.remedy)",
             metadata: ["module": "\(names.first ?? "")"])
     }
 

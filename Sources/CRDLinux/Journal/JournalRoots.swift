@@ -60,8 +60,9 @@ struct JournalRoots: Equatable {
                 + "Storage=persistent or Storage=volatile in journald.conf, see that the disk has "
                 + "room, and run: systemctl restart systemd-journald"
         }
-        return "nobody writes to this machine's journal, since systemd-journald does not run; run: "
-            + "systemctl start systemd-journald" + (strangers ?? "")
+        return
+            "this machine's journal is not being written, since systemd-journald is not running; "
+            + "run: systemctl start systemd-journald" + (strangers ?? "")
     }
 
     /// Names the journals of other machines that are there: a container that is to read its host's

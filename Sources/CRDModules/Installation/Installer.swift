@@ -74,7 +74,7 @@ public struct Installer {
             try Transaction.demandMovable(path)
             guard let receipt = try Receipt.load(files.receipt(of: name)) else {
                 throw InstallationFailure(
-                    "\(name) was not installed by crd, so that nobody knows from where it came; move "
+                    "\(name) was not installed by crd, so its origin is unknown; move "
                         + "\(path) away, and install it with: crd --install \(name) -l LOCATION")
             }
             let differences = try ModuleVerification(of: receipt, in: path)
@@ -180,14 +180,14 @@ public struct Installer {
             && FileStatus(of: transaction.target, followingLinks: false) == nil
         if isGone && !transaction.record.target.isEmpty {
             lines.append(
-                "\(transaction.target), the version that was in force, has gone, removed by somebody "
+                "\(transaction.target), the version that was active, is gone: somebody removed it "
                     + "meanwhile; crd remove or install \(name) anew")
         } else if transaction.isWhole {
             let wasRolledBack = transaction.outcomes.contains { $0.script == .rollback }
             lines.append(
                 (wasRolledBack ? "'rollback' has undone it: " : "")
                     + (operation == .upgrade
-                        ? "the version of \(name) that was there stays in force"
+                        ? "the version of \(name) that was there stays active"
                         : "nothing of \(name) is left"))
         }
         return InstallationFailure(lines: lines)
@@ -218,7 +218,7 @@ public struct Installer {
                 throw InstallationFailure(takenName: wish.name)
             }
             throw InstallationFailure(
-                "\(wish.name) in \(wish.location) is no module: a user module has 'check' and "
+                "\(wish.name) in \(wish.location) is not a module: a user module has 'check' and "
                     + "'response', a support module an executable called '\(wish.name)' and neither "
                     + "of those"
                     + tree.advice(onExecutablesOf: wish.name, at: place.path))
@@ -321,8 +321,8 @@ public struct Installer {
         if console.assumesYes || files.isKnown(wish.location) { return }
         guard let confirm = console.confirm else {
             throw InstallationFailure(
-                "nothing was ever installed from \(wish.location), its commit \(commit) is signed by "
-                    + "nobody you have allowed, and nobody is at a terminal to be asked; look at it, "
+                "nothing was ever installed from \(wish.location), its commit \(commit) is not "
+                    + "signed by a key in allowed-signers, and there is no terminal to ask at; look at it, "
                     + "and give --yes, or set 'allowed-signers' in \(configuration.path)")
         }
         var lines = ["nothing was installed from \(wish.location) before. \(wish.name) is:"]

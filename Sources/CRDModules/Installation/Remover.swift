@@ -29,13 +29,13 @@ public struct Remover {
             files.note("remove \(name): \(transaction.keptAside.map { "kept in \($0)" } ?? "done")")
             guard !transaction.hasRollbackFailed else {
                 throw InstallationFailure(
-                    lines: ["\(name) is no longer in force, but its 'rollback' failed"] + account)
+                    lines: ["\(name) is no longer active, but its 'rollback' failed"] + account)
             }
             for warning in transaction.warnings { console.say(warning) }
             let state = files.state(of: name.description)
             if FileStatus(of: state, followingLinks: false) != nil {
                 console.say(
-                    "what \(name) has stored is kept in \(state); remove it if nobody needs it")
+                    "what \(name) has stored is kept in \(state); remove it if it is not needed")
             }
         }
     }
@@ -80,7 +80,7 @@ public struct Remover {
             try ModuleVerification(of: receipt, in: target).isRecognisable(receipt)
         else {
             throw InstallationFailure(
-                "\(name) was not installed by crd, so that nobody could bring it back; to remove "
+                "\(name) was not installed by crd, so it could not be restored; to remove "
                     + "\(target) all the same, give --force")
         }
         return (target, status)

@@ -55,7 +55,7 @@ struct InstallCommand: ConfiguredCommand {
             StandardError.say("it cannot be used yet: \(complaint)")
         }
         if receipt.kind == .user && !file.configuration.autoReload {
-            StandardError.say("'auto-reload' is off: crd reload puts it in force")
+            StandardError.say("'auto-reload' is off: run crd reload to activate it")
         }
     }
 }

@@ -58,7 +58,7 @@ struct NewCommand: ConfiguredCommand {
         }
         StandardOutput.say("made \(directory)")
         if !support && !file.configuration.autoReload {
-            StandardError.say("'auto-reload' is off: crd reload puts it in force")
+            StandardError.say("'auto-reload' is off: run crd reload to activate it")
         }
     }
 

@@ -27,7 +27,8 @@ struct ReloadCommand: ConfiguredCommand {
         do {
             guard try !Self.reload(file, socket) else { return }
             StandardError.say(
-                "where files are faulty, what was read before stays in force; all else is in force")
+                "files with errors are ignored, and their previous content stays active; everything else is active"
+            )
             throw ExitCode.failure
         } catch let code as ExitCode {
             throw code

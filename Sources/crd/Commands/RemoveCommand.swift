@@ -34,7 +34,7 @@ struct RemoveCommand: ConfiguredCommand {
         }
         StandardOutput.say("removed \(name)")
         if !file.configuration.autoReload {
-            StandardError.say("'auto-reload' is off: crd reload has the daemon let go of it")
+            StandardError.say("'auto-reload' is off: run crd reload to drop it")
         }
     }
 }

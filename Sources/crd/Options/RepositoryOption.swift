@@ -54,7 +54,7 @@ struct RepositoryOption: ParsableArguments {
     func reference() throws -> GitReference? {
         guard let ref else { return nil }
         guard let reference = GitReference(ref) else {
-            throw ValidationError("--ref: '\(ref)' is no name of a branch, a tag or a commit")
+            throw ValidationError("--ref: '\(ref)' does not name a branch, a tag or a commit")
         }
         return reference
     }

@@ -332,7 +332,7 @@ struct InstallationTests {
             (["--install", "m", "-l", "http://127.0.0.1:1/x"], 1, "cannot be reached"),
             (["--install", "m", "-l", "http://host.invalid/x"], 1, "cannot be reached"),
             (["--install", "m", "-l", "./x", "--ref", "--upload-pack=x"], 64, "--ref"),
-            (["--install", "m", "-l", "./x", "--ref=a:b"], 64, "is no name of a branch"),
+            (["--install", "m", "-l", "./x", "--ref=a:b"], 64, "does not name a branch"),
         ])
     func impossible(arguments: [String], code: CInt, message: String) async throws {
         try world.makeDirectory("empty")

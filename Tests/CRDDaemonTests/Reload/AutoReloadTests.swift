@@ -67,7 +67,7 @@ struct AutoReloadTests {
         #expect(module.state == "idle" || module.state == "checking")
         #expect(
             module.reason == "\(file):1:1: unknown key 'intervall'; did you mean 'interval'?"
-                + "; until then what was read before is in force")
+                + "; until then the previous content stays active")
         try await world.runs(module.runs + 5, of: "Log")
         #expect(said("unknown key 'intervall'", in: world) == 1)
         try world.write("interval = 3600\n", to: "modules/Log/module.toml")

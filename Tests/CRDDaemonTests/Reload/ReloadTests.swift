@@ -250,7 +250,7 @@ struct ReloadTests {
         #expect(log.reason?.hasPrefix("\(file):2:12: ") == true, "\(log)")
         #expect(
             log.reason?.hasSuffix(
-                "; then run: crd reload; until then what was read before is in force") == true)
+                "; then run: crd reload; until then the previous content stays active") == true)
         daemon.send(SIGUSR1)
         try await world.runs(2, of: "Log")
         try await world.runs(2, of: "Other")
@@ -280,7 +280,7 @@ struct ReloadTests {
         try await eventually("it is told") {
             world.lines.contains {
                 $0.hasPrefix("crd: error: \(world.configuration):\(complaint)")
-                    && $0.hasSuffix("until then what was read before is in force")
+                    && $0.hasSuffix("until then the previous content stays active")
             }
         }
         let outcome = try await world.reload()
@@ -471,7 +471,7 @@ struct ReloadTests {
         #expect(world.lines.contains { $0.hasPrefix("crd: not reloaded: ") })
         let list = try await world.crd(["list"])
         #expect(list.code == 0 && list.output.contains("Log"), "\(list)")
-        #expect(list.errors.contains("until then what was read before is in force"))
+        #expect(list.errors.contains("until then the previous content stays active"))
         try await world.stop()
         #expect(try await world.crd(["list"]).code == 78)
     }

@@ -46,7 +46,7 @@ struct BadCitizenTests {
         }
         #expect(world.note("ready") != nil)
         // Each run until then.
-        #expect(world.lines.contains { $0.contains("\(name): ") && $0.contains("timeout") })
+        #expect(world.lines.contains { $0.contains("\(name): ") && $0.contains("timed out") })
     }
 
     @Test("it ends at its timeout, with all that it started", arguments: Containment.available)

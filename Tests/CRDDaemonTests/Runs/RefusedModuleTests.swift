@@ -237,7 +237,7 @@ struct RefusedModuleTests {
         arguments: [
             Flaw(
                 testDescription: "no response", files: ["check": "#!/bin/sh\n"],
-                says: "is no module: a user module has 'check' and 'response'"),
+                says: "is not a module: a user module has 'check' and 'response'"),
             Flaw(
                 testDescription: "both kinds",
                 files: ["queue": "#!/bin/sh\n", "check": "#!/bin/sh\n"],

@@ -33,9 +33,11 @@ struct JournalPatternTests {
         #expect(try world.list().daemon?.patternsExceeded == 10)
         let outcome = try await world.crd(["list", "--json"])
         #expect(outcome.output.contains("\"patternsExceeded\" : 10"))
-        let lines = world.lines.filter { $0.contains("was given up") }
+        let lines = world.lines.filter { $0.contains("was aborted") }
         #expect(lines.count == 1)
-        let start = "crd: warning: Log: the pattern (a+)+$ was given up for a line of the journal: "
+        let start =
+            "crd: warning: Log: the pattern (a+)+$ was aborted at its limit for a line of the "
+            + "journal: "
         #expect(lines.first?.hasPrefix(start) == true, "\(lines)")
     }
 
@@ -66,7 +68,7 @@ struct JournalPatternTests {
         #expect(lines.count == 1, "\(lines)")
         let start = "crd: warning: Log, Same: the pattern ^(a+)+$ exceeded its limit on 3 lines "
         #expect(lines.first?.hasPrefix(start) == true, "\(lines)")
-        #expect(world.lines.filter { $0.contains("was given up") }.count == 1)
+        #expect(world.lines.filter { $0.contains("was aborted") }.count == 1)
     }
 
     @Test("G15: cannot hide: neither by a byte that is not UTF-8 nor by 64 KiB in front")

@@ -137,10 +137,10 @@ struct ManifestTests {
             ("condition = 0", "1:13: 'condition' must be \(codes), not an integer"),
             (
                 "condition = [0, 256]",
-                "1:17: 'condition': 256 is no exit code; it must be \(codes)"
+                "1:17: 'condition': 256 is not an exit code; it must be \(codes)"
             ),
-            ("clear = [2, -1]", "1:13: 'clear': -1 is no exit code; it must be \(codes)"),
-            ("clear = [\"1\"]", "1:10: 'clear': \"1\" is no exit code; it must be \(codes)"),
+            ("clear = [2, -1]", "1:13: 'clear': -1 is not an exit code; it must be \(codes)"),
+            ("clear = [\"1\"]", "1:10: 'clear': \"1\" is not an exit code; it must be \(codes)"),
             (
                 "condition = [1, 0]",
                 "1:13: 'condition' has 1, which 'clear' has by default; \(remedy)"
@@ -151,7 +151,7 @@ struct ManifestTests {
                 "2:13: 'condition' and 'clear' both have 7, 9; \(remedy)"
             ),
             ("user = \"\"", "1:8: 'user': \"\" is empty; it must be \(user)"),
-            ("user = \"a b\"", "1:8: 'user': \"a b\" is no user's name; it must be \(user)"),
+            ("user = \"a b\"", "1:8: 'user': \"a b\" is not a user name; it must be \(user)"),
             ("user = 1000", "1:8: 'user' must be \(user), not an integer"),
             (
                 "environment = \"A=1\"",

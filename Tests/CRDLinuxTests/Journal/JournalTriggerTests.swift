@@ -198,7 +198,7 @@ struct JournalTriggerTests {
             (
                 "pattern = \"worker (\"",
                 "m:2:11: 'trigger.journal.pattern': \"worker (\" does not compile at offset 8: "
-                    + "missing closing parenthesis; mend it (pcre2pattern(3))"
+                    + "missing closing parenthesis; fix it (pcre2pattern(3))"
             ),
             (
                 "match = { A = \"b\" }\nfield = \"A\"",

@@ -117,7 +117,7 @@ struct PathTriggerTests {
             ),
             (
                 "events = [\"create\", 1]",
-                "5:21: 'trigger.path.events': 1 is no event's name; it must be \(events)"
+                "5:21: 'trigger.path.events': 1 is not an event name; it must be \(events)"
             ),
             (
                 "events = [\"close_wirte\"]",
@@ -139,7 +139,7 @@ struct PathTriggerTests {
             ("include = \"*.log\"", "5:11: 'trigger.path.include' must be \(globs), not a string"),
             (
                 "include = [\"*\", 5]",
-                "5:17: 'trigger.path.include': 5 is no pattern; it must be \(globs)"
+                "5:17: 'trigger.path.include': 5 is not a pattern; it must be \(globs)"
             ),
             (
                 "include = [\"[a\"]",

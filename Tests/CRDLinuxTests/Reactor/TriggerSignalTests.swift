@@ -36,14 +36,14 @@ struct TriggerSignalTests {
             ("HUP", "belongs to the daemon, which gets it to read its files again"),
             ("SIGTERM", "belongs to the daemon, which gets it to stop"),
             ("INT", "belongs to the daemon, which gets it to stop"),
-            ("CHLD", "belongs to the daemon, which gets it to hear of its children's end"),
-            ("KILL", "is one that no program gets to see"),
-            ("WINCH", "is none that modules may wait for"),
-            ("usr1", "is none that modules may wait for"),
-            ("RTMIN-1", "is none that modules may wait for"),
-            ("RTMIN+031", "is none that modules may wait for"),
+            ("CHLD", "belongs to the daemon, which gets it to notice that a child has ended"),
+            ("KILL", "cannot be caught by any program"),
+            ("WINCH", "cannot be used as a trigger"),
+            ("usr1", "cannot be used as a trigger"),
+            ("RTMIN-1", "cannot be used as a trigger"),
+            ("RTMIN+031", "cannot be used as a trigger"),
             ("RTMIN+31", "is beyond the real-time signals, RTMIN+0 to RTMIN+30"),
-            ("", "is none that modules may wait for"),
+            ("", "cannot be used as a trigger"),
         ])
     func refused(written: String, reason: String) throws {
         let (manifest, complaints) = try decode("signal = \"\(written)\"")

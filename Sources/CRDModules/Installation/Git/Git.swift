@@ -144,7 +144,7 @@ struct Git {
         guard lines.count >= 3, lines[0] == "G", !lines[1].isEmpty, lines[2].hasPrefix("SHA256:")
         else {
             throw InstallationFailure(
-                "commit \(commit) of \(location) \(Self.verdict(lines.first)) by anybody in "
+                "commit \(commit) of \(location) \(Self.objection(lines.first)) by a key in "
                     + "\(signers) ('allowed-signers' in crd.conf); nothing of it was executed")
         }
         // The one who decides: the exit code of git's own verification.
@@ -152,7 +152,7 @@ struct Git {
         return "\(lines[1]) \(lines[2])"
     }
 
-    private static func verdict(_ letter: Substring?) -> String {
+    private static func objection(_ letter: Substring?) -> String {
         switch letter {
         case "N": "is not signed"
         case "B":

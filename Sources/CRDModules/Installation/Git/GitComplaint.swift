@@ -11,7 +11,7 @@ enum GitComplaint {
             (
                 ["couldn't find remote ref HEAD"],
                 { place, _ in
-                    "\(place) has no commit yet, or none that it shows first; name a branch with --ref"
+                    "\(place) has no commit yet, or no default branch; name a branch with --ref"
                 }
             ),
             (
@@ -33,7 +33,8 @@ enum GitComplaint {
             ),
             (
                 ["Needed a single revision"],
-                { place, ref in "\(ref) of \(place) is no commit; name a branch, a tag or a commit"
+                { place, ref in
+                    "\(ref) of \(place) is not a commit; name a branch, a tag or a commit"
                 }
             ),
             (
@@ -146,7 +147,7 @@ enum GitComplaint {
         let last = lines.last { $0.hasPrefix("fatal: ") } ?? lines.last { $0.hasPrefix("error: ") }
         let unsafe = lines.first { $0.contains("error: object ") }
         let said = location.withoutSecrets(
-            in: unsafe ?? other(in: lines) ?? last ?? lines.last ?? "git ended with \(termination)")
+            in: unsafe ?? other(in: lines) ?? last ?? lines.last ?? "git \(termination.predicate)")
         if termination == .signaled(SIGXFSZ) {
             return "\(location) is larger than what crd fetches, 512MiB"
         }

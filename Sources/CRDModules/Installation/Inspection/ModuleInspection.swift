@@ -87,7 +87,7 @@ private struct Examiner {
     mutating func complainOfItself() {
         complain(
             ModuleOnDisk.manifestName.string,
-            "'requires' names the module itself, which is no support module; leave it out")
+            "'requires' names the module itself, which is not a support module; leave it out")
     }
 
     mutating func examineFiles() -> [FileTree.Entry] {
@@ -168,7 +168,7 @@ private struct Examiner {
         default:
             complain(
                 "",
-                "is no module: a user module has '\(check)' and '\(response)', a support module "
+                "is not a module: a user module has '\(check)' and '\(response)', a support module "
                     + "an executable called '\(name)'"
                     + [check, response, name.description].map(advice(for:)).joined())
         }

@@ -55,7 +55,7 @@ public struct RepositoryCheck {
                 if !shelf.isEmpty || Self.looksLikeModule(path, entry.string) {
                     complain(
                         path.string,
-                        "is a symbolic link, which nobody can install from; put the module's directory "
+                        "is a symbolic link, which cannot be installed from; put the module's directory "
                             + "there")
                 }
                 continue

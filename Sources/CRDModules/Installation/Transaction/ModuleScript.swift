@@ -35,8 +35,7 @@ public enum ModuleScript: String, CaseIterable {
         /// Completing "install …".
         var story: String {
             switch ending {
-            case .ended(.exited(let code)): "ended with exit code \(code)"
-            case .ended(let termination): "ended with \(termination)"
+            case .ended(let termination): termination.predicate
             case .timedOut(let timeout):
                 "took longer than \(TimeSpan(timeout)) and was ended; for more, set 'timeout' in "
                     + "[install] of its module.toml, or 'timeout' in crd.conf"

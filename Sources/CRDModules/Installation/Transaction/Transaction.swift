@@ -141,7 +141,7 @@ struct Transaction {
         guard status?.kind == .directory, status?.inode == record.inode else {
             throw InstallationFailure(
                 "'install' of \(record.name) has moved or replaced the module's own directory, "
-                    + "\(place), which crd does not put in force; see where it is")
+                    + "\(place), which crd does not activate; see where it is")
         }
     }
 
@@ -212,7 +212,7 @@ struct Transaction {
             guard Self.isThere(place) else {
                 isLost = true
                 failure = InstallationFailure(
-                    "\(record.name) was ready to be put in force, and is not")
+                    "\(record.name) was ready to be activated, and is not")
                 warnings.append(
                     "the new files of \(record.name) have gone from \(place), removed by somebody")
                 return
@@ -295,7 +295,7 @@ struct Transaction {
         guard let outcome = run(.install, in: target, manifest, undoing, "restore"), !outcome.isGood
         else { return }
         warnings.append(
-            "'install' of the version of \(record.name) that stays in force was run once more, and "
+            "'install' of the version of \(record.name) that stays active was run again, and "
                 + "\(outcome.story): see whether the module works")
     }
 
