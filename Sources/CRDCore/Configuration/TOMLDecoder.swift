@@ -11,8 +11,8 @@ struct TOMLDecoder {
     private let start: SourcePosition
     private var known: [String] = []
     private var complaints: TOMLComplaints
-    /// Missing keys. An unknown key may explain one, so complaints are made when all keys were
-    /// read.
+    /// Complaints about missing keys. An unknown key may explain one, which is known only when all
+    /// keys were read.
     private var lacks: [(message: String, position: SourcePosition)] = []
 
     init(_ root: TOMLTable, file: String) {

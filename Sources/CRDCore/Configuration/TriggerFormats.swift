@@ -215,6 +215,8 @@ extension TOMLValue {
 }
 
 extension TOMLFormat where Value == JournalTrigger.Key {
+    /// Accepts the name of a field, or that of a group of the pattern.
+    ///
     /// - Parameter captures: the names of the pattern's groups.
     static func journalKey(_ captures: [String]) -> TOMLFormat {
         let groups = captures.isEmpty ? "" : " (\(captures.joined(separator: ", ")))"

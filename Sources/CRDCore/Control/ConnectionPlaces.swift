@@ -3,14 +3,14 @@
 /// Shares the connections of a socket between users (G15): one user cannot take all of them, and
 /// all other users together leave some to root.
 public struct ConnectionPlaces: Sendable {
-    /// For everybody together.
+    /// The limit for all users together.
     public static let total = 64
-    /// For all users but root together.
+    /// The limit for all users except root together.
     public static let othersMax = 48
-    /// For one user who is not root.
+    /// The limit for one user who is not root.
     public static let perUserMax = 16
 
-    /// Why a connection gets no place.
+    /// Why a connection is refused.
     public enum Refusal: Hashable, Sendable {
         case full
         case othersAreFull

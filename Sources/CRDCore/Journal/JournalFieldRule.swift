@@ -4,8 +4,8 @@
 enum JournalFieldRule {
     private static let lengthMax = 64
 
-    /// Fields that systemd and other programs set, and those that only journald can set
-    /// (`trusted`).
+    /// Known fields, for suggestions: those that systemd and other programs set, and (`trusted`)
+    /// those that only journald can set.
     private static let known = [
         "MESSAGE", "MESSAGE_ID", "PRIORITY", "CODE_FILE", "CODE_LINE", "CODE_FUNC", "ERRNO",
         "INVOCATION_ID", "USER_INVOCATION_ID", "SYSLOG_FACILITY", "SYSLOG_IDENTIFIER",

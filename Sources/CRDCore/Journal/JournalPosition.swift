@@ -5,7 +5,8 @@ public struct JournalPosition: Hashable, Codable, Sendable {
     /// The entry's cursor, sd_journal_get_cursor(3); empty where there was no entry yet, so that
     /// only the time is known.
     public var cursor: String
-    /// When journald received the entry, in microseconds since 1970 (sd_journal_get_realtime_usec(3)).
+    /// When journald received the entry, in microseconds since 1970
+    /// (sd_journal_get_realtime_usec(3)).
     public var time: Int64
     /// The boot in which the entry was logged, and the microseconds from its beginning
     /// (sd_journal_get_monotonic_usec(3)). Unlike the wall clock, they are right whatever the clock

@@ -95,6 +95,8 @@ struct JournalProgress: Sendable {
         pending = nil
     }
 
+    /// Ends the run under way.
+    ///
     /// - Parameter isServed: false where the run's entries must be served by another run.
     mutating func endRun(isServed: Bool) {
         if !isServed { pending = running ?? pending }

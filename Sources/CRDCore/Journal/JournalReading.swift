@@ -49,6 +49,8 @@ struct JournalReading: Sendable {
         storeAt = storedAt.map { max(now, $0 + Self.storePeriod) } ?? now
     }
 
+    /// Clears the deadline of the store, once it has come.
+    ///
     /// - Returns: whether it is time to store.
     mutating func passStore(at now: Instant) -> Bool {
         guard let storeAt, storeAt <= now, !isBehind else { return false }

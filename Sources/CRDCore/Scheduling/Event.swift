@@ -2,7 +2,7 @@
 
 /// Everything that can happen to the scheduler.
 public enum Event: Sendable {
-    /// The daemon is armed: check every module once.
+    /// The daemon is armed: the checks at start are due.
     case started
     /// `Scheduler.nextDeadline` has come.
     case elapsed

@@ -5,7 +5,7 @@
 public struct FileChanges: Sendable {
     /// How long a module's files must be unchanged before they are read.
     public static let quiet = Duration.seconds(1)
-    /// Upper bound for files that keep changing.
+    /// Upper bound of that wait, for files that keep changing.
     private static let unrestMax = quiet * 10
     /// How long a module without a manifest must be unchanged before it is accepted without one.
     public static let manifestPatience = Duration.seconds(10)
@@ -168,7 +168,11 @@ public struct FileChanges: Sendable {
         return true
     }
 
-    /// Forgets how modules appeared once they are active or gone; `names` nil: all modules.
+    /// Forgets the arrivals of modules that are active by now, or gone.
+    ///
+    /// - Parameters:
+    ///   - names: the modules that were due; nil: all.
+    ///   - unready: those among them that were put back.
     public mutating func settle(_ names: [ModuleName]?, except unready: [ModuleName]) {
         let unready = Set(unready)
         for name in names ?? Array(arrivals.keys) where !unready.contains(name) {

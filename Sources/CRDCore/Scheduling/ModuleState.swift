@@ -27,7 +27,7 @@ struct ModuleState {
     /// Why a run is due for another reason than triggers.
     var wanted: Cause?
     var nextInterval: Instant?
-    /// When the first trigger since the last run came, which begins settling, and the latest one.
+    /// When settling began with its first trigger, and when the latest trigger came.
     var firstTrigger: Instant?
     var lastTrigger: Instant?
     /// Before this time, triggers alone do not start a run.
@@ -41,6 +41,7 @@ struct ModuleState {
     var failures = 0
     /// How often in a row an executable was still being written.
     private var waits = 0
+    /// When to try again to start a run that could not be started, and its cause.
     var retryAt: Instant?
     var retryCause = Cause.interval
     var health = Health.well
@@ -233,7 +234,7 @@ struct ModuleState {
         nextInterval = Self.next(after: due, every: interval, at: now)
     }
 
-    /// Returns the first period's end after `now`; missed periods are not made up.
+    /// Returns the first deadline after `now`; missed periods are not made up.
     private static func next(
         after due: Instant, every period: Duration, at now: Instant
     ) -> Instant {
@@ -257,13 +258,17 @@ struct ModuleState {
         min(policy.interval ?? Scheduler.pollPeriod, Scheduler.pollPeriod)
     }
 
-    /// - Returns: the new fault; nil where this cause was known to be deaf.
+    /// Records that triggers of this cause cannot be watched.
+    ///
+    /// - Returns: the new fault; nil where the module was already deaf to this cause.
     mutating func deafen(_ cause: Cause, _ reason: String, at now: Instant) -> Deafness? {
         if !isDeaf { rearmAt = now + rearmPeriod }
         guard faults.updateValue(reason, forKey: cause) == nil else { return nil }
         return Deafness(reason: reason, isPolled: policy.interval != nil)
     }
 
+    /// Records that triggers of this cause are watched again.
+    ///
     /// - Returns: whether the module was deaf to this cause until now.
     mutating func hearAgain(_ cause: Cause, at now: Instant) -> Bool {
         guard faults.removeValue(forKey: cause) != nil else { return false }
@@ -274,7 +279,9 @@ struct ModuleState {
         return true
     }
 
-    /// - Returns: whether it is time to try again to watch.
+    /// Moves the time of the next attempt to watch, once it has come.
+    ///
+    /// - Returns: whether it is time to try again.
     mutating func passRearm(at now: Instant) -> Bool {
         guard let due = rearmAt, due <= now else { return false }
         rearmAt = Self.next(after: due, every: rearmPeriod, at: now)

@@ -613,7 +613,8 @@ public struct Scheduler: Sendable {
 
     // MARK: The end
 
-    /// Stops: ends checks at once, since no response may follow them, and gives responses `grace`.
+    /// Begins the stop: ends checks at once, since no response may follow them, and gives responses
+    /// `grace`.
     private mutating func stop(at now: Instant, _ commands: inout [Command]) {
         let isRepeated = ending != .none
         if !isRepeated { ending = .asked }

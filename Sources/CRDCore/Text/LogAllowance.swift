@@ -17,7 +17,7 @@ public struct LogAllowance: Sendable {
     public enum Verdict: Hashable, Sendable {
         /// The line passes; `missing` lines before it were dropped and not reported yet.
         case pass(missing: Int)
-        /// The line is dropped; `isFirst` says whether the line before it passed.
+        /// The line is dropped; `isFirst` is true for the first one since a line passed.
         case drop(isFirst: Bool)
     }
 

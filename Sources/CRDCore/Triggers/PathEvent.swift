@@ -17,6 +17,8 @@ public struct PathEvent: Hashable, Sendable {
         self.isDirectory = isDirectory
     }
 
+    /// Returns the event in the form that is passed to the module.
+    ///
     /// - Parameter time: RFC 3339, in UTC.
     public func triggerEvent(at time: String) -> TriggerEvent {
         var object = JSONObject()

@@ -16,6 +16,8 @@ public struct SignalEvent: Hashable, Sendable {
         self.value = value
     }
 
+    /// Returns the event in the form that is passed to the module.
+    ///
     /// - Parameter time: RFC 3339, in UTC.
     public func triggerEvent(at time: String) -> TriggerEvent {
         let name = signal.description
