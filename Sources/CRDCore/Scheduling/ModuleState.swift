@@ -288,7 +288,7 @@ struct ModuleState {
         return true
     }
 
-    // MARK: A run
+    // MARK: Runs
 
     /// Takes the cause and the events of the run that starts now.
     mutating func take() -> (Cause, PendingEvents) {

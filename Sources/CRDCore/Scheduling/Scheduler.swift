@@ -101,7 +101,7 @@ public struct Scheduler: Sendable {
         return commands
     }
 
-    // MARK: What makes a run due
+    // MARK: Reasons for a run
 
     private mutating func checkAll(at now: Instant) {
         for module in startOrder where modules[module.index].policy.isCheckedAtStart {
@@ -611,7 +611,7 @@ public struct Scheduler: Sendable {
         return timeout
     }
 
-    // MARK: The end
+    // MARK: Stopping
 
     /// Begins the stop: ends checks at once, since no response may follow them, and gives responses
     /// `grace`.
