@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A size as it is written in a file: `1MiB`, `20K`, `1.5GB`.
+/// A size as written in a file: `1MiB`, `20K`, `1.5GB`.
 public struct ByteSize: Hashable, Sendable, CustomStringConvertible {
     public var bytes: Int
 
@@ -8,15 +8,16 @@ public struct ByteSize: Hashable, Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    /// `K`, `M`, `G` and `T` count in 1024, as in systemd; `KB` and the like in 1000.
+    /// Parses a size. `K`, `M`, `G` and `T` are powers of 1024, as in systemd; `KB` and the like of
+    /// 1000.
     init(parsing text: String) throws(QuantityScanner.Malformed) {
         var scanner = QuantityScanner(text)
         bytes = Int(try scanner.next(size: Self.bytes(in:)))
-        // Unlike spans, sizes are not added up.
+        // Unlike time spans, sizes have only one part.
         guard scanner.isAtEnd else { throw .noNumber }
     }
 
-    /// In the largest binary unit that leaves a whole number.
+    /// The size in the largest binary unit that leaves a whole number.
     public var description: String {
         let units = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
         for (name, size) in units where bytes != 0 && bytes.isMultiple(of: size) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What `crd.conf` says, or the default where it says nothing.
+/// The settings of `crd.conf`, or their defaults where it sets none.
 public struct Configuration: Equatable, Sendable {
-    /// How often every module is checked, triggers or not.
+    /// How often every module is checked, with or without triggers.
     public var interval: Duration = .seconds(30)
     public var modules = "/opt/CRD/modules"
     public var support = "/opt/CRD/support"
@@ -11,27 +11,28 @@ public struct Configuration: Equatable, Sendable {
     public var runtime = "/run/crd"
     /// How many runs may be under way at once. Nil: as many as there are processors, at least 4.
     public var slots: Int?
-    /// The longest a check or a response may take.
+    /// The longest time that a check or a response may take.
     public var timeout: Duration = .seconds(60)
-    /// From SIGTERM to SIGKILL.
+    /// The time from SIGTERM to SIGKILL.
     public var grace: Duration = .seconds(5)
-    /// How many bytes of a check's output are kept for its response. None at all is allowed.
+    /// How many bytes of a check's output are kept for its response. Zero is allowed.
     public var outputMax = 1 << 20
 
     /// How new journal entries are noticed.
     public var journalWake = JournalWake.auto
-    /// How old an entry may be, after a restart, to be looked at still.
+    /// How old an entry may be, after a restart, to be still matched.
     public var catchUp: Duration = .seconds(3_600)
-    /// Whether modules that appear, change or go are noticed without being told.
+    /// Whether new, changed and removed modules are noticed without `crd reload`.
     public var autoReload = true
-    /// What modules are installed from where nobody says.
+    /// The repository that modules are installed from by default.
     public var repository: RepositoryLocation?
-    /// An OpenSSH allowed-signers file (ssh-keygen(1)); where set, only what they signed is installed.
+    /// An OpenSSH allowed-signers file (ssh-keygen(1)). If it is set, only modules signed by its
+    /// keys are installed.
     public var allowedSigners: String?
 
     public init() {}
 
-    /// The configuration with every fault in it; a faulty value leaves the default in place.
+    /// Returns the configuration and all its faults; a faulty value leaves the default in place.
     public static func decode(
         _ root: TOMLTable, file: String
     ) -> (Configuration, [Diagnostic]) {
@@ -56,7 +57,7 @@ public struct Configuration: Equatable, Sendable {
         return (configuration, decoder.finish())
     }
 
-    /// Leaves room below PATH_MAX (4,096 with the NUL) for what the daemon appends.
+    /// Leaves room below PATH_MAX (4,096 with the NUL) for the names that the daemon appends.
     private static let pathMax = 3072
     /// `sun_path` of a Unix socket holds 107 bytes and a NUL (unix(7)).
     private static let runtimeMax = 107 - "/crd.sock".utf8.count

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A complaint about a file somebody wrote: where, what is wrong, and what would be right.
+/// A fault in a file that a person wrote: its position, what is wrong, and what would be right.
 public struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Severity: Hashable, Sendable {
-        /// The file, or the module that it belongs to, is refused.
+        /// The file, or its module, is refused.
         case error
-        /// Nothing is refused, but the file hardly says what its author meant.
+        /// Nothing is refused, but the file hardly means what its author thinks.
         case warning
     }
 
@@ -23,20 +23,20 @@ public struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
         self.message = message
     }
 
-    /// The form editors and compilers agree on: `file:line:column: message`, with `warning: ` before
-    /// the message of a warning.
+    /// The form of editors and compilers: `file:line:column: message`, with `warning: ` before the
+    /// message of a warning.
     public var description: String {
         severity == .warning ? "\(place): warning: \(message)" : lineOfLog
     }
 
-    /// For a log, whose level says how severe it is.
+    /// The form for a log, whose level gives the severity.
     public var lineOfLog: String { "\(place): \(message)" }
 
     private var place: String { "\(file):\(position)" }
 }
 
 extension [Diagnostic] {
-    /// Those that refuse something.
+    /// The diagnostics that refuse something.
     public var errors: [Diagnostic] { filter { $0.severity == .error } }
 
     public var warnings: [Diagnostic] { filter { $0.severity == .warning } }

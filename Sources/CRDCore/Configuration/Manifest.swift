@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What a module's `module.toml` says, or the default where it says nothing.
+/// The settings of a module's `module.toml`, or their defaults where it sets none.
 public struct Manifest: Equatable, Sendable {
     public enum Interval: Equatable, Sendable {
-        /// That of `crd.conf`.
+        /// The interval of `crd.conf`.
         case inherited
         case every(Duration)
-        /// Triggers alone.
+        /// Only triggers cause checks.
         case off
     }
 
     public enum Cooldown: Equatable, Sendable {
-        /// Measured by what the last check took.
+        /// In proportion to the duration of the last check.
         case auto
         case fixed(Duration)
     }
 
-    /// So many responses in that time.
+    /// How many responses may begin within which time.
     public struct Limit: Equatable, Sendable {
         public var count: Int
         public var window: Duration
@@ -27,16 +27,16 @@ public struct Manifest: Equatable, Sendable {
         }
     }
 
-    /// What becomes of processes that a response left behind.
+    /// What happens to processes that a response leaves behind.
     public enum Leftovers: Equatable, Sendable {
         case kill
         case keep
     }
 
     public struct RoleSettings: Equatable, Sendable {
-        /// Nil: that of `crd.conf`.
+        /// Nil: the timeout of `crd.conf`.
         public var timeout: Duration?
-        /// Nil: the daemon's own.
+        /// Nil: the daemon's own user.
         public var user: String?
 
         public init(timeout: Duration? = nil, user: String? = nil) {
@@ -47,10 +47,10 @@ public struct Manifest: Equatable, Sendable {
 
     public var description: String?
     public var interval: Interval = .inherited
-    /// How long no trigger must have come before a triggered run.
+    /// How long triggers must have stopped before a triggered run.
     public var settle: Duration = .zero
     public var cooldown: Cooldown = .auto
-    /// Nil: none.
+    /// Nil: no limit.
     public var limit: Limit? = Limit(count: 30, window: .seconds(60))
     /// The exit codes of the check that mean "the condition holds".
     public var condition: Set<UInt8> = [0]
@@ -58,24 +58,25 @@ public struct Manifest: Equatable, Sendable {
     public var clear: Set<UInt8> = [1]
     public var environment: [String: String] = [:]
     public var leftovers: Leftovers = .kill
-    /// Support modules without which it cannot do its work.
+    /// The support modules that the module cannot work without.
     public var requires: [ModuleName] = []
-    /// The longest that `install` or `rollback` may take. Nil: what is said for all roles, or
+    /// The longest time that `install` or `rollback` may take. Nil: the timeout for all roles, or
     /// else crd.conf's.
     public var installTimeout: Duration?
     public var enabled = true
     public var paths: [PathTrigger] = []
     public var journal: [JournalTrigger] = []
-    /// Each once.
+    /// Without duplicates.
     public var signals: [TriggerSignal] = []
-    /// For every role; what the module says for all of them is folded in already.
+    /// An entry for every role; settings for all roles are included already.
     public var roles: [Role: RoleSettings] = settingsForAll(RoleSettings())
 
     public init() {}
 
-    /// The manifest with every fault and every warning; a faulty value leaves the default in place.
+    /// Returns the manifest and all its faults and warnings; a faulty value leaves the default in
+    /// place.
     ///
-    /// - Parameter compile: finds out what is in a pattern.
+    /// - Parameter compile: compiles a pattern to find its groups.
     public static func decode(
         _ root: TOMLTable, file: String, compile: PatternOutline.Compiler
     ) -> (Manifest, [Diagnostic]) {
@@ -93,7 +94,7 @@ public struct Manifest: Equatable, Sendable {
         decoder.read("requires", .moduleNames, into: &manifest.requires)
         decoder.read("enabled", .boolean, into: &manifest.enabled)
 
-        // First what holds for all roles, then what a role has of its own.
+        // First the settings for all roles, then those of each role.
         var common = RoleSettings()
         common.read(from: &decoder)
         manifest.roles = settingsForAll(common)
@@ -132,8 +133,8 @@ public struct Manifest: Equatable, Sendable {
         return (manifest, decoder.finish())
     }
 
-    /// A code cannot mean both that the condition holds and that it does not. Both go back to their
-    /// defaults then: which of them is wrong cannot be known.
+    /// Complains about an exit code that means both that the condition holds and that it does not.
+    /// Both keys then get their defaults, since it is unknown which of them is wrong.
     private mutating func separateExitCodes(_ decoder: inout TOMLDecoder) {
         let common = condition.intersection(clear).sorted()
         let (conditionAt, clearAt) = (
@@ -159,7 +160,7 @@ public struct Manifest: Equatable, Sendable {
 }
 
 extension PathTrigger {
-    /// Nil where it cannot be known what to watch.
+    /// Nil where the path to watch is missing or wrong.
     fileprivate init?(from decoder: inout TOMLDecoder) {
         let path = decoder.require("path", .absolutePath(lengthMax: Self.pathMax))
         self.init(path: path ?? "")
@@ -175,7 +176,7 @@ extension PathTrigger {
 }
 
 extension JournalTrigger {
-    /// Nil where it cannot be known what to look out for.
+    /// Nil where the trigger has any fault, so that it is unknown what to match.
     fileprivate init?(from decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler) {
         self.init()
         let faults = decoder.faultCount
@@ -209,7 +210,7 @@ extension JournalTrigger {
             + "where \\b is the edge of a word"
     }
 
-    /// A key that stands for a match.
+    /// Reads a key that is short for a match of a field.
     private mutating func readMatch(
         _ key: String, _ format: TOMLFormat<[String]>, of field: String,
         _ decoder: inout TOMLDecoder
@@ -219,7 +220,7 @@ extension JournalTrigger {
         if let values { match.append(Match(field: field, values: values)) }
     }
 
-    /// The names of the pattern's groups.
+    /// Returns the names of the pattern's groups.
     private func readCaptures(
         _ decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler
     ) -> [String] {
@@ -263,7 +264,7 @@ extension JournalTrigger {
         }
     }
 
-    /// So many entries are remembered for each key.
+    /// The limit of entries that are remembered for each key.
     private static let countMax = 1_000
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// What the keys of a manifest accept beyond what any file may hold.
+// The formats of a manifest's keys, where they are not common to all files.
 
 extension TOMLFormat where Value == Manifest.Interval {
     static let interval = TOMLFormat<Duration>.span(.shortest ... .longest)
@@ -48,7 +48,7 @@ extension TOMLFormat where Value == Manifest.Limit? {
 }
 
 extension TOMLFormat where Value == Set<UInt8> {
-    /// As many as there are, which may be none.
+    /// A list of distinct exit codes, which may be empty.
     static let exitCodes = TOMLFormat<[UInt8]>.list(
         "a list of exit codes from 0 to 255, such as [0, 3]"
     ) { item, complaints in
@@ -61,7 +61,7 @@ extension TOMLFormat where Value == Set<UInt8> {
 }
 
 extension TOMLFormat where Value == [String: String] {
-    /// Linux refuses to execute anything with a longer variable, its name, `=` and NUL included
+    /// Linux refuses to execute a program with a longer variable, counting its name, `=` and NUL
     /// (MAX_ARG_STRLEN, execve(2)).
     private static let variableMax = 128 << 10
 
@@ -127,7 +127,7 @@ extension TOMLFormat where Value == [ModuleName] {
 }
 
 extension TOMLFormat where Value == RepositoryLocation {
-    /// A path must be whole: nobody knows where crd is called.
+    /// A path must be absolute, because the directory in which crd is called is not known.
     static let repository = TOMLFormat(
         expected: "a git URL, an absolute path, or GitHub's owner/name"
     ) { value, complaints in

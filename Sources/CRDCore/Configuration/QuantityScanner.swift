@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Takes apart quantities such as `1.5h` and `20 MiB`: a decimal number, blanks, a unit.
+/// Parses quantities such as `1.5h` and `20 MiB`: a decimal number, blanks, a unit.
 struct QuantityScanner {
     enum Malformed: Error, Equatable {
-        /// No number where one was due.
+        /// There is no number where one must be.
         case noNumber
         case negative
         case unknownUnit(String)
         case tooLarge
         case empty
 
-        /// Follows the quoted text in a complaint.
+        /// The end of a complaint, after the quoted text.
         var reason: String {
             switch self {
             case .noNumber: "is not a number followed by a unit"
@@ -31,8 +31,9 @@ struct QuantityScanner {
 
     var isAtEnd: Bool { rest.isEmpty }
 
-    /// The next number times its unit, rounded down. `size(of:)` is asked for the unit's size; the
-    /// unit is empty where none is written.
+    /// Returns the next number times its unit, rounded down.
+    ///
+    /// - Parameter size: returns the size of a unit; the unit is empty where none is written.
     mutating func next(size: (String) -> Int64?) throws(Malformed) -> Int64 {
         if rest.isEmpty { throw .empty }
         if rest.first == "-" { throw .negative }
@@ -56,8 +57,8 @@ struct QuantityScanner {
         return total
     }
 
-    /// What the digits after the point are of `size`. Those beyond the eighteenth, with which ten to
-    /// their number would no longer fit, make no difference to it.
+    /// Returns the fraction of `size` that the digits after the point make. Digits beyond the
+    /// eighteenth are ignored: they make no difference, and the power of ten would not fit.
     private static func share(_ digits: [Int64], of size: Int64) -> Int64 {
         var (numerator, denominator): (Int64, Int64) = (0, 1)
         for digit in digits.prefix(18) {
@@ -89,8 +90,8 @@ struct QuantityScanner {
         return found.map { Int64($0.value - 48) }
     }
 
-    /// Everything up to the next number, so that a complaint can show the whole of what was meant
-    /// as a unit.
+    /// Consumes everything up to the next number, so that a complaint can show the whole text that
+    /// was meant as a unit.
     private mutating func unit() -> String {
         let found = rest.prefix {
             !(" \t-.".unicodeScalars.contains($0) || ("0"..."9").contains($0))

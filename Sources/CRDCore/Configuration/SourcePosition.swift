@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Where something stands in a file. Both count from 1, columns in code points.
+/// A position in a file. Line and column count from 1, columns in code points.
 public struct SourcePosition: Hashable, Comparable, Sendable, CustomStringConvertible {
     public var line: Int
     public var column: Int

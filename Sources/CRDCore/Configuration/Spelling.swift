@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Finds what was probably meant.
+/// Finds the word that was probably meant.
 enum Spelling {
-    /// The nearest of `candidates`, if it is near enough that suggesting it helps: about one slip in
-    /// three letters. The first of several equally near ones.
+    /// Returns the first of the nearest `candidates`, if it is near enough to be a useful
+    /// suggestion: about one slip in three letters.
     static func nearest(to word: String, among candidates: [String]) -> String? {
         let letters = Array(word.lowercased().utf8)
         var best: (candidate: String, distance: Int)?
         for candidate in candidates {
             let other = Array(candidate.utf8)
             let limit = min(3, max(1, max(letters.count, other.count) / 3))
-            // Also keeps a key of a megabyte from being measured.
+            // Also avoids measuring a key of a megabyte.
             guard abs(letters.count - other.count) <= limit else { continue }
             let distance = distance(from: letters, to: other)
             if distance <= limit && distance < best?.distance ?? .max {
@@ -20,8 +20,8 @@ enum Spelling {
         return best?.candidate
     }
 
-    /// Insertions, deletions, replacements and swaps of neighbours that turn one into the other
-    /// (Damerau and Levenshtein, no letter touched twice).
+    /// Returns how many insertions, deletions, replacements and swaps of neighbours turn one word
+    /// into the other (Damerau-Levenshtein distance, with no letter touched twice).
     static func distance(from left: [UInt8], to right: [UInt8]) -> Int {
         var beforeLast = [Int](repeating: 0, count: right.count + 1)
         var last = Array(0...right.count)

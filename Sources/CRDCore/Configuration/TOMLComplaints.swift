@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What was found wrong in one file, and the wording all complaints share.
+/// The faults found in one file, and the wording that all complaints share.
 struct TOMLComplaints {
     let file: String
-    /// The dotted path of the key being read, and what it accepts.
+    /// The dotted path of the key being read, and the values that it accepts.
     var key = ""
     var expected: () -> String = { "" }
-    /// Each with the place among the others at which it is shown.
+    /// Each with the position by which it is sorted.
     private var found: [(place: SourcePosition, isConsequence: Bool, diagnostic: Diagnostic)] = []
 
     init(file: String) {
         self.file = file
     }
 
-    /// In the order of the source, but what explains a complaint before that.
+    /// All complaints in the order of the source, but a consequence follows its cause.
     var diagnostics: [Diagnostic] {
         found.sorted {
             ($0.place, $0.isConsequence ? 1 : 0, $0.diagnostic.message)
@@ -23,7 +23,9 @@ struct TOMLComplaints {
 
     var errorCount: Int { found.count { $0.diagnostic.severity == .error } }
 
-    /// - Parameter cause: where something stands that explains this complaint.
+    /// Adds an error.
+    ///
+    /// - Parameter cause: the position of a fault that explains this one.
     mutating func add(
         _ message: String, at position: SourcePosition, explainedAt cause: SourcePosition? = nil
     ) {
@@ -32,27 +34,27 @@ struct TOMLComplaints {
         found.append((place, cause != nil, diagnostic))
     }
 
-    /// The value is accepted, but hardly means what its author thinks.
+    /// Adds a warning about an accepted value that hardly means what its author thinks.
     mutating func warn(_ message: String, at position: SourcePosition) {
         let warning = Diagnostic(.warning, file: file, position: position, message: message)
         found.append((position, false, warning))
     }
 
-    /// The value is of another kind than the key takes.
+    /// Refuses a value of a kind that the key does not accept.
     mutating func refuse(_ value: TOMLValue) {
         add(
             "\(QuotedText.single(key)) must be \(expected()), not \(value.kind)", at: value.position
         )
     }
 
-    /// The value is of the right kind, but `reason`.
+    /// Refuses a value of the right kind; `reason` follows the value in the message.
     mutating func refuse(_ value: TOMLValue, because reason: String) {
         add(
             "\(QuotedText.single(key)): \(shown(value)) \(reason); it must be \(expected())",
             at: value.position)
     }
 
-    /// The value is a word, but none of those `known`.
+    /// Refuses a value that is not one of the words `known`.
     mutating func refuse(_ value: TOMLValue, known: [String]) {
         let nearest: String? =
             if case .string(let word) = value.content {

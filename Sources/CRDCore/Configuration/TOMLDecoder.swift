@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Reads the keys of a table one by one, and at the end complains about those nobody asked for.
+/// Reads the keys of a table one by one, and finally complains about unknown keys.
 ///
-/// Nothing is given up at the first fault: whoever mends a file wants to see all of them.
+/// It does not stop at the first fault: the author wants to see all of them.
 struct TOMLDecoder {
     private let table: TOMLTable
-    /// Of the table, with a dot at its end; empty for the root.
+    /// The dotted path of the table with a trailing dot; empty for the root.
     private let path: String
-    /// Where the table begins.
+    /// The position at which the table begins.
     private let start: SourcePosition
     private var known: [String] = []
     private var complaints: TOMLComplaints
-    /// What the table needs and has not. A key that nobody knows may explain it, which is known only
-    /// when all have been read.
+    /// Complaints about missing keys. An unknown key may explain one, which is known only when all
+    /// keys were read.
     private var lacks: [(message: String, position: SourcePosition)] = []
 
     init(_ root: TOMLTable, file: String) {
@@ -28,7 +28,7 @@ struct TOMLDecoder {
         self.complaints = complaints
     }
 
-    /// Leaves `target` as it is where the key is missing or its value wrong.
+    /// Reads a key; leaves `target` as it is if the key is missing or its value is wrong.
     mutating func read<Value>(
         _ key: String, _ format: TOMLFormat<Value>, into target: inout Value
     ) {
@@ -41,7 +41,7 @@ struct TOMLDecoder {
         if let value = read(key, format) { target = value }
     }
 
-    /// A key that must be there.
+    /// Reads a required key; nil if it is missing or its value is wrong.
     mutating func require<Value>(_ key: String, _ format: TOMLFormat<Value>) -> Value? {
         if table[key] == nil {
             complainOfLack(
@@ -50,7 +50,7 @@ struct TOMLDecoder {
         return read(key, format)
     }
 
-    /// A table in this one.
+    /// Reads a table inside this one.
     mutating func readTable(_ key: String, _ body: (inout TOMLDecoder) -> Void) {
         known.append(key)
         guard let value = table[key]?.value else { return }
@@ -60,7 +60,8 @@ struct TOMLDecoder {
         read(inner, of: key, at: value.position, body)
     }
 
-    /// Any number of tables, each begun by the key in double brackets; `body` is called for each.
+    /// Reads any number of tables that begin with the key in double brackets; calls `body` for
+    /// each.
     mutating func readTables(_ key: String, _ body: (inout TOMLDecoder) -> Void) {
         known.append(key)
         guard let value = table[key]?.value else { return }
@@ -93,34 +94,34 @@ struct TOMLDecoder {
         complaints.refuse(value)
     }
 
-    /// For what concerns several keys: where the value of `key` stands, if it is there.
+    /// Returns the position of the value of `key`, if it exists, for complaints about several keys.
     func position(of key: String) -> SourcePosition? { table[key]?.value.position }
 
     mutating func complain(_ message: String, at position: SourcePosition) {
         complaints.add(message, at: position)
     }
 
-    /// About the table as a whole.
+    /// Complains about the table as a whole.
     mutating func complain(_ message: String) {
         complaints.add(message, at: start)
     }
 
-    /// For what is accepted, but hardly means what its author thinks.
+    /// Warns about an accepted value that hardly means what its author thinks.
     mutating func warn(_ message: String, at position: SourcePosition) {
         complaints.warn(message, at: position)
     }
 
-    /// About something that is missing in the table.
+    /// Complains that something is missing in the table.
     ///
-    /// - Parameter position: nil where it concerns the table as a whole.
+    /// - Parameter position: nil if the complaint concerns the table as a whole.
     mutating func complainOfLack(_ message: String, at position: SourcePosition? = nil) {
         lacks.append((message, position ?? start))
     }
 
-    /// How many errors have been found until now.
+    /// How many errors have been found so far.
     var faultCount: Int { complaints.errorCount + lacks.count }
 
-    /// Every complaint, warnings included, in the order of the source. To be called when all keys
+    /// Returns all complaints, warnings included, in the order of the source. Call it when all keys
     /// were read.
     consuming func finish() -> [Diagnostic] {
         complainAboutKeys()

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What a key accepts.
+/// The values that a key accepts.
 struct TOMLFormat<Value: Sendable>: Sendable {
-    /// The same for people, completing "it must be …".
-    /// Made only when there is something to complain about.
+    /// Describes the accepted values, to follow "it must be". Built only for a complaint.
     let expected: @Sendable () -> String
-    /// Nil if the value is not accepted; the complaints then say why.
+    /// Returns nil if the value is not accepted; a complaint then says why.
     let read: @Sendable (TOMLValue, inout TOMLComplaints) -> Value?
 
     init(
@@ -20,14 +19,14 @@ struct TOMLFormat<Value: Sendable>: Sendable {
         TOMLFormat<Other>(expected: expected()) { read($0, &$1).map(transform) }
     }
 
-    /// The same, or a word of its own meaning.
+    /// Returns a format that also accepts a word, with a meaning of its own.
     func or(_ word: String, _ meaning: Value) -> TOMLFormat {
         TOMLFormat(expected: "\"\(word)\" or \(expected())") { value, complaints in
             value.content == .string(word) ? meaning : read(value, &complaints)
         }
     }
 
-    /// One of a few words.
+    /// Accepts one of a few words.
     static func word(_ meanings: KeyValuePairs<String, Value>) -> TOMLFormat {
         TOMLFormat(expected: meanings.map { "\"\($0.key)\"" }.joined(separator: " or ")) {
             value, complaints in
@@ -43,8 +42,7 @@ struct TOMLFormat<Value: Sendable>: Sendable {
 }
 
 extension TOMLFormat {
-    /// A list. Each item that is not accepted gets a complaint of its own, and then there is no
-    /// list.
+    /// Accepts a list. Each refused item gets a complaint of its own, and refuses the whole list.
     static func list<Item: Sendable>(
         _ expected: String, item: @escaping @Sendable (TOMLValue, inout TOMLComplaints) -> Item?
     ) -> TOMLFormat where Value == [Item] {
@@ -58,7 +56,7 @@ extension TOMLFormat {
         }
     }
 
-    /// The same, with something in it.
+    /// Returns a format that refuses an empty list.
     func nonEmpty() -> TOMLFormat where Value: Collection {
         TOMLFormat(expected: expected()) { value, complaints in
             guard let list = read(value, &complaints) else { return nil }
@@ -93,7 +91,7 @@ extension TOMLFormat where Value == Int {
         }
     }
 
-    /// A number of bytes: plain, or a string with a unit.
+    /// Accepts a number of bytes: a plain number, or a string with a unit.
     static func size(upTo max: ByteSize) -> TOMLFormat {
         TOMLFormat(expected: "a size up to \(max), such as \"1MiB\"") { value, complaints in
             let quantity = complaints.quantity(value, plain: { Int($0) }) {
@@ -108,7 +106,7 @@ extension TOMLFormat where Value == Int {
 }
 
 extension TOMLFormat where Value == Duration {
-    /// A span of time: whole seconds, or a string with units.
+    /// Accepts a time span: whole seconds, or a string with units.
     static func span(_ range: ClosedRange<Duration>) -> TOMLFormat {
         TOMLFormat(
             expected: "a time span from \(TimeSpan(range.lowerBound)) to "
@@ -128,7 +126,7 @@ extension TOMLFormat where Value == Duration {
 }
 
 extension TOMLFormat where Value == String {
-    /// Text of which `objection` may have something to say.
+    /// Accepts text to which `objection` returns nil.
     static func text(
         _ expected: String, objection: @escaping @Sendable (String) -> String?
     ) -> TOMLFormat {
@@ -143,13 +141,13 @@ extension TOMLFormat where Value == String {
         }
     }
 
-    /// For what is shown in lists and logs.
+    /// Accepts text for lists and logs.
     static let line = text("one line of text without control characters") { text in
         text.unicodeScalars.contains { $0.properties.generalCategory == .control }
             ? "has control characters" : nil
     }
 
-    /// The name of a user, or a number as text; whether there is such a user is not known here.
+    /// Accepts a user's name or number as text, without checking whether the user exists.
     static let user = text("a user's name in quotes, such as \"nobody\"") { text in
         if text.isEmpty { return "is empty" }
         let isPlain = text.utf8.allSatisfy {
@@ -159,7 +157,8 @@ extension TOMLFormat where Value == String {
         return text.utf8.count > 256 ? "is too long" : nil
     }
 
-    /// Returned without empty components and `.`, so that names can be appended and paths compared.
+    /// Accepts an absolute path, and removes empty components and `.` from it, so that names can be
+    /// appended and paths compared.
     static func absolutePath(lengthMax: Int) -> TOMLFormat {
         text("an absolute path of at most \(lengthMax) bytes") { text in
             if text.utf8.first != UInt8(ascii: "/") { return "is not absolute" }
@@ -177,14 +176,14 @@ extension TOMLFormat where Value == String {
     /// NAME_MAX of limits.h.
     private static let nameMax = 255
 
-    /// By bytes: to a `Character`, a slash with an accent behind it is none.
+    /// Splits by bytes: as a `Character`, a slash followed by a combining accent is not a slash.
     private static func components(of path: String) -> [Substring] {
         path.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }
     }
 }
 
 extension TOMLComplaints {
-    /// A quantity: a plain number, or text with units. Nil if it is neither, which is said.
+    /// Reads a quantity: a plain number, or text with units. Complains and returns nil for others.
     fileprivate mutating func quantity<Quantity>(
         _ value: TOMLValue, plain: (Int64) -> Quantity,
         parsing: (String) throws(QuantityScanner.Malformed) -> Quantity

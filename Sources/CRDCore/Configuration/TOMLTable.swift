@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A table of a TOML document, its entries in the order of the source.
+/// A table of a TOML document, with its entries in the order of the source.
 public struct TOMLTable: Equatable, Sendable {
     public struct Entry: Equatable, Sendable {
         public var key: String
@@ -16,12 +16,12 @@ public struct TOMLTable: Equatable, Sendable {
 
     public let entries: [Entry]
 
-    /// The entries in any order; the keys differ, as TOML demands.
+    /// Creates a table from entries in any order; their keys differ, as TOML demands.
     public init(_ entries: [Entry] = []) {
         self.entries = entries.sorted { $0.position < $1.position }
     }
 
-    /// Looks through all entries: tables are small, and each key is asked for once.
+    /// Searches all entries: tables are small, and each key is looked up once.
     public subscript(key: String) -> Entry? {
         entries.first { $0.key == key }
     }

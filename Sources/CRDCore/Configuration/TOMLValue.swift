@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A value of a TOML document and where it stands.
+/// A value of a TOML document and its position.
 public struct TOMLValue: Equatable, Sendable {
     public enum Content: Equatable, Sendable {
         case string(String)
         case integer(Int64)
         case float(Double)
         case boolean(Bool)
-        /// A date, a time or both. No key takes one, so which it was is not kept.
+        /// A date, a time or both. No key accepts one, so the kind is not kept.
         case date
         case array([TOMLValue])
         case table(TOMLTable)
@@ -21,7 +21,7 @@ public struct TOMLValue: Equatable, Sendable {
         self.position = position
     }
 
-    /// What the value is, as a complaint says it.
+    /// The kind of the value, as complaints name it.
     var kind: String {
         switch content {
         case .string: "a string"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A span of time as it is written in a file: `30s`, `1h 30min`, `1.5h` (systemd.time(7)).
+/// A time span as written in a file: `30s`, `1h 30min`, `1.5h` (systemd.time(7)).
 public struct TimeSpan: Hashable, Sendable, CustomStringConvertible {
     public var duration: Duration
 
@@ -8,8 +8,8 @@ public struct TimeSpan: Hashable, Sendable, CustomStringConvertible {
         self.duration = duration
     }
 
-    /// A number without a unit is seconds. Months and years are systemd's: a year is 365.25 days, a
-    /// month a twelfth of that.
+    /// Parses a time span. A number without a unit is in seconds. Months and years are systemd's: a
+    /// year is 365.25 days, a month a twelfth of that.
     init(parsing text: String) throws(QuantityScanner.Malformed) {
         var scanner = QuantityScanner(text)
         var total: Int64 = 0
@@ -19,8 +19,8 @@ public struct TimeSpan: Hashable, Sendable, CustomStringConvertible {
         duration = .nanoseconds(total)
     }
 
-    /// The largest units first, each that is not nought: `1min 30s`. What is below a microsecond is
-    /// left out.
+    /// The span by units, largest first, without those that are zero: `1min 30s`. Fractions of a
+    /// microsecond are left out.
     public var description: String {
         var rest = duration.nanoseconds.magnitude / 1000
         if rest == 0 { return "0s" }
@@ -32,7 +32,8 @@ public struct TimeSpan: Hashable, Sendable, CustomStringConvertible {
         return (duration < .zero ? "-" : "") + parts.joined(separator: " ")
     }
 
-    /// The units written. Not the month: hardly anyone means 30.44 days by it.
+    /// The units used for display. The month is not among them: hardly anyone means 30.44 days by
+    /// it.
     private static let written: [(name: String, microseconds: UInt64)] = [
         ("y", 31_557_600_000_000), ("w", 604_800_000_000), ("d", 86_400_000_000),
         ("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1000), ("us", 1),

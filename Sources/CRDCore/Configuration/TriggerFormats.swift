@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// What the keys of a manifest's triggers accept.
+// The formats of the keys of a manifest's triggers.
 
 extension TOMLFormat where Value == PathEvents {
     static let pathEvents = TOMLFormat<[PathEvents]>.list(
@@ -101,7 +101,7 @@ extension TOMLFormat where Value == [JournalTrigger.Match] {
         return matches.count == table.entries.count && !matches.isEmpty ? matches : nil
     }
 
-    /// One string, or several, each once.
+    /// Returns one string, or several without duplicates.
     private static func strings(
         _ value: TOMLValue, _ complaints: inout TOMLComplaints
     ) -> [String]? {
@@ -169,8 +169,8 @@ extension TOMLFormat where Value == [String] {
         return texts.isEmpty || texts.count < items.count ? nil : texts
     }
 
-    /// The priorities that a range comprises, as the journal has them; one alone stands for what is
-    /// worse, too.
+    /// Accepts a range of priorities and lists them by number. A single priority stands for all
+    /// that are at least as severe.
     static let priorities = TOMLFormat(
         expected: "\"emerg\", \"alert\", \"crit\", \"err\", \"warning\", \"notice\", \"info\", "
             + "\"debug\", a number from 0 to 7, or a range such as \"warning..err\""
@@ -195,7 +195,7 @@ extension TOMLFormat where Value == [String] {
 }
 
 extension String {
-    /// The parts between those separators.
+    /// Returns the parts between the separators.
     fileprivate func components(around separator: String) -> [String] {
         var parts: [String] = []
         var rest = self[...]
@@ -208,13 +208,15 @@ extension String {
 }
 
 extension TOMLValue {
-    /// Those of a list; of anything else itself.
+    /// The items of a list; any other value as the only item.
     fileprivate var items: [TOMLValue] {
         if case .array(let items) = content { items } else { [self] }
     }
 }
 
 extension TOMLFormat where Value == JournalTrigger.Key {
+    /// Accepts the name of a field, or that of a group of the pattern.
+    ///
     /// - Parameter captures: the names of the pattern's groups.
     static func journalKey(_ captures: [String]) -> TOMLFormat {
         let groups = captures.isEmpty ? "" : " (\(captures.joined(separator: ", ")))"
@@ -250,7 +252,7 @@ extension TOMLComplaints {
                 + QuotedText.double(UnitName.instances(of: unit.text)), at: position)
     }
 
-    /// Of values that were accepted, those that no entry has.
+    /// Warns about accepted values that no journal entry can have.
     fileprivate mutating func warn(about value: TOMLValue, of field: String) {
         switch value.content {
         case .string(let text):

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Who gets one of a socket's places (G15): a user who takes all that it can leaves some to others,
-/// and all other users together leave some to root.
+/// Shares the connections of a socket between users (G15): one user cannot take all of them, and
+/// all other users together leave some to root.
 public struct ConnectionPlaces: Sendable {
-    /// For everybody together.
+    /// The limit for all users together.
     public static let total = 64
-    /// For all users but root together.
+    /// The limit for all users except root together.
     public static let othersMax = 48
-    /// For one user who is not root.
+    /// The limit for one user who is not root.
     public static let perUserMax = 16
 
-    /// Why a connection gets no place.
+    /// Why a connection is refused.
     public enum Refusal: Hashable, Sendable {
         case full
         case othersAreFull
@@ -22,12 +22,12 @@ public struct ConnectionPlaces: Sendable {
     private var takenByOthers = 0
     private let roots: Set<UInt32>
 
-    /// - Parameter roots: the user numbers that are treated as root.
+    /// - Parameter roots: the user IDs that are treated as root.
     public init(roots: Set<UInt32>) {
         self.roots = roots
     }
 
-    /// Takes a place for a user, unless there is a reason not to.
+    /// Takes a place for a user; returns the reason if there is none for that user.
     public mutating func take(for user: UInt32) -> Refusal? {
         let count = counts[user, default: 0]
         let isRoot = roots.contains(user)
@@ -40,10 +40,10 @@ public struct ConnectionPlaces: Sendable {
         return nil
     }
 
-    /// Gives back a place that `take` has given.
+    /// Returns a place that `take` has given.
     public mutating func leave(_ user: UInt32) {
         guard let count = counts[user] else { preconditionFailure("user \(user) has no place") }
-        // Users come and go, so an entry must not stay behind.
+        // Users come and go, so their entries must not accumulate.
         counts[user] = count > 1 ? count - 1 : nil
         taken -= 1
         if !roots.contains(user) { takenByOthers -= 1 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Messages that the service manager's socket had no room for: of each kind the newest, in the order
-/// in which they were made, so that they never grow to more than there are kinds.
+/// Messages for which the service manager's socket had no room, oldest first. Only the newest of
+/// each kind is kept, so there are never more than there are kinds.
 public struct PendingNotifications: Sendable {
     public private(set) var messages: [ServiceNotification] = []
 
@@ -12,6 +12,6 @@ public struct PendingNotifications: Sendable {
         messages.append(message)
     }
 
-    /// The oldest was sent.
+    /// Removes the oldest message after it was sent.
     public mutating func removeFirst() { messages.removeFirst() }
 }

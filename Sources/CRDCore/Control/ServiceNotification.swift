@@ -4,14 +4,14 @@
 public enum ServiceNotification: Sendable, Equatable {
     /// The start may take this long.
     case starting(within: Duration)
-    /// Everything is armed, or reloaded; the text is one line for people.
+    /// Everything is armed or reloaded; the text is one line for people.
     case ready(status: String)
     /// A reload begins, at this time of the monotonic clock.
     case reloading(microseconds: Int64)
     case status(String)
-    /// The end may take this long.
+    /// The stop may take this long.
     case stopping(within: Duration)
-    /// The loop turns, for the watchdog.
+    /// The daemon's loop runs, for the watchdog.
     case alive
 
     public var text: String {
@@ -27,7 +27,7 @@ public enum ServiceNotification: Sendable, Equatable {
         }
     }
 
-    /// Whether an earlier message says nothing that this one does not say better.
+    /// Returns whether this message makes an earlier one obsolete.
     func replaces(_ earlier: ServiceNotification) -> Bool {
         switch (earlier, self) {
         case (.starting, .starting), (.ready, .ready), (.reloading, .reloading),

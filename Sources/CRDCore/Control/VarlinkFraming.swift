@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Cuts a stream of bytes into Varlink messages: JSON objects, each followed by a NUL byte.
+/// Splits a stream of bytes into Varlink messages: JSON objects, each followed by a NUL byte.
 public struct VarlinkFraming: Sendable {
-    /// The longest call; a daemon's methods need a name or two.
+    /// The longest call in bytes; the daemon's methods need only a name or two.
     public static let lengthMax = 64 << 10
 
     /// More than `lengthMax` bytes came without a NUL.
@@ -15,7 +15,7 @@ public struct VarlinkFraming: Sendable {
         self.lengthMax = lengthMax
     }
 
-    /// The messages that are complete, without their NUL.
+    /// Returns the complete messages, without their NUL.
     public mutating func feed(_ bytes: some Sequence<UInt8>) throws(TooLong) -> [[UInt8]] {
         var messages: [[UInt8]] = []
         for byte in bytes {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Which of the entries that were written while no daemon ran are looked at still.
+/// Decides which of the entries that were written while no daemon ran are still matched.
 public struct CatchUp: Hashable, Sendable {
-    /// When a former daemon last read the journal, in microseconds since 1970. What was written
-    /// before that may have been seen, and is looked at however old it is.
+    /// When a former daemon last read the journal, in microseconds since 1970. Earlier entries may
+    /// have been read by it, and are matched however old they are.
     public let downSince: Int64
-    /// What was written earlier, in microseconds since 1970, is too old.
+    /// Entries written between `downSince` and this time are skipped; in microseconds since 1970.
     public let oldest: Int64
 
     public init(downSince: Int64, oldest: Int64) {

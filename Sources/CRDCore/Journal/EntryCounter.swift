@@ -2,29 +2,29 @@
 
 import DequeModule
 
-/// Counts the entries of one trigger in a sliding window, apart by key.
+/// Counts the entries of one trigger in a sliding window, separately for each key.
 ///
-/// Time is the entries' own, so that a backlog is counted as it was written and no timer is needed.
-/// Where the clock was set in between, the time since the boot tells.
-/// Bounded whatever comes in: the keys that were counted longest ago are forgotten first.
+/// The times are those of the entries, so a backlog counts as it was written and no timer is
+/// needed. If the clock was set in between, the monotonic time decides. The size is bounded
+/// whatever comes: the keys that were counted longest ago are evicted first.
 struct EntryCounter: Hashable, Codable, Sendable {
     /// An entry that was counted.
     struct Noted: Hashable, Codable, Sendable {
         /// In microseconds since 1970.
         var time: Int64
         var cursor: String
-        /// The boot in which it was logged, and when, in microseconds since that began; nil in what
-        /// was stored before these were.
+        /// The boot in which the entry was logged, and the microseconds from its beginning; nil in
+        /// records stored by versions without these fields.
         var boot: String?
         var monotonic: Int64?
 
-        /// How long before or after another it was logged, in microseconds.
+        /// Returns how far apart in time two entries were logged, in microseconds.
         ///
-        /// Within a boot that is at least what lies between them by the clock that is never set, and
-        /// at most as much longer as the machine has slept, which that clock leaves out. The
-        /// calendar's clock tells where in between, unless it was set.
+        /// Within one boot, the distance is at least the difference by the monotonic clock, which
+        /// is never set. It exceeds that at most by the time that the machine slept, which that
+        /// clock leaves out. Within these bounds the wall clock decides.
         ///
-        /// - Parameter slept: how long the machine has slept at most, in microseconds.
+        /// - Parameter slept: the longest time that the machine may have slept, in microseconds.
         func distance(to other: Noted, slept: Int64) -> Int64 {
             let apart = other.time - time
             guard let boot, !boot.isEmpty, boot == other.boot, let start = monotonic,
@@ -35,21 +35,21 @@ struct EntryCounter: Hashable, Codable, Sendable {
         }
     }
 
-    /// The entries that made the count full.
+    /// The entries that filled the count.
     struct Tally: Hashable, Sendable {
         var key: [UInt8]
         var count: Int
-        /// The latest `shownMax` of them, oldest first.
+        /// The latest `shownMax` entries, oldest first.
         var entries: [Noted]
     }
 
     static let keysMax = 1_024
-    /// Over all keys.
+    /// The limit for all keys together.
     static let entriesMax = 4_096
     static let shownMax = 100
 
     private struct Window: Hashable, Codable, Sendable {
-        /// What is shown of the key, and `EntryKey.digest`.
+        /// The shown part of the key, and `EntryKey.digest`.
         let key: [UInt8]
         let digest: [UInt8]?
         /// Oldest first.
@@ -63,21 +63,23 @@ struct EntryCounter: Hashable, Codable, Sendable {
         func isOf(_ other: EntryKey) -> Bool { key == other.shown && digest == other.digest }
     }
 
-    /// The one that was counted latest last.
+    /// In the order of the last count, the latest one last.
     private var windows: [Window] = []
     private(set) var size = 0
-    /// How many keys were forgotten with what was counted of them, for want of room.
+    /// How many keys were evicted with their counts, for lack of room.
     private(set) var forgotten = 0
 
-    /// - Parameter slept: how long the machine has slept at most in the boot of the entry, in
+    /// Counts an entry.
+    ///
+    /// - Parameter slept: the longest time that the machine may have slept in the entry's boot, in
     ///   microseconds.
-    /// - Returns: the entries, if it was this one that made the count full; the key starts anew.
+    /// - Returns: the entries, if this one filled the count; the key then starts anew. Else nil.
     mutating func count(
         _ entry: Noted, key: EntryKey, for counting: JournalTrigger.Counting, slept: Int64 = 0
     ) -> Tally? {
         var window = take(key) ?? Window(key)
         let span = counting.window.microseconds
-        // Both ways: entries of several machines or boots need not come in order.
+        // In both directions: entries of several machines or boots need not come in order.
         window.entries.removeAll { $0.distance(to: entry, slept: slept) > span }
         window.entries.append(entry)
         guard window.entries.count < counting.count else {
@@ -91,7 +93,7 @@ struct EntryCounter: Hashable, Codable, Sendable {
         return nil
     }
 
-    /// Whether `count` would return the entries.
+    /// Returns whether `count` would return the entries.
     func isCompleted(
         by entry: Noted, key: EntryKey, for counting: JournalTrigger.Counting, slept: Int64 = 0
     ) -> Bool {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What a journal entry is counted by: two values are one key only where they are the same, and
-/// entries without any value are counted together.
+/// The key by which a journal entry is counted. Only equal values make one key, and entries without
+/// a value are counted together.
 ///
-/// Of what is longer than a mebibyte, half of one at each end and the length are compared: whoever
-/// writes logs decides how long a value is, and must not hold the daemon by that (G15).
+/// Of a value longer than 1 MiB, only the first and last 512 KiB and the length are compared: the
+/// writer of a log chooses the length, and must not be able to block the daemon with it (G15).
 public struct EntryKey: Hashable, Sendable {
-    /// So many bytes of a value are kept and shown.
+    /// How many bytes of a value are kept and shown.
     static let shownMax = 256
-    /// So many at each end make the digest of a longer one.
+    /// How many bytes at each end go into the digest of a longer value.
     static let digestedMax = 1 << 19
-    /// Of an entry that has no such field, or in whose text the group took no part.
+    /// The key of an entry without the field, or where the group took no part in the match.
     static let missing = EntryKey(shown: [], digest: [0])
 
     /// The beginning of the value.
     let shown: [UInt8]
-    /// Of the whole value, where that is longer; nil where `shown` is all of it.
+    /// The digest of the whole value, if it is longer than `shown`; else nil.
     let digest: [UInt8]?
 
     public init(_ value: some BidirectionalCollection<UInt8>) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Finds what is well-formed but no entry of the journal can have, and says what to write instead
-/// (systemd.journal-fields(7)).
+/// Finds values that are well-formed, but that no journal entry can have, and suggests what to
+/// write instead (systemd.journal-fields(7)).
 enum JournalAdvice {
-    /// Completes "'key': "value" can match no entry, since …"; nil where an entry can have it.
+    /// Returns why no entry can have the value, as the end of a warning; nil where an entry can.
     static func objection(to value: String, of field: String) -> String? {
         if let suffix = units[field] { return objection(toUnit: value, suffix, of: field) }
         if field == "PRIORITY" { return objection(toPriority: value) }
@@ -25,7 +25,7 @@ enum JournalAdvice {
         "USER_UNIT": ".service", "OBJECT_SYSTEMD_UNIT": ".service", "COREDUMP_UNIT": ".service",
         "_SYSTEMD_SLICE": ".slice", "_SYSTEMD_USER_SLICE": ".slice",
     ]
-    /// Those for which there is a key of its own.
+    /// Fields that the manifest's key `unit` covers.
     private static let systemUnits: Set<String> = [
         "_SYSTEMD_UNIT", "UNIT", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT",
     ]
@@ -93,7 +93,8 @@ enum JournalAdvice {
         "_SYSTEMD_INVOCATION_ID", "_STREAM_ID",
     ]
 
-    /// An ID as the journal has it; nil for what is none, however it is written.
+    /// Returns an ID in the form that the journal uses; nil for a text that is not an ID in any
+    /// form.
     private static func identifier(_ value: String) -> String? {
         let digits = value.lowercased().utf8.filter { $0 != UInt8(ascii: "-") }
         let isHexadecimal = digits.allSatisfy { isDigit($0) || (0x61...0x66).contains($0) }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// An entry as journald receives it (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/).
+/// An entry in the form that journald receives (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/).
 public struct JournalDatagram: Sendable {
     public private(set) var bytes: [UInt8] = []
 
     public init() {}
 
+    /// Appends a field.
+    ///
     /// - Parameters:
-    ///   - name: of capital letters, digits and underscores.
+    ///   - name: capital letters, digits and underscores.
     ///   - value: any bytes.
     public mutating func append(_ name: String, _ value: some Collection<UInt8>) {
         bytes.append(contentsOf: name.utf8)
         if value.contains(UInt8(ascii: "\n")) {
-            // Such a value has its length in front of it, in eight bytes, the lowest first.
+            // Such a value follows its length in eight bytes, little-endian.
             bytes.append(UInt8(ascii: "\n"))
             for shift in stride(from: 0, to: 64, by: 8) {
                 bytes.append(UInt8(truncatingIfNeeded: value.count >> shift))

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// An entry of the journal, as it was read.
+/// An entry of the journal.
 public struct JournalEntry: Hashable, Sendable {
-    /// Its place, from which it would be read again.
+    /// The position to read this entry again from.
     public let position: JournalPosition
     public let fields: JournalFields
-    /// Its address and its fields, as `journalctl --all --output=json` shows them: written once,
-    /// however many modules get it.
+    /// Its address and fields as `journalctl --all --output=json` shows them. They are encoded
+    /// once, however many modules get the entry.
     public let json: [UInt8]
-    /// How long before it was read it was sent to journald; nil where that was in another boot.
+    /// The time from sending the entry to journald until it was read; nil for one of another boot.
     public let age: Duration?
-    /// Whether journald knows the cgroup of whoever logged it, which is not one of ours.
+    /// Whether journald knows the sender's cgroup, and it is not one of the daemon's.
     public let isForeign: Bool
 
     public init(
@@ -30,8 +30,9 @@ public struct JournalEntry: Hashable, Sendable {
         json = object.finish()
     }
 
-    /// The unit it is about: what systemd says of a unit counts as that unit's, and so does what
-    /// root's services say of it, as for `journalctl --unit`. Nobody else is believed.
+    /// The unit that the entry is about, as for `journalctl --unit`. An entry that systemd or a
+    /// service of root logs about a unit counts as that unit's; the same claim by others is
+    /// ignored.
     var unit: ArraySlice<UInt8>? {
         func has(_ name: String, _ value: String) -> Bool {
             fields.first(name)?.elementsEqual(value.utf8) ?? false
@@ -46,6 +47,6 @@ public struct JournalEntry: Hashable, Sendable {
         return fields.first("_SYSTEMD_UNIT")
     }
 
-    /// What systemd-coredump says of a process that dumped core (sd-messages.h).
+    /// The message ID by which systemd-coredump reports a process that dumped core (sd-messages.h).
     public static let coredumpID = "fc2e22bc6ee647b6b90729ab34a250b1"
 }

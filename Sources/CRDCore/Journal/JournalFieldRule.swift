@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The names of a journal entry's fields (systemd.journal-fields(7)).
+/// Checks the names of journal fields (systemd.journal-fields(7)).
 enum JournalFieldRule {
     private static let lengthMax = 64
 
-    /// What only journald itself can set, and what systemd sets: for suggestions.
+    /// Known fields, for suggestions: those that systemd and other programs set, and (`trusted`)
+    /// those that only journald can set.
     private static let known = [
         "MESSAGE", "MESSAGE_ID", "PRIORITY", "CODE_FILE", "CODE_LINE", "CODE_FUNC", "ERRNO",
         "INVOCATION_ID", "USER_INVOCATION_ID", "SYSLOG_FACILITY", "SYSLOG_IDENTIFIER",
@@ -21,7 +22,7 @@ enum JournalFieldRule {
         "_KERNEL_SUBSYSTEM", "_UDEV_SYSNAME", "_UDEV_DEVNODE", "_UDEV_DEVLINK",
     ]
 
-    /// What is wrong with a field's name, completing "'name' …"; nil if nothing is.
+    /// Returns what is wrong with a field's name, to follow the quoted name; nil for a valid name.
     static func objection(to name: String) -> String? {
         let bytes = name.utf8
         guard let first = bytes.first else { return "is empty" }
@@ -38,7 +39,7 @@ enum JournalFieldRule {
                 + "none"
         }
         if bytes.count > lengthMax { return "is longer than the \(lengthMax) bytes of a field" }
-        // Programs make up fields of their own, but none that begins so: journald drops those.
+        // Programs may define fields of their own, but journald drops those that begin with '_'.
         if first == UInt8(ascii: "_"), !trusted.contains(name),
             let nearest = nearest(to: name, among: trusted)
         {
@@ -47,7 +48,7 @@ enum JournalFieldRule {
         return nil
     }
 
-    /// What is doubtful about a field's name that may be one, completing "'name' …"; nil if nothing
+    /// Returns what is doubtful about a valid field name, to follow the quoted name; nil if nothing
     /// is.
     static func warning(about name: String) -> String? {
         if trusted.contains("_\(name)"), !known.contains(name) {

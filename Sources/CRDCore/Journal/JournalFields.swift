@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The fields of a journal entry, in one piece of memory: an entry has some thirty of them.
+/// The fields of a journal entry, in one block of memory: an entry has some thirty of them.
 public struct JournalFields: Hashable, Sendable {
-    /// A field is cut there, in bytes of its value.
+    /// A longer value is truncated to this many bytes.
     public static let valueMax = 64 << 10
-    /// How many bytes of large fields are kept. What is small, what journald itself has added and
-    /// the message are kept besides, since modules are told by them whom an entry is from.
+    /// How many bytes of large fields are kept. Small fields, journald's own fields and the message
+    /// are kept in addition, since modules identify the sender by them.
     public static let sizeMax = 512 << 10
     private static let smallMax = 1 << 10
-    /// Of a large field for which there is no room, so much is kept.
+    /// How many bytes are kept of a large field for which there is no room.
     private static let restMax = 256
 
     private struct Place: Hashable {
@@ -20,19 +20,19 @@ public struct JournalFields: Hashable, Sendable {
     private var bytes: [UInt8] = []
     private var largeSize = 0
     private var places: [Place] = []
-    /// The names of the fields that were cut, or left out for want of room.
+    /// The names of the fields whose values were truncated.
     public private(set) var truncated: [String] = []
 
     public init() {
-        // What most entries have, so that nothing is moved.
+        // Enough for most entries, so that nothing is moved.
         bytes.reserveCapacity(2_048)
         places.reserveCapacity(40)
     }
 
-    /// In bytes.
+    /// The size of all names and values, in bytes.
     public var size: Int { bytes.count }
 
-    /// Takes `FIELD=value` as libsystemd gives it (sd_journal_enumerate_data(3)).
+    /// Appends `FIELD=value` as libsystemd returns it (sd_journal_enumerate_data(3)).
     public mutating func append(_ datum: UnsafeRawBufferPointer) {
         guard let nameSize = datum.firstIndex(of: UInt8(ascii: "=")) else { return }
         let valueSize = datum.count - nameSize - 1
@@ -55,7 +55,7 @@ public struct JournalFields: Hashable, Sendable {
         places.append(Place(start: start, nameEnd: start + nameSize, end: bytes.count))
     }
 
-    /// Where to cut text so that no character is cut through, which would make it no text at all.
+    /// Returns where to cut text so that no character is split, since the rest would not be UTF-8.
     private static func wholeCharacters(_ value: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
         var end = limit
         // A character has at most three bytes after its first.
@@ -63,7 +63,7 @@ public struct JournalFields: Hashable, Sendable {
         return value[end] & 0xC0 == 0x80 ? limit : end
     }
 
-    /// The first value of a field.
+    /// Returns the first value of a field.
     public func first(_ name: String) -> ArraySlice<UInt8>? {
         places.first { isNamed($0, name) }.map(value)
     }
@@ -79,7 +79,7 @@ public struct JournalFields: Hashable, Sendable {
     /// Calls `body` for each field with all its values, as `journalctl --all --output=json` groups
     /// them.
     func visit(_ body: (_ name: ArraySlice<UInt8>, _ values: [ArraySlice<UInt8>]) -> Void) {
-        // Not each name with each other: whoever logs may give an entry a thousand fields.
+        // By a dictionary, not by pairs: a sender may give an entry a thousand fields.
         var groups: [(name: ArraySlice<UInt8>, values: [ArraySlice<UInt8>])] = []
         var numbers: [ArraySlice<UInt8>: Int] = [:]
         groups.reserveCapacity(places.count)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// An entry that one of a module's triggers looks out for.
+/// An entry that matches one of a module's triggers.
 public struct JournalMatch: Hashable, Sendable {
-    /// What a named group of the pattern took part with.
+    /// The text that a named group of the pattern matched.
     public struct Capture: Hashable, Sendable {
         public let name: String
         public let value: [UInt8]
@@ -13,17 +13,17 @@ public struct JournalMatch: Hashable, Sendable {
         }
     }
 
-    /// Which of the module's journal triggers.
+    /// The index of the trigger among the module's journal triggers.
     public let trigger: Int
     public let entry: JournalEntry
     public let captures: [Capture]
-    /// The pattern was given up, for it took more than a line may cost. Whether the line has it is
-    /// unknown, so it counts.
+    /// Whether matching was aborted at its limit. Whether the line matches is then unknown, so it
+    /// counts as a match.
     public let isExceeded: Bool
-    /// How long the machine has slept at most in the boot of the entry, in microseconds: time that
-    /// its monotonic clock left out.
+    /// The longest time that the machine may have slept in the entry's boot, in microseconds. The
+    /// monotonic clock leaves that time out.
     public let slept: Int64
-    /// Of the field that the trigger counts by, where the entry has only a part of it.
+    /// The key of the whole field that the trigger counts by, where the entry has it truncated.
     private let wholeKey: EntryKey?
 
     public init(
@@ -38,7 +38,7 @@ public struct JournalMatch: Hashable, Sendable {
         self.isExceeded = isExceeded
     }
 
-    /// What it is counted by.
+    /// Returns the key to count the entry by.
     func key(for key: JournalTrigger.Key?) -> EntryKey {
         switch key {
         case nil: EntryKey([])
@@ -48,7 +48,9 @@ public struct JournalMatch: Hashable, Sendable {
         }
     }
 
-    /// - Parameter tally: what was counted, if the trigger counts.
+    /// Returns the event for the module.
+    ///
+    /// - Parameter tally: the counted entries, if the trigger counts.
     func triggerEvent(_ tally: EntryCounter.Tally?) -> TriggerEvent {
         var object = JSONObject(capacity: entry.json.count + 512)
         object.add("trigger", "journal")

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// How far a module has got with the journal (G8).
+/// How far a module has got in the journal (G8).
 ///
-/// What is stored must lead to the same checks when it is read back: a position, and the counters
-/// as they were there. So while an entry waits for the end of its run, both stay where they were
-/// before it.
+/// A stored record must lead to the same checks when it is read back. It has a position, and the
+/// counters as they were there. So while an entry waits for the end of its run, the record keeps
+/// the position and counters from before that entry.
 struct JournalProgress: Sendable {
-    /// Where to read again from, and what was counted until then.
+    /// A position to read again from, and the counters as they were there.
     private struct Mark {
         var position: JournalPosition
         var counters: [EntryCounter]
     }
 
     private var triggers: [JournalTrigger]
-    /// One a trigger; of one that does not count it stays empty.
+    /// One per trigger; that of a trigger that does not count stays empty.
     private var counters: [EntryCounter]
-    /// Before it the module gets nothing; nil when all that was there at the start has been read.
+    /// Before this position the module gets no entries; nil once the journal was read to its end.
     private var start: JournalPosition?
-    /// Before the oldest entry that no run was started for.
+    /// The mark before the oldest entry that no run was started for.
     private var pending: Mark?
-    /// Before the oldest entry that the run under way was started for.
+    /// The mark before the oldest entry that the run under way was started for.
     private var running: Mark?
 
-    /// - Parameter record: of a former life of the daemon.
+    /// - Parameter record: the progress that an earlier daemon stored.
     init(_ triggers: [JournalTrigger], from record: JournalRecord) {
         self.triggers = triggers
         start = record.position
@@ -31,7 +31,7 @@ struct JournalProgress: Sendable {
         }
     }
 
-    /// Goes on with other triggers. Of one that stays the same, what was counted stays too.
+    /// Replaces the triggers. A trigger that stays the same keeps its counter.
     mutating func change(to new: [JournalTrigger]) {
         let places = new.map { triggers.firstIndex(of: $0) }
         func moved(_ counters: [EntryCounter]) -> [EntryCounter] {
@@ -43,14 +43,16 @@ struct JournalProgress: Sendable {
         triggers = new
     }
 
-    /// Reading goes back, for the sake of another module, to before what has been read.
+    /// Holds the module where it is, since reading goes back for the sake of another module.
     mutating func hold(at read: JournalPosition?) {
         start = latest(read)
     }
 
+    /// Counts a matching entry.
+    ///
     /// - Returns: the event; nil where the count is not full yet.
     mutating func take(_ match: JournalMatch) -> TriggerEvent? {
-        // It gets nothing before.
+        // Entries come only from `start` on, so it has been reached.
         start = nil
         let counting = triggers[match.trigger].counting
         guard let counting else {
@@ -58,13 +60,13 @@ struct JournalProgress: Sendable {
             return match.triggerEvent(nil)
         }
         let position = match.entry.position
-        // Without its boot, a place says nothing of the clock that is never set.
+        // Without a boot ID the monotonic time means nothing.
         let entry = EntryCounter.Noted(
             time: position.time, cursor: position.cursor,
             boot: position.bootID.isEmpty ? nil : position.bootID, monotonic: position.monotonic)
         let key = match.key(for: counting.key)
-        // Before it is counted, and only then: with a second owner every counted entry would copy
-        // all windows.
+        // The mark is set before counting, and only for a full count: with a second owner of the
+        // counters, every counted entry would copy all windows.
         let isFull = counters[match.trigger].isCompleted(
             by: entry, key: key, for: counting, slept: match.slept)
         if isFull { note(match) }
@@ -73,16 +75,17 @@ struct JournalProgress: Sendable {
         return tally.map { match.triggerEvent($0) }
     }
 
-    /// A run is to be started for the entry, unless there is one to be started already.
+    /// Marks the position before the entry, for which a run will start, unless an older one is
+    /// marked.
     private mutating func note(_ match: JournalMatch) {
         guard pending == nil else { return }
         pending = Mark(position: match.entry.position, counters: counters)
     }
 
-    /// How many keys its counters have forgotten for want of room.
+    /// How many keys its counters have evicted for lack of room.
     var forgotten: Int { counters.reduce(0) { $0 + $1.forgotten } }
 
-    /// All that was there at the start has been read.
+    /// Notes that the journal has been read to its end.
     mutating func reachEnd() {
         start = nil
     }
@@ -92,12 +95,16 @@ struct JournalProgress: Sendable {
         pending = nil
     }
 
-    /// - Parameter isServed: false where the run's entries are still to be looked at.
+    /// Ends the run under way.
+    ///
+    /// - Parameter isServed: false where the run's entries must be served by another run.
     mutating func endRun(isServed: Bool) {
         if !isServed { pending = running ?? pending }
         running = nil
     }
 
+    /// Returns the record to store; nil before the first entry.
+    ///
     /// - Parameter read: how far the journal has been read.
     func record(_ read: JournalPosition?) -> JournalRecord? {
         let mark = running ?? pending
@@ -109,7 +116,7 @@ struct JournalProgress: Sendable {
             counters: counted.map { JournalRecord.Count(trigger: $0.0, counter: $0.1) })
     }
 
-    /// Before the module's start is reached, that is its position.
+    /// Returns how far the module has got: its start until reading has passed that.
     private func latest(_ read: JournalPosition?) -> JournalPosition? {
         guard let start, let read else { return start ?? read }
         return start.reachesBack(to: read) ? read : start

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// How far the journal has been read, and when that is to be stored.
+/// How far the journal has been read, and when to store that.
 struct JournalReading: Sendable {
     /// The least time between two stores.
     static let storePeriod = Duration.seconds(1)
 
-    /// How often, at the most, it is stored that entries were read which nobody looks out for: they
+    /// The least time between two stores where no entry matched: without a store, such entries
     /// would only be read again.
     static let idleStorePeriod = Duration.seconds(60)
 
-    /// Nil before anything was read.
+    /// Nil before the first entry.
     private(set) var position: JournalPosition?
-    /// What is too old to be looked at, until all that was there at the start has been read.
+    /// Which of the missed entries are too old, until the journal has been read to its end.
     var catchUp: CatchUp?
     var isCaughtUp = false
-    /// Entries were told and counted that the position does not show yet: what is stored now would
-    /// count them twice.
+    /// Whether matches were counted since `position` last advanced: a record stored now would count
+    /// them twice.
     private var isBehind = false
-    /// When reading began: until then all is stored.
+    /// When reading began; until then everything is stored.
     private var begunAt: Instant?
     private var storedAt: Instant?
     private var storeAt: Instant?
 
-    /// When to store; nil where nothing has changed that matters.
+    /// When to store; nil where nothing that matters has changed.
     var deadline: Instant? { isBehind ? nil : storeAt }
 
-    /// There is something to be caught up with once more, or still.
+    /// Notes that reading goes back, so that there are missed entries once more.
     mutating func goBack(_ catchUp: CatchUp?) {
         if isCaughtUp { self.catchUp = catchUp }
         isCaughtUp = false
@@ -36,7 +36,7 @@ struct JournalReading: Sendable {
         isBehind = false
         let begun = begunAt ?? now
         begunAt = begun
-        // Not by a deadline, which would wake the machine for it.
+        // Without a deadline, which would wake the machine just for this.
         if (storedAt ?? begun) + Self.idleStorePeriod <= now { wantStore(at: now) }
     }
 
@@ -49,6 +49,8 @@ struct JournalReading: Sendable {
         storeAt = storedAt.map { max(now, $0 + Self.storePeriod) } ?? now
     }
 
+    /// Clears the deadline of the store, once it has come.
+    ///
     /// - Returns: whether it is time to store.
     mutating func passStore(at now: Instant) -> Bool {
         guard let storeAt, storeAt <= now, !isBehind else { return false }

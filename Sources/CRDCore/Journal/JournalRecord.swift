@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What is stored of a module's progress with the journal.
+/// The stored progress of a module in the journal.
 public struct JournalRecord: Hashable, Codable, Sendable {
     struct Count: Hashable, Codable, Sendable {
-        /// As it was then: of a trigger that was changed nothing has been counted.
+        /// The trigger as it was then: a trigger that has changed starts without a count.
         let trigger: JournalTrigger
         let counter: EntryCounter
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Finds out that nobody writes to the journal, so that to wait for entries is in vain (G9).
+/// Detects that nobody writes to the journal, so that no entry can come (G9).
 ///
-/// For a moment that is as it should be, as when journald is started again.
+/// A short silence is normal, for example while journald restarts.
 public struct JournalSilence: Sendable {
-    /// How long nobody must have written.
+    /// How long nobody must have written before the journal counts as silent.
     static let grace = Duration.seconds(5)
-    /// The least time between two questions whether somebody writes.
+    /// The least time between two checks whether somebody writes.
     static let period = Duration.seconds(1)
 
     private var askedAt: Instant?
@@ -15,18 +15,18 @@ public struct JournalSilence: Sendable {
 
     public init() {}
 
-    /// Whether to ask now, having looked and found nothing.
+    /// Returns whether to check now, after a look at the journal that found nothing.
     public func isDue(at now: Instant) -> Bool {
         askedAt.map { $0 + Self.period <= now } ?? true
     }
 
-    /// When to ask again though nothing rings; nil where somebody writes.
+    /// When to check again without a notification; nil where somebody writes.
     public var deadline: Instant? {
         guard unwrittenSince != nil else { return nil }
         return askedAt.map { $0 + (isSilent ? Self.grace : Self.period) }
     }
 
-    /// Takes the answer.
+    /// Records the result of a check.
     public mutating func note(isWritten: Bool, at now: Instant) {
         askedAt = now
         guard !isWritten else { return hear() }
@@ -35,7 +35,7 @@ public struct JournalSilence: Sendable {
         isSilent = since + Self.grace <= now
     }
 
-    /// An entry has come.
+    /// Records that an entry has come.
     public mutating func hear() {
         unwrittenSince = nil
         isSilent = false

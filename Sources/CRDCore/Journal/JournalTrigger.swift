@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A `[[trigger.journal]]` of a manifest: which entries of the journal to look out for.
+/// A `[[trigger.journal]]` of a manifest: which journal entries trigger the module.
 public struct JournalTrigger: Hashable, Codable, Sendable {
-    /// A field, and the values of which it must have one.
+    /// A field and its accepted values, one of which an entry must have.
     public struct Match: Hashable, Codable, Sendable {
         public let field: String
         public let values: [String]
@@ -13,14 +13,14 @@ public struct JournalTrigger: Hashable, Codable, Sendable {
         }
     }
 
-    /// What entries are counted apart by.
+    /// The key by which entries are counted separately.
     public enum Key: Hashable, Codable, Sendable {
         case field(String)
         /// A named group of the pattern.
         case capture(String)
     }
 
-    /// So many entries in that time are one event.
+    /// How many entries within which time make one event.
     public struct Counting: Hashable, Codable, Sendable {
         public let count: Int
         public let window: Duration
@@ -33,15 +33,15 @@ public struct JournalTrigger: Hashable, Codable, Sendable {
         }
     }
 
-    /// Each of them must hold.
+    /// An entry must meet all of them.
     public var match: [Match]
-    /// The units of which an entry must be about one, as for `journalctl --unit`; nil: any will do.
+    /// The units that an entry may be about, as for `journalctl --unit`; nil: any.
     public var units: [UnitPattern]?
-    /// What the pattern is matched with.
+    /// The field that the pattern is matched against.
     public var field: String
-    /// As pcre2pattern(3); nil: any text will do.
+    /// The pattern (pcre2pattern(3)); nil: any text matches.
     public var pattern: String?
-    /// Nil: every entry is an event.
+    /// Nil: every entry is one event.
     public var counting: Counting?
 
     public init(

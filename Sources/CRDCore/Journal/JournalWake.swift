@@ -2,16 +2,16 @@
 
 /// How new entries of the journal are noticed: `journal-wake` in crd.conf.
 public enum JournalWake: Hashable, Sendable {
-    /// The doorbell; where it cannot be had, a look every 20 ms.
+    /// The doorbell; where it is not available, polling every 20 ms.
     case auto
-    /// An event of the kernel's when journald goes to sleep: it has written all it received then.
+    /// A kernel event when journald goes to sleep, having written all that it received.
     case doorbell
-    /// journald's own announcement, which comes late on purpose.
+    /// journald's own notification, which it delays on purpose.
     case notify
-    /// A look that often.
+    /// Polling at this interval.
     case every(Duration)
 
-    /// How often to look where the doorbell cannot be had.
+    /// How often to poll where the doorbell is not available.
     public static let fallbackPeriod = Duration.milliseconds(20)
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Finds what means one thing to one version of PCRE2 and another to the next: `{,5}` and spaces in
-/// a quantifier are plain text before 10.43, and a quantifier since (pcre2pattern(3)).
+/// Finds syntax that versions of PCRE2 understand differently: `{,5}` and spaces in a quantifier
+/// are plain text before 10.43, and a quantifier since (pcre2pattern(3)).
 enum PatternAdvice {
-    /// Completes "'key': …"; nil where every version takes the pattern for the same.
+    /// Returns a warning to follow the quoted key; nil where all versions agree on the pattern.
     static func warning(about pattern: String) -> String? {
         var rest = Substring(pattern).utf8
         while let byte = rest.popFirst() {
@@ -24,7 +24,7 @@ enum PatternAdvice {
 
     private static let end = UInt8(ascii: "}")
 
-    /// What is quoted is no quantifier: `\{`, and `\Q` to `\E`.
+    /// Skips quoted text, which is not a quantifier: `\{`, and `\Q` to `\E`.
     private static func skipEscape(_ rest: inout Substring.UTF8View) {
         guard rest.popFirst() == UInt8(ascii: "Q") else { return }
         while let byte = rest.popFirst() {
@@ -41,7 +41,7 @@ enum PatternAdvice {
         }
     }
 
-    /// The inside of a quantifier that only the newer versions know, without its spaces.
+    /// Returns the inside of a quantifier that only newer versions know, without its spaces.
     private static func quantifier(_ rest: Substring.UTF8View) -> String? {
         let inside = rest.prefix { $0 != end }
         guard inside.count < rest.count, inside.count <= 16 else { return nil }

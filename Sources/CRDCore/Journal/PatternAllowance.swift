@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// How much time a pattern may take of everybody's (G15): who writes logs chooses the lines, and with
-/// some patterns each line takes all the time that one may.
+/// Limits the shared time that a pattern may take (G15): the writer of a log chooses the lines, and
+/// with some patterns each line takes as long as the limit for one line allows.
 ///
-/// A pattern that takes too much within a minute is suspended for a minute: its lines count as
-/// matches without a look, so that nothing is missed.
+/// A pattern that takes too much within a minute is suspended for a minute. Meanwhile its lines
+/// count as matches without being matched, so that no match is missed.
 public struct PatternAllowance: Sendable {
     public static let period = Duration.seconds(60)
-    /// So many lines may exceed the limit within `period`.
+    /// How many lines may exceed the limit within `period`.
     public static let exceededMax = 3
-    /// So long all slow lines within `period` may take together.
+    /// The time that all slow lines within `period` may take together.
     public static let slowTimeMax = Duration.milliseconds(100)
-    /// From here on a line is slow: an honest pattern takes less, even with 64 KiB.
+    /// A line that takes at least this long is slow: an honest pattern takes less, even with 64
+    /// KiB.
     public static let slowMin = Duration.milliseconds(1)
 
     /// Why a pattern is suspended.
     public enum Cause: Hashable, Sendable {
-        /// So many lines exceeded the limit.
+        /// This many lines exceeded the limit.
         case exceeded(Int)
-        /// So many lines were slow.
+        /// This many lines were slow.
         case slow(Int)
     }
 
@@ -30,7 +31,7 @@ public struct PatternAllowance: Sendable {
 
     public init() {}
 
-    /// Whether the pattern is not to be run. The clock is read only where it matters.
+    /// Returns whether the pattern is suspended. Reads the clock only where it matters.
     public mutating func isSuspended(at now: @autoclosure () -> Instant) -> Bool {
         guard let end = suspendedUntil else { return false }
         if now() < end { return true }

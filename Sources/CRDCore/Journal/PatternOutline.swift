@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What the core knows of a pattern. Compiling it is the shell's, which has PCRE2.
+/// The facts about a pattern that the core needs. The shell has PCRE2 and compiles it.
 public struct PatternOutline: Sendable {
     /// The names of its groups.
     public let captures: [String]
@@ -12,7 +12,7 @@ public struct PatternOutline: Sendable {
     /// Why a pattern does not compile.
     public struct Malformed: Error {
         public let reason: String
-        /// In bytes from the pattern's beginning.
+        /// The offset of the fault in bytes from the pattern's beginning.
         public let offset: Int
 
         public init(reason: String, offset: Int) {
@@ -21,6 +21,6 @@ public struct PatternOutline: Sendable {
         }
     }
 
-    /// Compiles a pattern to see what is in it.
+    /// Compiles a pattern to find its groups; throws where it does not compile.
     public typealias Compiler = @Sendable (String) throws(Malformed) -> PatternOutline
 }

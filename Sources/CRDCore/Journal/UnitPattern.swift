@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A unit's name, or a glob for several, as `journalctl --unit` takes it.
+/// A unit's name, or a glob for several, in the syntax of `journalctl --unit`.
 public struct UnitPattern: Hashable, Codable, Sendable {
     /// A name with its suffix, or a glob.
     public let text: String
-    /// Whether it stands for names that fnmatch(3) has to find.
+    /// Whether fnmatch(3) must find the names that it stands for.
     public let isGlob: Bool
 
-    /// Whether it may stand for slices, of which the entries of all that is in them are told.
+    /// Whether it may stand for slices, whose entries include those of all units in them.
     public var isSlice: Bool { isGlob || text.hasSuffix(".slice") }
 
-    /// Whether a glob tells what kind of unit it is for; if not, ".service" is understood too.
+    /// Whether a glob ends in a unit type; if not, names that end in ".service" match too.
     public var hasSuffix: Bool { UnitName.hasSuffix(text) }
 
-    /// What is wrong with a text, completing ""text" …".
+    /// What is wrong with a text, to follow the quoted text.
     struct Malformed: Error {
         let reason: String
     }
@@ -33,7 +33,7 @@ public struct UnitPattern: Hashable, Codable, Sendable {
             return
         }
         do throws(Glob.Malformed) {
-            // As for journalctl, a backslash stands for itself, as in the name of a mount.
+            // As in journalctl, a backslash stands for itself, for example in the name of a mount.
             _ = try Glob(parsing: text.filter { $0 != "\\" })
         } catch {
             throw Malformed(reason: error.reason)

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A kind of file that the kernel hands to an interpreter because somebody has registered it
-/// (binfmt_misc), such as another machine's programs to qemu.
+/// A kind of file for which an interpreter is registered in the kernel (binfmt_misc), for example
+/// another machine's programs for qemu.
 public struct BinaryFormat: Equatable, Sendable {
     private enum Sign: Equatable {
-        /// What a name ends in, without the dot.
+        /// The end of the name, without the dot.
         case ending(String)
         case magic([UInt8], mask: [UInt8], offset: Int)
     }
 
     private let sign: Sign
 
-    /// - Parameter text: a file below /proc/sys/fs/binfmt_misc. Nil for one that is switched off, or
-    ///   not understood.
+    /// - Parameter text: the content of a file below /proc/sys/fs/binfmt_misc. Nil for a format
+    ///   that is disabled or not understood.
     public init?(parsing text: String) {
         var values: [Substring: Substring] = [:]
         let lines = text.split(separator: "\n")
@@ -40,9 +40,9 @@ public struct BinaryFormat: Equatable, Sendable {
         }
     }
 
-    /// Whether a file is of this kind.
+    /// Returns whether a file is of this kind.
     ///
-    /// - Parameter bytes: its first ones.
+    /// - Parameter bytes: the beginning of the file.
     public func fits(_ bytes: [UInt8], named name: String) -> Bool {
         switch sign {
         case .ending(let ending): name.hasSuffix(".\(ending)")

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What the first bytes of a file say about whether the kernel can execute it (execve(2)).
+/// Whether the kernel can execute a file (execve(2)), as far as its first bytes say.
 public enum ExecutableHead: Equatable, Sendable {
     /// A program for this machine.
     ///
-    /// - Parameter loader: the program that loads it, as its ELF header names it; nil for a static
-    ///   one, and where the name stands too far behind.
+    /// - Parameter loader: the dynamic loader that the ELF header names; nil for a static program,
+    ///   or if the name is beyond the bytes read.
     case program(loader: String?)
-    /// A script, with the interpreter as its first line names it, and all behind that.
+    /// A script, with the interpreter and the argument of its first line.
     case script(interpreter: String, argument: String?)
-    /// Completes "FILE …": what is wrong, and what to do.
+    /// What is wrong and what to do, to follow the file's name.
     case fault(String)
 
-    /// How many bytes are looked at; the kernel itself looks at the first 256.
+    /// How many bytes are examined; the kernel itself examines the first 256.
     public static let lengthMax = 4_096
 
-    /// What the kernel says to a file that it does not know, and to one that it does not find: also for
-    /// whoever may not look into the file.
+    /// The reasons for the kernel's errors "exec format error" and "no such file", also for files
+    /// that the caller cannot read.
     public static let unknownFormat =
         "is neither a program for this machine nor a script with a #! line; "
         + "make '#!/bin/sh' or the like its first line"
@@ -26,8 +26,8 @@ public enum ExecutableHead: Equatable, Sendable {
 
     /// - Parameters:
     ///   - bytes: the file's first `lengthMax` bytes, or all of it.
-    ///   - name: of the file, for the remedy.
-    ///   - machine: nil where it is unknown, and any machine's program will do.
+    ///   - name: the file's name, for the remedy.
+    ///   - machine: nil where it is unknown; programs of any machine are then accepted.
     public init(_ bytes: [UInt8], of name: String, on machine: Machine? = .current) {
         if bytes.isEmpty {
             self = .fault("is empty; put a program or a script with a #! line there")
@@ -42,7 +42,7 @@ public enum ExecutableHead: Equatable, Sendable {
 
     // MARK: Scripts
 
-    /// How far the kernel reads the first line (`BINPRM_BUF_SIZE`).
+    /// How much of the first line the kernel reads (`BINPRM_BUF_SIZE`).
     private static let lineMax = 256
 
     private static func script(_ bytes: [UInt8], _ name: String) -> ExecutableHead {
@@ -59,7 +59,7 @@ public enum ExecutableHead: Equatable, Sendable {
         if interpreter.isEmpty {
             return .fault("has a #! line without an interpreter; make it '#!/bin/sh' or the like")
         }
-        // The kernel would cut the path.
+        // The kernel would truncate the path.
         if line.endIndex == head.endIndex, head.count == lineMax - 3,
             interpreter.endIndex == line.endIndex
         {
@@ -110,7 +110,7 @@ public enum ExecutableHead: Equatable, Sendable {
     /// A machine as ELF headers name it (elf(5)).
     public struct Machine: Sendable {
         let name: String
-        /// Of programs that it executes: the machine, and 1 for 32 bits, 2 for 64.
+        /// The programs that it executes: their machine, and 1 for 32 bits, 2 for 64.
         let executes: [(machine: UInt16, size: UInt8)]
 
         public static let current: Machine? = {
@@ -161,7 +161,7 @@ private struct ELFHeader {
     let machine: UInt16
     private let type: UInt16
 
-    /// Nil where it is not there whole.
+    /// Nil where the header is incomplete.
     init?(_ bytes: [UInt8]) {
         guard bytes.count >= 52, bytes.count >= 64 || bytes[4] != 2 else { return nil }
         size = bytes[4]
@@ -174,10 +174,10 @@ private struct ELFHeader {
         machine = short(18)
     }
 
-    /// Whether it can be started: ET_EXEC or ET_DYN.
+    /// Whether the file can be started: ET_EXEC or ET_DYN.
     var isExecutable: Bool { type == 2 || type == 3 }
 
-    /// Of a little-endian program, what its PT_INTERP segment names.
+    /// Returns the loader that the PT_INTERP segment of a little-endian program names.
     func loader(in bytes: [UInt8]) -> String? {
         func number(_ offset: Int, _ length: Int) -> Int {
             guard offset >= 0, offset + length <= bytes.count else { return 0 }

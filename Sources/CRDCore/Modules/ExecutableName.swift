@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Finds the file that was probably meant to be a module's executable.
+/// Finds the file that was probably meant as a module's executable.
 public enum ExecutableName {
-    /// Of the files in a directory, the one that would be the executable `name` if it was called so:
-    /// `check.sh` or `Check` for `check`. Nil where the executable is there, too.
+    /// Returns the file that was probably meant as the executable `name`: `check.sh` or `Check` for
+    /// `check`. Nil where the executable exists too.
     public static func misnamed(_ name: String, among files: [String]) -> String? {
         guard !files.contains(name) else { return nil }
         return files.sorted().first { file in
@@ -13,7 +13,7 @@ public enum ExecutableName {
         }
     }
 
-    /// Goes on with a sentence that says that `name` is not there; empty where there is no such file.
+    /// Returns the end of a message that `name` does not exist; empty where there is no such file.
     public static func advice(for name: String, among files: [String]) -> String {
         misnamed(name, among: files)
             .map { "; \(PrintableText.of($0)) is there: rename it to \(name)" } ?? ""

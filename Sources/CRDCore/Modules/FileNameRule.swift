@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The names that a file of a module may have.
+/// Checks the paths of a module's files.
 public enum FileNameRule {
-    /// What is wrong with a path below a module's directory, completing "which …"; nil if nothing.
+    /// Returns what is wrong with a path below a module's directory, to follow "which"; nil if
+    /// nothing is.
     public static func objection(to path: String) -> String? {
         if path.utf8.count > pathMax { return "is longer than \(pathMax) bytes" }
         if path.utf8.first == UInt8(ascii: "/") { return "is an absolute path" }
@@ -20,7 +21,7 @@ public enum FileNameRule {
         return nil
     }
 
-    /// Leaves room for the directory that it comes below.
+    /// Leaves room for the path of the directory above it.
     private static let pathMax = 1_024
     /// NAME_MAX of limits.h.
     private static let nameMax = 255

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The name of a module: that of its directory, `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+/// The name of a module, which is that of its directory: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
 public struct ModuleName: Hashable, Comparable, Sendable, CustomStringConvertible {
     public let description: String
 
@@ -21,8 +21,8 @@ public struct ModuleName: Hashable, Comparable, Sendable, CustomStringConvertibl
         description = text
     }
 
-    /// Whether a directory of this name is passed over without a word, as run-parts(8) does with
-    /// what editors and packagers leave about: a leading dot, `~`, `.bak`, `.dpkg-*` at the end.
+    /// Returns whether a directory of this name is silently skipped. As in run-parts(8), these are
+    /// the leftovers of editors and packagers: a leading dot, or `~`, `.bak`, `.dpkg-*` at the end.
     public static func isSkipped(_ text: String) -> Bool {
         if text.hasPrefix(".") || text.hasSuffix("~") || text.hasSuffix(".bak") { return true }
         guard let dot = text.lastIndex(of: ".") else { return false }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Where a repository is: a git URL, a local path, or GitHub's `owner/name`.
+/// The location of a repository: a git URL, a local path, or GitHub's `owner/name`.
 public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
-    /// As git takes it (git-fetch(1), "GIT URLS").
+    /// The URL in git's syntax (git-fetch(1), "GIT URLS").
     public let url: String
 
-    /// What git may fetch over: no helper that would execute what a URL says.
+    /// The protocols that git may use. Helpers that execute commands from a URL are not among them.
     public static let protocols = ["file", "git", "http", "https", "ssh"]
 
-    /// Why it is no location, completing "LOCATION …", and what would be one.
+    /// Why a text is not a location, and what would be one; to follow the location.
     public struct Malformed: Error, Equatable {
         public let reason: String
     }
 
-    /// - Parameter directory: where a path that begins with `./` or `../` begins; nil where only
-    ///   absolute ones make sense.
+    /// - Parameter directory: the directory for paths that begin with `./` or `../`; nil where only
+    ///   absolute paths make sense.
     public init(parsing text: String, from directory: String?) throws(Malformed) {
         if let reason = Self.objection(to: text) { throw Malformed(reason: reason) }
         let isRelative =
@@ -33,7 +33,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
                         + Self.protocols.joined(separator: ", "))
             }
             if let reason = Self.objection(toURL: text) { throw Malformed(reason: reason) }
-            // The protocols are compared as they are written here.
+            // Normalized, since protocols are compared as spelled in `protocols`.
             url = scheme + text.dropFirst(scheme.count)
         } else if let mark = text.firstIndex(of: "#") {
             throw Malformed(reason: Self.objection(toFragment: text[mark...]))
@@ -48,9 +48,9 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// One place by one name: without empty components and `.`, and without the `..` that lead up from
-    /// the directory, which is none that a link leads to (getcwd(3)). Others may follow a link, which
-    /// nobody has looked at.
+    /// Returns an absolute path, so that one place has one name: without empty components, `.` and
+    /// leading `..`. The leading ones can be resolved, since `directory` has no symbolic links
+    /// (getcwd(3)). Other `..` stay, since the component before them may be a link.
     private static func path(_ text: String, from directory: String) -> String {
         var parts = directory.split(separator: "/")
         var leadsUp = !directory.isEmpty
@@ -84,7 +84,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func objection(toFragment fragment: Substring) -> String {
-        // It may be more of a password.
+        // The rest may be part of a password.
         guard !fragment.contains("@") else { return "has a '#', which a URL writes as %23" }
         let ref = fragment.dropFirst()
         return
@@ -92,7 +92,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
             + "a branch, a tag or a commit with --ref\(ref.isEmpty ? "" : " \(ref)")"
     }
 
-    /// What stands before `://`, or before `::`, by which git calls helpers.
+    /// Returns the part before `://`, or before `::`, with which git calls helpers.
     private static func scheme(of text: String) -> String? {
         let name = text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || "+.-".contains($0)) }
         let rest = text[name.endIndex...]
@@ -100,7 +100,8 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         return name.lowercased()
     }
 
-    /// ssh's short form, `[user@]host:path`: a colon before the first slash.
+    /// Returns whether a text is in ssh's short form, `[user@]host:path`: a colon before the first
+    /// slash.
     private static func isHostAndPath(_ text: String) -> Bool {
         guard let colon = text.firstIndex(of: ":"), colon != text.startIndex else { return false }
         return !text[..<colon].contains("/") && text.index(after: colon) != text.endIndex
@@ -118,11 +119,11 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         return isPlain ? text : nil
     }
 
-    /// For messages: without what may be a password or a token.
+    /// For messages: the URL without anything that may be a password or a token.
     public var description: String { Self.withoutSecrets(url) }
 
-    /// The same of any text, be it a location or not: without what stands before the host's `@`, and
-    /// behind a question mark.
+    /// Returns any text, location or not, without the part before the host's `@` and the part after
+    /// a question mark.
     public static func withoutSecrets(_ text: String) -> String {
         guard let rest = rest(of: text) else { return text }
         let user = secretUser(of: text)
@@ -132,18 +133,18 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
             + (plain.endIndex == shown.endIndex ? "" : "?***")
     }
 
-    /// Another program's words about it, without the same.
+    /// Returns another program's message about this location, without its secrets.
     public func withoutSecrets(in text: String) -> String {
         var shown = Self.replace(url, with: description, in: text)
         guard let user = Self.secretUser(of: url) else { return shown }
         let password = user.firstIndex(of: ":").map { user[user.index(after: $0)...] }
-        // git writes them as they are in the URL, or as they are meant.
+        // git prints them either as in the URL, or decoded.
         for secret in [user, password].compactMap(\.self).flatMap({
             [String($0), Self.decoded($0)]
         })
         where !secret.isEmpty {
             shown = Self.replace("\(secret)@", with: "***@", in: shown)
-            // A short one may be part of any word.
+            // A short secret may be part of any word.
             if secret.count >= Self.secretMin {
                 shown = Self.replace(secret, with: "***", in: shown)
             }
@@ -155,21 +156,21 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
 
     /// A name and a password for the host of a URL.
     public struct Credentials: Hashable, Sendable {
-        /// Scheme, host and port: whom they are for.
+        /// The scheme, host and port that they are for.
         public let origin: String
         public let user: String
-        /// Empty where there is a token alone, which stands in the user's place.
+        /// Empty if there is only a token, which takes the user's place.
         public let password: String
     }
 
-    /// The URL as an argument of a program, which every user can read (ps(1)): over HTTP without what
-    /// stands before the host, which is in `credentials`.
+    /// The URL for a program's arguments, which every user can read (ps(1)): over HTTP without the
+    /// part before the host, which is in `credentials`.
     public var publicURL: String {
         guard let user = httpUser else { return url }
         return String(url[..<user.startIndex] + url[user.endIndex...].dropFirst())
     }
 
-    /// What stands before the host, over HTTP; nil where nothing does.
+    /// The user and password before the host, over HTTP; nil where there are none.
     public var credentials: Credentials? {
         guard let user = httpUser else { return nil }
         let host = url[user.endIndex...].dropFirst().prefix { $0 != "/" && $0 != "?" }
@@ -179,7 +180,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
             password: parts.count > 1 ? Self.decoded(parts[1]) : "")
     }
 
-    /// Why git must not be given the URL, completing "LOCATION …", and what to write instead.
+    /// Why git must not be given the URL, and what to write instead; to follow the location.
     public var secretObjection: String? {
         guard Self.isHTTP(url) else {
             guard Self.secretUser(of: url) != nil else { return nil }
@@ -207,7 +208,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
 
     private static let secretMin = 4
 
-    /// Without percent signs before two digits.
+    /// Decodes percent signs followed by two hexadecimal digits.
     private static func decoded(_ text: Substring) -> String {
         var bytes: [UInt8] = []
         var rest = Substring(text).utf8
@@ -229,7 +230,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         text.split(separator: word, omittingEmptySubsequences: false).joined(separator: other)
     }
 
-    /// The host as ssh's file of known hosts names it (sshd(8)); nil where ssh has no part in it.
+    /// The host as ssh's file of known hosts names it (sshd(8)); nil where ssh is not used.
     public var knownHost: String? {
         let rest =
             Self.scheme(of: url) == "ssh"
@@ -244,27 +245,27 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         return port == "22" ? String(host[..<colon]) : "[\(host[..<colon])]:\(port)"
     }
 
-    /// What follows `scheme://`.
+    /// Returns the part after `scheme://`.
     private static func rest(of url: String) -> Substring? {
         guard let scheme = scheme(of: url) else { return nil }
         let rest = url.dropFirst(scheme.count)
         return rest.hasPrefix("://") ? rest.dropFirst("://".count) : nil
     }
 
-    /// What may be a password or a token in it.
+    /// Returns the part of a URL that may be a password or a token.
     private static func secretUser(of url: String) -> Substring? {
         guard let user = user(of: url) else { return nil }
         guard user.contains(":") else { return scheme(of: url) == "ssh" ? nil : user }
-        // A password that is not encoded may go on behind what looks like its end.
+        // An unencoded password may continue after its apparent end.
         let end = url.lastIndex(of: "@") ?? user.endIndex
         return url[user.startIndex..<max(end, user.endIndex)]
     }
 
-    /// What stands before the host's `@`.
+    /// Returns the part before the host's `@`.
     private static func user(of url: String) -> Substring? {
         guard let rest = rest(of: url) else { return nil }
         var host = rest.prefix { $0 != "/" }
-        // No port is like that: the slash is a password's.
+        // A port has only digits: the slash belongs to a password.
         let port = host.lastIndex(of: ":").map { host[host.index(after: $0)...] } ?? ""
         if !host.contains("@"), !host.hasSuffix("]"), !port.allSatisfy(\.isNumber) { host = rest }
         return host.lastIndex(of: "@").map { host[..<$0] }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The files of one commit, as git lists them, and which modules they make.
+/// The files of one commit, as git lists them, and the modules that they make.
 ///
-/// Looked at before any of them is written to the disk.
+/// The tree is examined before any file is written to the disk.
 public struct RepositoryTree: Sendable {
     public struct Entry: Hashable, Sendable {
         /// Octal digits, such as `100755` (git-ls-tree(1)).
         public let mode: String
-        /// The name of its content.
+        /// The object name of its content.
         public let object: String
-        /// In bytes; nil for what has none.
+        /// In bytes; nil for an entry without content.
         public let size: Int?
         public let path: String
 
@@ -17,11 +17,11 @@ public struct RepositoryTree: Sendable {
         static let submodule = "160000"
     }
 
-    /// Where a module lies.
+    /// The place of a module in the repository.
     public struct Place: Hashable, Sendable {
-        /// Nil for one at the root, which has no name of its own.
+        /// Nil for a module at the root, which has no name of its own.
         public let name: ModuleName?
-        /// Without a slash at its end; empty for the root.
+        /// Without a trailing slash; empty for the root.
         public let path: String
         public let kind: ModuleKind?
     }
@@ -37,9 +37,9 @@ public struct RepositoryTree: Sendable {
     /// How many files a repository may have.
     public static let entriesMax = 100_000
 
-    /// Reads what `git ls-tree -r -z -l` prints.
+    /// Parses the output of `git ls-tree -r -z -l`.
     ///
-    /// - Throws: `Malformed` for a name that no file of a module may have.
+    /// - Throws: `Malformed` for a name that a module's file must not have.
     public init(parsing listing: [UInt8]) throws(Malformed) {
         var entries: [Entry] = []
         for record in listing.split(separator: 0) {
@@ -99,7 +99,7 @@ public struct RepositoryTree: Sendable {
         }
     }
 
-    /// Whether there is anything in it that makes a module, be it a whole one or not.
+    /// Returns whether the directory has any file that makes a module, complete or not.
     private static func isModule(
         at directory: String, named name: String, among paths: Set<String>
     ) -> Bool {
@@ -118,13 +118,13 @@ public struct RepositoryTree: Sendable {
         directory.isEmpty ? name : "\(directory)/\(name)"
     }
 
-    /// Why a repository has no such module: completing "LOCATION …".
+    /// Why a repository has no such module, to follow the location.
     public struct Missing: Error, Equatable {
         public let reason: String
     }
 
-    /// Where the module of that name lies: in a directory of its name, or it is the only one, at
-    /// the root.
+    /// Returns the place of the module of that name: a directory of its name, or the root, if the
+    /// module is the only one.
     public func place(of name: ModuleName) throws(Missing) -> Place {
         let found = places.filter { $0.name == name }
         if found.count > 1 {
@@ -135,7 +135,7 @@ public struct RepositoryTree: Sendable {
         }
         if let place = found.first { return place }
         let kind = Self.kind(at: "", name.description, paths)
-        // A repository of many may have a script called check at its root.
+        // A repository of several modules may have a script called check at its root.
         let isHalf = places.isEmpty && Self.isModule(at: "", named: name.description, among: paths)
         if kind != nil || isHalf { return Place(name: nil, path: "", kind: kind) }
         for entry in entries
@@ -164,7 +164,8 @@ public struct RepositoryTree: Sendable {
         throw Missing(reason: reason + advice(on: name))
     }
 
-    /// Where the executables of a module are called otherwise, what to do.
+    /// Returns what to do where the executables of a module have other names; empty where they do
+    /// not.
     public func advice(onExecutablesOf name: ModuleName, at directory: String) -> String {
         let prefix = directory.isEmpty ? "" : "\(directory)/"
         let files = paths.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
@@ -187,7 +188,7 @@ public struct RepositoryTree: Sendable {
 
     private static let namesToldMax = 10
 
-    /// The entries of a module, by their paths in it.
+    /// Returns the entries of a module, with paths relative to it.
     public func entries(in place: Place) -> [Entry] {
         guard !place.path.isEmpty else { return entries }
         let prefix = "\(place.path)/"
@@ -198,9 +199,9 @@ public struct RepositoryTree: Sendable {
         }
     }
 
-    /// What must not be written to the disk at all.
+    /// Returns the faults for which nothing must be written to the disk.
     ///
-    /// - Returns: sentences that begin with the file's name.
+    /// - Returns: sentences, those about one file beginning with its name.
     public static func objections(to entries: [Entry]) -> [String] {
         var objections = entries.compactMap { entry -> String? in
             let name = QuotedText.single(entry.path)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A unit of systemd (systemd.unit(5)), as the journal has it in `_SYSTEMD_UNIT`.
+/// The name of a systemd unit (systemd.unit(5)), as in the journal's `_SYSTEMD_UNIT`.
 public struct UnitName: Hashable, Sendable, CustomStringConvertible {
     public let description: String
 
-    /// As for systemctl(1), what has no unit's suffix is a service, whatever dots are in its name.
-    /// Nil for what no unit can be called.
+    /// Creates a unit's name. As for systemctl(1), a name without a unit's suffix is a service,
+    /// even if it has dots. Nil for text that cannot be a unit's name.
     public init?(_ text: String) {
         let name = Self.hasSuffix(text) ? text : text + Self.suffixes[0]
         let isWellFormed = text.allSatisfy {
@@ -16,15 +16,15 @@ public struct UnitName: Hashable, Sendable, CustomStringConvertible {
         description = name
     }
 
-    /// Whether a name tells what kind of unit it is.
+    /// Returns whether a name has the suffix of a unit type.
     static func hasSuffix(_ text: String) -> Bool { suffixes.contains(where: text.hasSuffix) }
 
-    /// Whether it is a template, of which only instances run.
+    /// Returns whether a name is that of a template, of which only instances run.
     static func isTemplate(_ text: String) -> Bool {
         suffixes.contains { text.hasSuffix("@\($0)") }
     }
 
-    /// A glob for all instances of a template.
+    /// Returns a glob for all instances of a template.
     static func instances(of template: String) -> String {
         let place = template.lastIndex(of: "@").map { template.index(after: $0) }
         guard let place else { return template }

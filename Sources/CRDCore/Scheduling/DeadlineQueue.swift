@@ -2,10 +2,10 @@
 
 import HeapModule
 
-/// One deadline a module, the earliest first, equal ones in name order.
+/// At most one deadline per module, ordered by time, equal ones by name.
 ///
-/// A heap cannot change an entry in place, so a deadline that moved leaves its old entry behind,
-/// to be passed over when it surfaces. The heap is made anew when most of it is such entries.
+/// A heap cannot change an entry in place, so a deadline that moves leaves a stale entry behind,
+/// which is skipped when it surfaces. The heap is rebuilt when most of its entries are stale.
 struct DeadlineQueue {
     private struct Entry: Comparable {
         let deadline: Instant
@@ -18,7 +18,7 @@ struct DeadlineQueue {
     }
 
     private var heap = Heap<Entry>()
-    /// By module; what an entry must equal to count.
+    /// The deadline of each module; an entry that differs from it is stale.
     private var current: [Instant?]
     private var ranks: [Int]
 
@@ -28,7 +28,7 @@ struct DeadlineQueue {
         current = Array(repeating: nil, count: ranks.count)
     }
 
-    /// Modules have come or gone, so that the places in name order are others.
+    /// Replaces the ranks after modules were added or removed.
     mutating func rank(_ ranks: [Int]) {
         precondition(ranks.count >= current.count)
         self.ranks = ranks
@@ -54,7 +54,7 @@ struct DeadlineQueue {
         }
     }
 
-    /// The next module whose deadline has come; it has none afterwards.
+    /// Removes and returns the next module whose deadline has come.
     mutating func popElapsed(at now: Instant) -> ModuleID? {
         dropStale()
         guard let entry = heap.min, entry.deadline <= now else { return nil }

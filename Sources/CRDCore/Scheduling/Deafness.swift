@@ -4,8 +4,8 @@
 public struct Deafness: Hashable, Sendable {
     /// What cannot be watched, why not, and what to do.
     public let reason: String
-    /// Whether the module is checked every `Scheduler.pollPeriod` or less in the meantime. One
-    /// with triggers alone is not: it said that it wants no timer.
+    /// Whether the module is checked at least every `Scheduler.pollPeriod` in the meantime. A
+    /// module without an interval is not: its manifest asks for no timer.
     public let isPolled: Bool
 
     public init(reason: String, isPolled: Bool) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 extension Duration {
-    /// The whole span in nanoseconds; the core deals in spans far below the 292 years that fit.
+    /// The whole span in nanoseconds. The core's spans are far below the 292 years that fit.
     public var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
@@ -10,14 +10,14 @@ extension Duration {
     /// Whole microseconds.
     var microseconds: Int64 { nanoseconds / 1_000 }
 
-    /// To what people read: milliseconds below a minute, else seconds.
+    /// Rounded for display: to milliseconds below a minute, else to seconds.
     public var rounded: Duration {
         let unit: Int64 = self < .seconds(60) ? 1_000_000 : 1_000_000_000
         return .nanoseconds((nanoseconds + unit / 2) / unit * unit)
     }
 
-    /// The bounds of any span that must not be nought. What is shorter would only spin; with what is
-    /// longer, sums stay far from overflow.
+    /// The bounds of any span that must not be zero. A shorter one would only spin; below the
+    /// longest (a year), sums stay far from overflow.
     static let shortest = Duration.milliseconds(1)
     static let longest = Duration.seconds(31_557_600)
 }

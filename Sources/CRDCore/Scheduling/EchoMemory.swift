@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Notices a module whose triggers keep coming out of its own runs (G10): a path that its check
-/// reads, a line that its response logs.
+/// Detects a module that its own runs trigger repeatedly (G10), for example by a path that its
+/// check reads or a line that its response logs.
 ///
-/// Nobody says who caused an event, so the time tells: an event that happened while a run of the
-/// module was under way is an echo. One more run because of echoes alone is usual, since a response
-/// changes what is watched. Where run follows upon run so, the pauses between them grow. An event
-/// that happens in such a pause comes from elsewhere and ends it at once.
+/// No event says who caused it, so time decides: an event that happened while a run of the module
+/// was under way is an echo. One further run because of echoes alone is usual, since a response
+/// changes the things that are watched. If echoes alone cause run after run, the pauses between
+/// them grow. An event that happens in such a pause comes from elsewhere and ends it at once.
 struct EchoMemory: Sendable {
-    /// How long after a run what it caused may still be told.
+    /// How long after a run its effects may still arrive as events.
     static let lag = Duration.milliseconds(50)
-    /// How many runs in a row may have been caused by echoes alone before the pauses grow.
+    /// How many runs in a row echoes alone may cause before the pauses grow.
     static let toleratedMax = 1
-    /// With so many it is told: by then a pause has passed in which nothing else happened.
+    /// The module is reported after so many: by then a pause has passed in which nothing else
+    /// happened.
     static let toldCount = 5
-    /// The shortest pause that grows.
+    /// The base of a growing pause, where the cooldown is shorter.
     private static let pauseMin = Duration.milliseconds(100)
 
     private struct Span {
@@ -27,13 +28,13 @@ struct EchoMemory: Sendable {
         }
     }
 
-    /// The latest run and the one before: what is logged may be read late.
+    /// The latest run and the one before, since journal entries may be read late.
     private var latest: Span?
     private var former: Span?
-    /// How many runs in a row were caused by echoes alone.
+    /// How many runs in a row echoes alone have caused.
     private(set) var count = 0
     private var isTold = false
-    /// Before it, echoes alone start no run.
+    /// Before this time, echoes alone do not start a run.
     private(set) var quietUntil: Instant
 
     init(at now: Instant) {
@@ -45,9 +46,9 @@ struct EchoMemory: Sendable {
         latest = Span(start: now)
     }
 
-    /// Takes note of an event.
+    /// Classifies an event by its time, and resets `count` if it came from elsewhere.
     ///
-    /// - Returns: whether one of the latest runs seems to have caused it.
+    /// - Returns: whether one of the two latest runs seems to have caused it.
     mutating func note(_ event: TriggerEvent, at now: Instant) -> Bool {
         let time = Instant(nanoseconds: now.nanoseconds - event.age.nanoseconds)
         let spans = [latest, former].compactMap(\.self)
@@ -56,17 +57,17 @@ struct EchoMemory: Sendable {
         return isEcho
     }
 
-    /// The run could not be started.
+    /// Ends a run that did not serve its events, or that could not be started.
     mutating func endRun(at now: Instant) {
         latest?.end = now
     }
 
-    /// The run has ended, and has served its events.
+    /// Ends a run that has served its events.
     ///
     /// - Parameters:
-    ///   - wasEcho: it was caused by echoes alone.
-    ///   - cooldown: the least time to the next triggered run.
-    ///   - longest: how far the pauses grow.
+    ///   - wasEcho: whether echoes alone caused the run.
+    ///   - cooldown: the shortest time until the next triggered run.
+    ///   - longest: the upper bound of the pauses.
     mutating func endRun(
         wasEcho: Bool, cooldown: Duration, longest: Duration, at now: Instant
     ) {
@@ -79,14 +80,16 @@ struct EchoMemory: Sendable {
         quietUntil = now + max(cooldown, pause)
     }
 
-    /// - Returns: whether it is time to tell of it, which is so once.
+    /// Decides whether to report the echoes now.
+    ///
+    /// - Returns: true once, when `count` has reached `toldCount`.
     mutating func passTelling() -> Bool {
         guard count >= Self.toldCount, !isTold else { return false }
         isTold = true
         return true
     }
 
-    /// The module's files have changed: whatever it did, it may not do it any more.
+    /// Forgets all echoes: the module's files have changed, and may no longer cause any.
     mutating func forget(at now: Instant) {
         (count, isTold) = (0, false)
         quietUntil = min(quietUntil, now)

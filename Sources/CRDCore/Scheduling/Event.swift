@@ -2,14 +2,14 @@
 
 /// Everything that can happen to the scheduler.
 public enum Event: Sendable {
-    /// The daemon is armed: look at everything once.
+    /// The daemon is armed: the checks at start are due.
     case started
     /// `Scheduler.nextDeadline` has come.
     case elapsed
     case triggered(ModuleID, TriggerEvent)
-    /// Somebody asked for a run.
+    /// A client asked for a run.
     case requested(ModuleID)
-    /// The process that was spawned last for the module has ended.
+    /// The process spawned last for the module has ended.
     case exited(ModuleID, Termination)
     /// The answer to `Command.clear`: no process of the run is left.
     case emptied(ModuleID)
@@ -17,16 +17,16 @@ public enum Event: Sendable {
     case unable(ModuleID, reason: String)
     /// The answer to a `Command.spawn` of an executable that is still being written.
     case notReady(ModuleID, reason: String)
-    /// The kernel refused to send SIGKILL to a process of the module's run. The reason says what to do
-    /// about it.
+    /// The kernel refused to send SIGKILL to a process of the module's run. The reason says what to
+    /// do about it.
     case refused(ModuleID, reason: String)
-    /// An entry of the journal is what a trigger of the module looks out for. Followed by
-    /// `.journalRead` before anything else comes from the journal.
+    /// A journal entry matches a trigger of the module. `.journalRead` follows before anything else
+    /// comes from the journal.
     case matched(ModuleID, JournalMatch)
-    /// The journal has been read up to here, and all that matched was told; to its end, or there is
-    /// more to read.
+    /// The journal has been read up to this position, and all matches so far were sent. `isAtEnd`
+    /// says whether that is its end.
     case journalRead(JournalPosition, isAtEnd: Bool)
-    /// Triggers of the module, all those of one cause, cannot be watched. The reason says what to
+    /// All triggers of the module that have this cause cannot be watched. The reason says what to
     /// do about it.
     case deafened(ModuleID, Cause, reason: String)
     /// The module's triggers of this cause are watched again.
@@ -34,8 +34,8 @@ public enum Event: Sendable {
     /// No run starts until `.resumed`, or until the deadline.
     case paused(ModuleID, until: Instant?)
     case resumed(ModuleID)
-    /// The files were read again.
+    /// The files were read again; `Reload` has the differences.
     case reloaded(Reload)
-    /// End: start nothing, let responses finish. A second one ends them at once.
+    /// The daemon stops: start nothing, let responses finish. A second one ends them at once.
     case stopped
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A run under way: which executable runs, and how far we are in ending it.
+/// A run under way: the executable that runs, and the stage of ending it.
 struct Execution {
     enum Stage {
         /// The executable runs within its timeout.
@@ -9,8 +9,8 @@ struct Execution {
         case terminating
         /// SIGKILL was sent; at the deadline we stop waiting.
         case killing
-        /// A process survives SIGKILL. The slot is free again, the module is not; at the deadline the
-        /// kernel is asked again whether the process is still there.
+        /// A process survives SIGKILL. The slot is free again, but the module is not. At each
+        /// deadline the kernel is asked whether the process still exists.
         case stuck
     }
 
@@ -21,12 +21,12 @@ struct Execution {
     var deadline: Instant
     /// When the role's executable was started.
     var started: Instant
-    /// Why we ended the executable; stands before anything that it says of itself.
+    /// Why the daemon ended the executable; overrides the process's own exit status.
     var forcedTermination: Termination?
     var check: Termination?
     var checkDuration = Duration.zero
     var response: ResponseOutcome?
-    /// Why the kernel refused to kill a process of the run, and what to do.
+    /// Why the kernel refused to kill a process of the run, and what to do about it.
     var refusal: String?
 
     init(run: Run, timeout: Duration, at now: Instant) {
@@ -35,14 +35,14 @@ struct Execution {
         deadline = now + timeout
     }
 
-    /// The check held: the response follows in the same slot.
+    /// Begins the response in the same slot, after the check has found that the condition holds.
     mutating func beginResponse(timeout: Duration, at now: Instant) {
         role = .response
         started = now
         deadline = now + timeout
     }
 
-    /// Notes how the main process ended.
+    /// Records how the main process ended.
     mutating func record(_ termination: Termination, at now: Instant) {
         let outcome = forcedTermination ?? termination
         let taken = started.duration(to: now)
@@ -60,8 +60,8 @@ struct Execution {
         self.deadline = deadline
     }
 
-    /// What to do to end the run by force: the answer to `.clear` tells that nothing is left, so it is
-    /// the better question where the executable has ended.
+    /// Returns the command that ends the run by force. Once the executable has ended, that is
+    /// `.clear`, since its answer also says that no process is left.
     func command(sending signal: TreeSignal, to module: ModuleID) -> Command {
         let hasEnded = role == .check ? check != nil : response != nil
         return hasEnded ? .clear(module, signal) : .signal(module, signal)

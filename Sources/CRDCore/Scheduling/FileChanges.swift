@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Which modules' files have changed on disk, and when to look at them: when nothing has happened to
-/// them for a while, since who changes one file mostly changes another.
+/// Which modules' files have changed on disk, and when to read them: after a quiet period, since
+/// a change of one file is usually followed by another.
 public struct FileChanges: Sendable {
-    /// How long nothing must have happened.
+    /// How long a module's files must be unchanged before they are read.
     public static let quiet = Duration.seconds(1)
-    /// What never comes to rest is looked at all the same.
+    /// Upper bound of that wait, for files that keep changing.
     private static let unrestMax = quiet * 10
-    /// How long nothing must have happened to a module that may still get its manifest.
+    /// How long a module without a manifest must be unchanged before it is accepted without one.
     public static let manifestPatience = Duration.seconds(10)
-    /// With more of them, all modules are looked at.
+    /// With more names than this, all modules are read.
     private static let namesMax = 4_096
 
     private struct Change {
         var first: Instant
         var last: Instant
-        /// When to look if nothing happens until then; nil: when it has come to rest.
+        /// When to read if nothing happens until then; nil: after the quiet period.
         var awaited: Instant?
 
         init(at now: Instant, awaited: Instant? = nil) {
@@ -32,26 +32,26 @@ public struct FileChanges: Sendable {
         }
     }
 
-    /// How a module's directory got its name.
+    /// How a module's directory appeared.
     public enum Arrival: Sendable {
-        /// With all that belongs to it, by one rename(2) or as a link.
+        /// With all its files, by one rename(2) or as a link.
         case whole
-        /// It was made there, and files come one by one.
+        /// Created in place, so that its files come one by one.
         case inPlace
     }
 
-    /// Why a module that was told cannot be judged yet.
+    /// Why a module that was due cannot be judged yet.
     public enum Unreadiness: CaseIterable, Sendable {
         /// An executable is missing.
         case incomplete
-        /// Somebody has a file of it open for writing: that is seen, so that there is no doubt.
+        /// A file of it is open for writing. That is observed, so there is no doubt.
         case beingWritten
-        /// The name service has not answered about a user that it names.
+        /// The name service has not answered about a user that the manifest names.
         case withoutAccount
-        /// The mount it lies on does not answer.
+        /// The mount that the module lies on does not respond.
         case stalled
 
-        /// How long that may last, before it is a fault.
+        /// How long the condition may last before it is a fault.
         public var patience: Duration {
             switch self {
             case .incomplete, .stalled: .seconds(10)
@@ -61,7 +61,7 @@ public struct FileChanges: Sendable {
         }
     }
 
-    /// What is to be looked at.
+    /// The modules whose files are due to be read.
     public enum Due: Equatable, Sendable {
         case nothing
         /// In name order.
@@ -71,18 +71,18 @@ public struct FileChanges: Sendable {
 
     private var changes: [ModuleName: Change] = [:]
     private var everything: Change?
-    /// When modules were found not to be ready, first and last, and for which reason.
+    /// The modules that were not ready: for which reason, and when first and last.
     private var unready: [ModuleName: (why: Unreadiness, when: Change)] = [:]
-    /// What was not asked about for so long has been ready meanwhile.
+    /// A module that was not put back for this long has been ready in the meantime.
     private static let unreadyMemory = Duration.seconds(10)
-    /// Of modules that have not been taken in since; none where that was not seen.
+    /// How modules that are not settled yet appeared; no entry where that was not observed.
     private var arrivals: [ModuleName: Arrival] = [:]
-    /// When something happened to modules, first and last; forgotten after a while.
+    /// When modules changed, first and last; entries expire.
     private var touched: [ModuleName: Change] = [:]
 
     public init() {}
 
-    /// Something has happened to the module's files, or it has come or gone.
+    /// Notes that the module's files changed, or that the module appeared or disappeared.
     public mutating func note(_ name: ModuleName, at now: Instant) {
         guard changes[name] != nil || changes.count < Self.namesMax else {
             return noteEverything(at: now)
@@ -91,28 +91,28 @@ public struct FileChanges: Sendable {
         touched[name, default: Change(at: now)].note(at: now)
     }
 
-    /// The module's directory has come, or gone (nil).
+    /// Notes how the module's directory appeared, or (nil) that it disappeared.
     public mutating func note(_ name: ModuleName, _ arrival: Arrival?, at now: Instant) {
         note(name, at: now)
-        // One that is not remembered counts as not seen, and only takes longer.
+        // A forgotten arrival counts as not observed, and only causes a longer wait.
         if arrivals[name] != nil || arrivals.count < Self.namesMax { arrivals[name] = arrival }
     }
 
-    /// What has happened to which module is unknown.
+    /// Notes that any module may have changed.
     public mutating func noteEverything(at now: Instant) {
         everything = everything ?? Change(at: now)
         everything?.note(at: now)
     }
 
-    /// When to ask for what is due.
+    /// When to call `take(at:)`; nil where nothing has changed.
     public var deadline: Instant? {
         guard !changes.isEmpty || everything != nil else { return nil }
         return (changes.values.map(\.due) + [everything?.due].compactMap(\.self)).min()
     }
 
-    /// What has come to rest. It is not told again.
+    /// Removes and returns the modules whose quiet period has passed.
     public mutating func take(at now: Instant) -> Due {
-        // Not at each of many modules that are put back.
+        // Here and not in `putBack`, which is called for each of many modules.
         unready = unready.filter { $0.value.when.last + Self.unreadyMemory > now }
         touched = touched.filter { $0.value.last + Self.manifestPatience * 2 > now }
         if let everything, everything.due <= now {
@@ -125,10 +125,10 @@ public struct FileChanges: Sendable {
         return .modules(due.keys.sorted())
     }
 
-    /// A module that was told is not ready: it is told again when the time of rest has passed once
-    /// more.
+    /// Puts back a module that was due but is not ready: it is due again after another quiet
+    /// period.
     ///
-    /// - Returns: false where it has not been ready, for this reason, for too long.
+    /// - Returns: false where it has not been ready, for the same reason, for too long.
     public mutating func putBack(
         _ name: ModuleName, since why: Unreadiness, at now: Instant
     ) -> Bool {
@@ -142,17 +142,18 @@ public struct FileChanges: Sendable {
         unready[name] = (why, when)
         guard when.first + why.patience > now else { return false }
         changes[name] = Change(at: now)
-        // Files that came later came one by one.
+        // Files that come later were not part of the one rename.
         if arrivals[name] == .whole { arrivals[name] = nil }
         return true
     }
 
-    /// A module that was told has no manifest. Without one its roles run as the daemon's own user,
-    /// so whoever copies file by file gets time to bring it: the module is told again when nothing
-    /// has happened to it for long.
+    /// Decides whether to wait for the manifest of a module that was due and has none.
     ///
-    /// - Parameter mayRunAlready: it is in effect without a manifest.
-    /// - Returns: false where it is complete as it is.
+    /// Without a manifest its roles run as the daemon's own user, so a file-by-file copy gets time
+    /// to bring it. The module is due again when it has been unchanged for `manifestPatience`.
+    ///
+    /// - Parameter mayRunAlready: whether the module is active without a manifest.
+    /// - Returns: false where the module is complete as it is.
     public mutating func awaitsManifest(
         _ name: ModuleName, mayRunAlready: Bool, at now: Instant
     ) -> Bool {
@@ -167,7 +168,11 @@ public struct FileChanges: Sendable {
         return true
     }
 
-    /// What was told has been taken in, or is not there; nil: all of it.
+    /// Forgets the arrivals of modules that are active by now, or gone.
+    ///
+    /// - Parameters:
+    ///   - names: the modules that were due; nil: all.
+    ///   - unready: those among them that were put back.
     public mutating func settle(_ names: [ModuleName]?, except unready: [ModuleName]) {
         let unready = Set(unready)
         for name in names ?? Array(arrivals.keys) where !unready.contains(name) {

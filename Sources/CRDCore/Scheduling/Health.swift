@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What is wrong with a module, if anything. The log gets a line when it changes.
+/// The fault of a module, if any. Each change is logged.
 public enum Health: Hashable, Sendable {
     case well
-    /// Its check ended in a way that says neither yes nor no.
+    /// The check ended in a way that means neither yes nor no.
     case erring(Termination)
-    /// It cannot be started.
+    /// The module cannot be started.
     case failed(reason: String)
-    /// A process of its last run survives SIGKILL. The reason says why, and what to do, where the
-    /// kernel refused the signal; without one the kernel has taken it and cannot end the process yet.
+    /// A process of its last run survives SIGKILL. Where the kernel refused the signal, the reason
+    /// says why and what to do. Without a reason, the kernel took it but has not ended the process.
     case stuck(reason: String?)
 }

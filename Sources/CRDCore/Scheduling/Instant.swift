@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A point on the clock that counts since boot and goes on while the machine sleeps
+/// A point on the clock that counts from boot and continues while the machine sleeps
 /// (`CLOCK_BOOTTIME`, clock_gettime(2)).
 ///
-/// The core never reads that clock: whoever calls it says what time it is.
+/// The core never reads that clock: the caller passes the time in.
 public struct Instant: InstantProtocol, Hashable, Sendable {
     /// Nanoseconds since boot.
     public var nanoseconds: Int64

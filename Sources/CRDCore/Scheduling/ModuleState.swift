@@ -2,10 +2,10 @@
 
 import DequeModule
 
-/// All that the scheduler remembers of one module, and what follows from it.
+/// All that the scheduler remembers of one module, and the decisions that follow from it.
 struct ModuleState {
     private enum PendingPolicy {
-        /// Rare, so that it need not find room in every state.
+        /// Indirect because it is rare: otherwise every state would have room for it.
         indirect case policy(Policy)
         case nothing
     }
@@ -17,43 +17,44 @@ struct ModuleState {
     }
 
     private(set) var policy: Policy
-    /// What the files say by now; it is in force when the run under way has ended.
+    /// The policy that a reload has found; it takes effect when the run under way has ended.
     private var pendingPolicy: PendingPolicy?
-    /// It was removed, and its number is free.
+    /// Whether the module was removed, so that its number is free.
     private(set) var isGone = false
     var stage = Stage.resting
-    /// The triggers that no check has been started for.
+    /// The events that no check has been started for.
     var pending = PendingEvents()
-    /// Why a run is due apart from triggers.
+    /// Why a run is due for another reason than triggers.
     var wanted: Cause?
     var nextInterval: Instant?
-    /// When the trigger came that settling began with, and the latest one.
+    /// When settling began with its first trigger, and when the latest trigger came.
     var firstTrigger: Instant?
     var lastTrigger: Instant?
-    /// Before it no run starts for triggers alone.
+    /// Before this time, triggers alone do not start a run.
     var cooledAt: Instant
     var echoes: EchoMemory
-    /// When the latest responses of runs with events began, no more of them than the limit's count.
+    /// When the latest responses of runs with events began, at most as many as the limit's count.
     var limitedResponses = Deque<Instant>()
     var isPaused = false
     var pausedUntil: Instant?
-    /// How often in a row the check could not be started, and when it is tried again.
+    /// How often in a row the check could not be started.
     var failures = 0
     /// How often in a row an executable was still being written.
     private var waits = 0
+    /// When to try again to start a run that could not be started, and its cause.
     var retryAt: Instant?
     var retryCause = Cause.interval
     var health = Health.well
     /// Nil where the module has no journal triggers.
     var journal: JournalProgress?
-    /// How many entries were too old to be looked at, since the daemon started.
+    /// How many entries were skipped as too old since the daemon started.
     var passedOver = 0
-    /// When it was told last that its counters forget keys, and how many until then.
+    /// When evicted keys were last reported, and how many there were by then.
     var forgottenToldAt: Instant?
     var forgottenTold = 0
-    /// Why triggers cannot be watched, by their cause.
+    /// Why triggers cannot be watched, by cause.
     private var faults: [Cause: String] = [:]
-    /// While deaf: when to try again to watch, and to look meanwhile.
+    /// While deaf: when to try again to watch, and to check meanwhile.
     var rearmAt: Instant?
     var runs = 0
     var responses = 0
@@ -78,7 +79,7 @@ struct ModuleState {
         if case .running = stage { true } else { false }
     }
 
-    /// Whether the stage of the run under way has taken too long.
+    /// Returns whether the stage of the run under way has exceeded its deadline.
     func isOverdue(at now: Instant) -> Bool {
         guard case .running(let execution) = stage else { return false }
         return execution.deadline <= now
@@ -86,7 +87,8 @@ struct ModuleState {
 
     // MARK: Reload
 
-    /// The files say this now. A run under way goes on by what it was started with.
+    /// Applies a changed policy. A run under way continues with the policy that it was started
+    /// with.
     mutating func adopt(_ policy: Policy, at now: Instant) {
         guard !isRunning else {
             pendingPolicy = .policy(policy)
@@ -112,8 +114,8 @@ struct ModuleState {
         if isDeaf { rearmAt = now + rearmPeriod }
     }
 
-    /// The time that has passed of the former period counts, or who changes it again and again would
-    /// never see it end.
+    /// Restarts the interval. Elapsed time counts, so that frequent edits cannot postpone the check
+    /// for ever.
     private mutating func renewInterval(after former: Policy, at now: Instant) {
         guard let interval = policy.interval else {
             nextInterval = nil
@@ -127,20 +129,20 @@ struct ModuleState {
         nextInterval = max(now, begun + interval)
     }
 
-    /// The module was removed. A run under way goes on to its end.
+    /// Removes the module. A run under way continues to its end.
     mutating func leave() {
         if isRunning {
             pendingPolicy = .nothing
         } else {
             forgetWhatIsDue()
             journal = nil
-            // Whatever may still be told of it means nothing.
+            // Events that still arrive for it are ignored.
             policy.standing = .disabled
             isGone = true
         }
     }
 
-    /// The run has ended, and what was changed meanwhile is in force.
+    /// Applies the change that a reload found during the run that has ended.
     mutating func applyPendingPolicy(at now: Instant) {
         defer { pendingPolicy = nil }
         switch pendingPolicy {
@@ -150,7 +152,7 @@ struct ModuleState {
         }
     }
 
-    /// What could not be started may be mended.
+    /// Retries a failed start at once: its cause may have been fixed.
     mutating func forgiveFailures(at now: Instant) {
         (failures, waits) = (0, 0)
         guard retryAt != nil else { return }
@@ -175,13 +177,13 @@ struct ModuleState {
         lastTrigger = now
     }
 
-    /// The end of settling: nothing came for `settle`, or it went on for ten times that.
+    /// The end of settling: no trigger came for `settle`, or settling has taken ten times that.
     private var settledAt: Instant? {
         guard let firstTrigger, let lastTrigger else { return nil }
         return min(lastTrigger + policy.settle, firstTrigger + policy.settle * 10)
     }
 
-    /// When the limit lets another response to triggers begin.
+    /// When the limit allows another response to triggers to begin.
     private var unlimitedAt: Instant? {
         guard let limit = policy.limit, limitedResponses.count >= limit.count else { return nil }
         return limitedResponses.first.map { $0 + limit.window }
@@ -193,20 +195,20 @@ struct ModuleState {
         return max(cooledAt, settledAt ?? cooledAt, unlimitedAt ?? cooledAt)
     }
 
-    /// The lane to wait in for a run that is due, nil if none is.
+    /// Returns the lane to wait in for a run that is due, nil if none is.
     func laneWanted(at now: Instant) -> RunQueue.Lane? {
         guard policy.standing == .enabled, !isPaused else { return nil }
         if wanted == .request || (!pending.isEmpty && triggeredRunAt <= now) { return .triggered }
         return wanted == nil ? nil : .interval
     }
 
-    /// When the timer comes for a check: while the module is deaf, sooner than its interval.
+    /// When the timer next causes a check: sooner than the interval while the module is deaf.
     var nextTimedCheck: Instant? {
         guard isDeaf else { return nextInterval }
         return policy.interval != nil ? rearmAt : nil
     }
 
-    /// When the module must be looked at again if nothing else happens.
+    /// When the scheduler must consider the module again if nothing else happens.
     var nextDeadline: Instant? {
         let stageEnds: Instant? =
             switch stage {
@@ -232,7 +234,7 @@ struct ModuleState {
         nextInterval = Self.next(after: due, every: interval, at: now)
     }
 
-    /// Periods that were missed are not made up.
+    /// Returns the first deadline after `now`; missed periods are not made up.
     private static func next(
         after due: Instant, every period: Duration, at now: Instant
     ) -> Instant {
@@ -256,14 +258,18 @@ struct ModuleState {
         min(policy.interval ?? Scheduler.pollPeriod, Scheduler.pollPeriod)
     }
 
-    /// - Returns: what is new about it; nil where this cause was known.
+    /// Records that triggers of this cause cannot be watched.
+    ///
+    /// - Returns: the new fault; nil where the module was already deaf to this cause.
     mutating func deafen(_ cause: Cause, _ reason: String, at now: Instant) -> Deafness? {
         if !isDeaf { rearmAt = now + rearmPeriod }
         guard faults.updateValue(reason, forKey: cause) == nil else { return nil }
         return Deafness(reason: reason, isPolled: policy.interval != nil)
     }
 
-    /// - Returns: whether it was deaf to this cause until now.
+    /// Records that triggers of this cause are watched again.
+    ///
+    /// - Returns: whether the module was deaf to this cause until now.
     mutating func hearAgain(_ cause: Cause, at now: Instant) -> Bool {
         guard faults.removeValue(forKey: cause) != nil else { return false }
         if !isDeaf {
@@ -273,16 +279,18 @@ struct ModuleState {
         return true
     }
 
-    /// - Returns: whether it is time to try again to watch.
+    /// Moves the time of the next attempt to watch, once it has come.
+    ///
+    /// - Returns: whether it is time to try again.
     mutating func passRearm(at now: Instant) -> Bool {
         guard let due = rearmAt, due <= now else { return false }
         rearmAt = Self.next(after: due, every: rearmPeriod, at: now)
         return true
     }
 
-    // MARK: A run
+    // MARK: Runs
 
-    /// The cause and the events of the run that starts now.
+    /// Takes the cause and the events of the run that starts now.
     mutating func take() -> (Cause, PendingEvents) {
         let events = pending.take()
         journal?.beginRun()
@@ -304,8 +312,9 @@ struct ModuleState {
         if limitedResponses.count > limit.count { limitedResponses.removeFirst() }
     }
 
-    /// The check could not be started: puts back what the run had taken, and tries again, later
-    /// each time, but not later than the next interval would.
+    /// Puts back the events of a check that could not be started, and schedules a retry.
+    ///
+    /// The delay doubles each time, from one second up to the module's period.
     mutating func retry(_ run: Run, at now: Instant) {
         let backoff = Duration.seconds(1 << min(failures, 20))
         putBack(run, until: now + min(backoff, policy.period))
@@ -315,10 +324,10 @@ struct ModuleState {
     /// How often in a row an executable may be found to be still written to.
     private static let notReadyMax = 30
 
-    /// The run's executable is still being written: puts back what the run had taken, and tries
-    /// again a second later.
+    /// Puts back the events of a run whose executable is still being written, and schedules a retry
+    /// one second later.
     ///
-    /// - Returns: whether that may be so; false where it has been for too long.
+    /// - Returns: false where it has been written to for too long.
     mutating func wait(for run: Run, at now: Instant) -> Bool {
         putBack(run, until: now + .seconds(1))
         waits += 1
@@ -337,7 +346,7 @@ struct ModuleState {
         _ conclusion: Conclusion, of events: PendingEvents, at now: Instant
     ) {
         stage = .resting
-        // What stopping kept from being looked at is looked at by the next daemon.
+        // If stopping cut the run short, the next daemon serves its events.
         let isServed = conclusion.check != .stopped && conclusion.notReadyReason == nil
         journal?.endRun(isServed: isServed)
         let cooldown = policy.cooldown(afterCheckOf: conclusion.checkDuration)
@@ -356,7 +365,7 @@ struct ModuleState {
         lastEnded = now
     }
 
-    // MARK: What is shown
+    // MARK: Status
 
     func phase(at now: Instant) -> Phase {
         switch policy.standing {

@@ -2,8 +2,8 @@
 
 import DequeModule
 
-/// The events that wait for a module's next run, or that a run was started for: the newest of
-/// them, and how many more there were.
+/// The events that wait for a module's next run, or that a run was started for: the newest ones,
+/// and how many more there were.
 public struct PendingEvents: Sendable {
     /// How many events are kept.
     public static let countMax = 1_024
@@ -12,13 +12,13 @@ public struct PendingEvents: Sendable {
 
     /// Oldest first.
     public private(set) var lines = Deque<[UInt8]>()
-    /// How many events are not among `lines`, for want of room.
+    /// How many events were dropped from `lines`, because there was no room.
     public private(set) var dropped = 0
-    /// The newest event's, whether or not its line found room.
+    /// The newest event's variables, whether or not its line found room.
     public private(set) var variables: [TriggerEvent.Variable] = []
-    /// The newest event's; nil when nothing is pending.
+    /// The newest event's cause; nil when nothing is pending.
     public private(set) var cause: Cause?
-    /// Whether any of them came from elsewhere than out of the module's own runs.
+    /// Whether any event came from elsewhere than the module's own runs.
     public private(set) var isAnyFromElsewhere = false
 
     private var size = 0
@@ -38,7 +38,7 @@ public struct PendingEvents: Sendable {
         return text
     }
 
-    /// Whether there are some, and the module's own runs seem to have caused all of them.
+    /// Whether events are pending, and the module's own runs seem to have caused all of them.
     var areEchoes: Bool { !isEmpty && !isAnyFromElsewhere }
 
     public mutating func append(_ event: TriggerEvent, isEcho: Bool = false) {
@@ -48,11 +48,11 @@ public struct PendingEvents: Sendable {
         add(event.line)
     }
 
-    /// Puts back what a run took that never started, as the older part.
+    /// Puts back the events of a run that never started, as the older part.
     mutating func restore(_ older: PendingEvents) {
         guard !older.isEmpty else { return }
         var restored = older
-        // Kept are the newest: where one of ours found no room, nothing older has any.
+        // The newest are kept: if one of ours found no room, none of the older ones has any.
         if dropped > 0 { restored.dropLines() }
         restored.dropped += dropped
         for line in lines { restored.add(line) }

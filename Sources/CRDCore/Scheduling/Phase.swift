@@ -3,9 +3,9 @@
 /// What a module is doing, in the words of `crd list`.
 public enum Phase: Hashable, Sendable {
     case idle
-    /// Triggered, and waiting until no more triggers come.
+    /// Triggered, and waiting until triggers stop coming.
     case settling
-    /// Triggered, and kept waiting by its cooldown or its limit.
+    /// Triggered, and held back by its cooldown or its limit.
     case cooling
     /// Waiting for a slot.
     case queued
@@ -14,7 +14,7 @@ public enum Phase: Hashable, Sendable {
     case paused
     /// A trigger cannot be watched; `Deafness` says why.
     case degraded
-    /// It could not be run; `Health` says why.
+    /// The module could not be run; `Health` says why.
     case failed
     case disabled
     /// A process of its last run survives SIGKILL.

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What the scheduler must know of a module: the manifest, with crd.conf's values where the
-/// manifest is silent.
+/// The settings of a module that the scheduler needs: the manifest's values, and crd.conf's where
+/// the manifest sets none.
 public struct Policy: Sendable {
-    /// Whether the module takes part at all.
+    /// Whether the module takes part in scheduling.
     public enum Standing: Hashable, Sendable {
         case enabled
         case disabled
-        /// It cannot run until its files are repaired and read again.
+        /// The module cannot run until its files are fixed and read again.
         case failed(reason: String)
     }
 
     public var name: ModuleName
     public var standing = Standing.enabled
-    /// The time between checks; nil where triggers alone cause them.
+    /// The time between checks; nil where only triggers cause them.
     public var interval: Duration?
-    /// crd.conf's interval, for what needs a period where the module has none.
+    /// crd.conf's interval, used as the period of a module without an interval.
     public var fallbackInterval: Duration
     public var settle: Duration = .zero
     public var cooldown = Manifest.Cooldown.auto
     public var limit: Manifest.Limit?
-    /// The longest each role may take.
+    /// The timeout of each role.
     public var timeouts: [Role: Duration] = [:]
-    /// From SIGTERM to SIGKILL.
+    /// The time from SIGTERM to SIGKILL.
     public var grace: Duration
     public var conditionCodes: Set<UInt8> = [0]
     public var clearCodes: Set<UInt8> = [1]
@@ -31,7 +31,7 @@ public struct Policy: Sendable {
     /// Whether the module is checked when the daemon starts.
     public var isCheckedAtStart = true
 
-    /// The policy of a module whose manifest says nothing.
+    /// Creates the policy of a module with an empty manifest.
     public init(name: ModuleName, configuration: Configuration) {
         self.init(name: name, manifest: Manifest(), configuration: configuration)
     }
@@ -55,17 +55,17 @@ public struct Policy: Sendable {
         clearCodes = manifest.clear
         leftovers = manifest.leftovers
         journal = manifest.journal
-        // What happened to a path before nobody knows.
+        // Changes of a path before the start are unknown, so only a check can find them.
         isCheckedAtStart = interval != nil || !manifest.paths.isEmpty
         if !manifest.enabled { standing = .disabled }
     }
 
-    /// The interval, or what takes its place where the module has none.
+    /// The interval, or crd.conf's where the module has none.
     var period: Duration { interval ?? fallbackInterval }
 
-    /// How long after a run the next triggered one must wait, at the least.
+    /// Returns the shortest time from the end of a run to the next triggered one.
     ///
-    /// `auto` keeps a check that a storm triggers busy for no more than a tenth of the time.
+    /// `auto` limits the checks that a storm of triggers causes to a tenth of the time.
     func cooldown(afterCheckOf taken: Duration) -> Duration {
         switch cooldown {
         case .fixed(let span): span

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What a look at the files has found to be different. It is put in force at once, as a whole (G11).
+/// The differences that a reload has found in the files. They take effect at once, as a whole
+/// (G11).
 public struct Reload: Sendable {
-    /// A module that is new, or that changes.
+    /// A module that is new or has changed.
     public struct Change: Sendable {
         public let module: ModuleID
         public let policy: Policy
-        /// Its own files say so, and not crd.conf alone: then it is checked at once.
+        /// Whether its own files changed, and not crd.conf alone; then it is checked at once.
         public let isEdited: Bool
 
         public init(_ module: ModuleID, _ policy: Policy, isEdited: Bool) {
@@ -18,17 +19,17 @@ public struct Reload: Sendable {
 
     /// How many runs may be under way at once, at least 1.
     public var slots: Int
-    /// A number that no module has is given to a new one; the next after the last, or one that
-    /// `Command.forget` has set free.
+    /// The new and changed modules. A number that no module has creates one; it must be the next
+    /// number after the last, or one that `Command.forget` has freed.
     public var changes: [Change] = []
-    /// They were found as they are. One that could not be started is tried again, since what kept it
-    /// from that may have been mended elsewhere.
+    /// Modules whose files have not changed. One that could not be started is retried, since the
+    /// cause may have been fixed elsewhere.
     public var untouched: [ModuleID] = []
-    /// They are gone. One that runs finishes its run.
+    /// Modules that were removed. One that is running finishes its run.
     public var removed: [ModuleID] = []
-    /// Where those begin that have journal triggers and had none.
+    /// Where to begin in the journal, for modules that had no journal triggers until now.
     public var journal: [ModuleID: JournalRecord] = [:]
-    /// What is too old of what these have to catch up with; nil: nothing.
+    /// Which of the missed entries are too old for these modules; nil: none.
     public var catchUp: CatchUp?
 
     public init(slots: Int) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+/// How a response ended, or why it did not start.
 public enum ResponseOutcome: Hashable, Sendable {
     case ended(Termination, after: Duration)
-    /// It could not be started.
+    /// The response could not be started.
     case unable(reason: String)
-    /// It is still being written, so that the whole run is made once more.
+    /// The response is still being written, so the whole run is repeated.
     case notReady(reason: String)
 }
 

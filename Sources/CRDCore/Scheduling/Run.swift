@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A check and what follows it, in one slot.
+/// A check and the response that may follow it, in one slot.
 public struct Run: Sendable {
-    /// Counts the runs of this daemon's life.
+    /// The run's number, counted from the start of the daemon.
     public let number: UInt64
     public let cause: Cause
-    /// All that was pending when the check was spawned.
+    /// All events that were pending when the check was spawned.
     public let events: PendingEvents
 }

@@ -4,9 +4,9 @@ import DequeModule
 
 /// The modules that wait for a slot, each at most once, in two lanes.
 ///
-/// Triggered runs go first: somebody waits for them. After `triggeredInARowMax` of them one
-/// interval run goes, so that a storm cannot keep the safety net from its work. Within a lane the
-/// first come is the first served, so no module can starve another.
+/// Triggered runs go first, because somebody waits for them. After `triggeredInARowMax` of them one
+/// interval run goes, so that a storm cannot starve the interval checks, which are the safety net.
+/// Each lane is first come, first served, so no module can starve another.
 struct RunQueue {
     enum Lane { case triggered, interval }
 
@@ -14,7 +14,7 @@ struct RunQueue {
 
     private var triggered = Deque<ModuleID>()
     private var interval = Deque<ModuleID>()
-    /// Triggered runs since the last interval run that an interval run had to wait for.
+    /// How many triggered runs went ahead of a waiting interval run since the last interval run.
     private var triggeredInARow = 0
 
     var isEmpty: Bool { triggered.isEmpty && interval.isEmpty }

@@ -2,24 +2,24 @@
 
 /// Decides which module runs next. Performs no I/O and reads no clock.
 ///
-/// The whole policy of the daemon is here: an event goes in at `receive`, and what is to be done
-/// about it comes out, so a simulation can drive it through any order of events and replay it.
+/// The daemon's whole policy is here: `receive` takes an event and returns the commands that follow
+/// from it, so a simulation can drive it through any order of events and replay it.
 ///
-/// A module rests, waits in the queue, or runs. Whatever makes a run due (a trigger, the timer, a
-/// request) is noted in its `ModuleState`; `consider` then queues a resting module whose time has
-/// come, and `dispatch` gives the free slots to the first in the queue. Nothing noted is forgotten
-/// before a check was spawned for it.
+/// A module rests, waits in the queue, or runs. Its `ModuleState` notes everything that makes a run
+/// due (a trigger, the timer, a request). `consider` then queues a resting module whose time has
+/// come, and `dispatch` gives the free slots to the first in the queue. A noted reason is kept
+/// until a check was spawned for it.
 public struct Scheduler: Sendable {
-    /// How long a process may outlive SIGKILL before its slot is given to others.
+    /// How long a process may survive SIGKILL before its slot is freed for other modules.
     public static let killPatience = Duration.seconds(5)
 
     /// How often the kernel is asked whether a process that survived SIGKILL is still there.
     public static let stuckPeriod = Duration.seconds(5)
 
-    /// How often, at the least, a module is checked that has a trigger which cannot be watched.
+    /// How often, at least, a module is checked while one of its triggers cannot be watched.
     public static let pollPeriod = Duration.seconds(5)
 
-    /// The least time between two lines about a module's counters that forget.
+    /// The least time between two reports of a module's evicted keys.
     private static let forgettingPeriod = Duration.seconds(60)
 
     private enum Ending { case none, asked, announced }
@@ -36,7 +36,7 @@ public struct Scheduler: Sendable {
     /// - Parameters:
     ///   - policies: the modules; `ModuleID` is the place in this list.
     ///   - slots: how many runs may be under way at once, at least 1.
-    ///   - now: from when the intervals count.
+    ///   - now: the start of the first intervals.
     public init(_ policies: [Policy], slots: Int, at now: Instant) {
         precondition(slots >= 1)
         self.slots = slots
@@ -67,7 +67,7 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// Takes in what happened and says what to do about it, in this order.
+    /// Applies an event and returns the commands to perform, in this order.
     public mutating func receive(_ event: Event, at now: Instant) -> [Command] {
         var commands: [Command] = []
         switch event {
@@ -94,14 +94,14 @@ public struct Scheduler: Sendable {
         case .stopped: stop(at: now, &commands)
         }
         dispatch(at: now, &commands)
-        // Last, since it takes time and somebody may wait for what comes before.
+        // Last, since storing takes time and somebody may wait for the other commands.
         if ending != .announced, journal.passStore(at: now) {
             commands.append(.storeJournalRecords)
         }
         return commands
     }
 
-    // MARK: What makes a run due
+    // MARK: Reasons for a run
 
     private mutating func checkAll(at now: Instant) {
         for module in startOrder where modules[module.index].policy.isCheckedAtStart {
@@ -115,7 +115,7 @@ public struct Scheduler: Sendable {
         consider(module, at: now)
     }
 
-    /// Notes that a run is due apart from triggers. Of several causes the strongest is told.
+    /// Notes that a run is due for another reason than triggers. A request replaces another cause.
     private mutating func want(_ cause: Cause, of module: ModuleID, at now: Instant) {
         guard !modules[module.index].isPaused,
             modules[module.index].policy.standing == .enabled
@@ -135,7 +135,7 @@ public struct Scheduler: Sendable {
         renewDeadline(of: module)
     }
 
-    /// A pause ends in a check: what it kept from being seen is seen now.
+    /// Ends a pause with a check, which finds what happened during the pause.
     private mutating func resume(_ module: ModuleID, at now: Instant) {
         guard modules[module.index].isPaused else { return }
         modules[module.index].isPaused = false
@@ -145,7 +145,7 @@ public struct Scheduler: Sendable {
 
     // MARK: Reload (G11)
 
-    /// What is not mentioned stays as it is, in every respect.
+    /// Applies a reload. Modules that it does not mention keep their whole state.
     private mutating func adopt(_ reload: Reload, at now: Instant, _ commands: inout [Command]) {
         slots = reload.slots
         for module in reload.removed {
@@ -154,8 +154,8 @@ public struct Scheduler: Sendable {
             renewDeadline(of: module)
             if modules[module.index].isGone { commands.append(.forget(module)) }
         }
-        // Some begin where reading has been already, for which it goes back. The others have got
-        // further, and must be stored so.
+        // Reading goes back for modules that are new to the journal. The others hold their own
+        // positions, which are further on and must be stored so.
         if !reload.journal.isEmpty {
             for module in startOrder { modules[module.index].journal?.hold(at: journal.position) }
             journal.goBack(reload.catchUp)
@@ -193,7 +193,8 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// What happened to its paths, or to what its files refer to, before now is unknown.
+    /// Checks an edited module, since earlier changes of its paths, or of what its files refer to,
+    /// are unknown.
     private mutating func look(at change: Reload.Change, at now: Instant) {
         let module = change.module
         if change.isEdited && change.policy.standing == .enabled {
@@ -212,7 +213,7 @@ public struct Scheduler: Sendable {
         consider(module, at: now)
     }
 
-    /// The run has ended, and the module rests: what was changed meanwhile is in force.
+    /// Applies pending changes to a module whose run has ended, and considers its next run.
     private mutating func rest(
         _ module: ModuleID, at now: Instant, _ commands: inout [Command]
     ) {
@@ -227,11 +228,11 @@ public struct Scheduler: Sendable {
 
     // MARK: The journal (G8)
 
-    /// Begins where a former daemon's record ends: to be called before any event of the journal.
+    /// Begins where a former daemon's record ends. Call it before any event of the journal.
     ///
     /// - Parameters:
-    ///   - records: of each module with journal triggers.
-    ///   - catchUp: what of it is too old; nil: nothing.
+    ///   - records: the record of each module with journal triggers.
+    ///   - catchUp: which of the missed entries are too old; nil: none.
     public mutating func beginJournal(
         from records: [ModuleID: JournalRecord], catchUp: CatchUp?
     ) {
@@ -242,13 +243,13 @@ public struct Scheduler: Sendable {
         journal.catchUp = catchUp
     }
 
-    /// What is to be stored of a module now, so that no entry goes unseen whenever the daemon dies;
-    /// nil where it has no journal triggers.
+    /// Returns the record to store for a module now, so that no entry is lost whenever the daemon
+    /// dies; nil where the module has no journal triggers.
     public func journalRecord(of module: ModuleID) -> JournalRecord? {
         modules[module.index].journal?.record(journal.position)
     }
 
-    /// How far the journal has been read; nil before anything was.
+    /// How far the journal has been read; nil before the first entry.
     public var journalPosition: JournalPosition? { journal.position }
 
     private mutating func take(
@@ -263,13 +264,13 @@ public struct Scheduler: Sendable {
         if let event = modules[module.index].journal?.take(match) {
             trigger(module, event, at: now)
         } else {
-            // Only counted: the place in the journal passes it when the counter is stored.
+            // Only counted: the stored position moves past the entry together with the counter.
             journal.wantStore(at: now)
             tellOfForgetting(module, at: now, &commands)
         }
     }
 
-    /// Nothing is silent about it when there are more keys than can be counted, but not for each.
+    /// Reports evicted keys, at most once per `forgettingPeriod`.
     private mutating func tellOfForgetting(
         _ module: ModuleID, at now: Instant, _ commands: inout [Command]
     ) {
@@ -312,8 +313,11 @@ public struct Scheduler: Sendable {
         renewDeadline(of: module)
     }
 
-    /// What happened to a path since the last check is unknown: a run under way may have looked
-    /// before. What else a module without an interval waits for comes again, or says so itself.
+    /// Notes that a cause is watched again, and checks modules for which changes may be lost.
+    ///
+    /// Changes of a path since the last check are unknown, and a run under way may have looked
+    /// before them. Other triggers of a module without an interval lose nothing, or report it
+    /// themselves.
     private mutating func hearAgain(
         _ module: ModuleID, _ cause: Cause, at now: Instant, _ commands: inout [Command]
     ) {
@@ -334,7 +338,7 @@ public struct Scheduler: Sendable {
     private mutating func advance(
         _ module: ModuleID, at now: Instant, _ commands: inout [Command]
     ) {
-        // Field by field: a copy of the whole state would cost more than all that is done here.
+        // Field by field: copying the whole state would cost more than everything done here.
         let index = module.index
         if modules[index].isOverdue(at: now) { overrun(module, at: now, &commands) }
         let isRetryPending = modules[index].retryAt != nil
@@ -343,7 +347,7 @@ public struct Scheduler: Sendable {
             want(modules[index].retryCause, of: module, at: now)
         }
         if let due = modules[index].nextTimedCheck, due <= now {
-            // A run under way looks already, and a check that cannot start has its own retry.
+            // A run under way checks already, and a check that cannot start has its own retry.
             if !modules[index].isRunning && !isRetryPending {
                 want(.interval, of: module, at: now)
             }
@@ -356,12 +360,12 @@ public struct Scheduler: Sendable {
 
     // MARK: Queue and slots
 
-    /// Queues the module if a run is due and nothing forbids it, and notes when to look again.
+    /// Queues the module if a run is due and may start, and renews its deadline.
     private mutating func consider(_ module: ModuleID, at now: Instant) {
         defer { renewDeadline(of: module) }
         guard ending == .none else { return }
         guard let lane = modules[module.index].laneWanted(at: now) else {
-            // A trigger that came while it was queued makes it settle on.
+            // A trigger that came while the module was queued makes it settle again.
             unqueue(module)
             return
         }
@@ -397,14 +401,14 @@ public struct Scheduler: Sendable {
     }
 
     private mutating func renewDeadline(of module: ModuleID) {
-        // While the daemon ends, only what runs has a deadline.
+        // While the daemon ends, only running modules have a deadline.
         let deadline =
             ending == .none
             ? modules[module.index].nextDeadline : modules[module.index].execution?.deadline
         deadlines.set(deadline, for: module)
     }
 
-    // MARK: A run's way to its end
+    // MARK: The stages of a run
 
     private mutating func finish(
         _ module: ModuleID, _ termination: Termination, at now: Instant,
@@ -419,7 +423,7 @@ public struct Scheduler: Sendable {
         let policy = modules[module.index].policy
         switch (execution.stage, execution.role) {
         case (.working, .check):
-            // Whoever outlives the check would write into what the response reads as its result.
+            // A leftover process could alter the output that the response reads.
             if conditionHolds(execution, policy) && ending == .none {
                 commands.append(.signal(module, .kill))
                 respond(module, execution, at: now, &commands)
@@ -444,7 +448,7 @@ public struct Scheduler: Sendable {
         renewDeadline(of: module)
     }
 
-    /// G1: nothing but the check's own exit, within its time, with one of these codes.
+    /// Returns whether the check itself exited in time with one of the condition codes (G1).
     private func conditionHolds(_ execution: Execution, _ policy: Policy) -> Bool {
         guard case .exited(let code) = execution.check else { return false }
         return policy.conditionCodes.contains(code)
@@ -461,7 +465,7 @@ public struct Scheduler: Sendable {
         commands.append(.spawn(module, .response, execution.run))
     }
 
-    /// The stage took too long: on to the next one.
+    /// Moves a run whose stage took too long to the next stage.
     private mutating func overrun(
         _ module: ModuleID, at now: Instant, _ commands: inout [Command]
     ) {
@@ -480,7 +484,7 @@ public struct Scheduler: Sendable {
             commands.append(execution.command(sending: .kill, to: module))
             report(.stuck(reason: execution.refusal), of: module, &commands)
         case .stuck:
-            // The notice of its end may have got lost, and a refused signal may be allowed by now.
+            // The notice of its end may be lost, and a refused signal may be allowed by now.
             execution.enter(.stuck, until: now + Self.stuckPeriod)
             commands.append(execution.command(sending: .kill, to: module))
         }
@@ -489,7 +493,7 @@ public struct Scheduler: Sendable {
         announceEnd(&commands)
     }
 
-    /// The first refusal is told: further processes of the run have the same reason.
+    /// Records the first refusal; further processes of the run are refused for the same reason.
     private mutating func noteRefusal(
         _ module: ModuleID, _ reason: String, _ commands: inout [Command]
     ) {
@@ -501,10 +505,10 @@ public struct Scheduler: Sendable {
         if execution.stage == .stuck { report(.stuck(reason: reason), of: module, &commands) }
     }
 
-    /// A spawn could not be performed. Without its response a run is over; without its check there
-    /// was none, and what it would have looked at is looked at later.
+    /// Handles a spawn that could not be performed. Without its response a run is over. Without its
+    /// check there was no run: it is retried, and its events stay pending.
     ///
-    /// - Parameter outcome: what that is for a response.
+    /// - Parameter outcome: the outcome, were it a response.
     private mutating func giveUp(
         _ module: ModuleID, _ outcome: ResponseOutcome, at now: Instant,
         _ commands: inout [Command]
@@ -570,8 +574,8 @@ public struct Scheduler: Sendable {
                     longest: modules[module.index].policy.period)))
     }
 
-    /// Nothing is wrong, but an executable is still being written: the run is made once more when it
-    /// may be complete.
+    /// Puts back a run because an executable is still being written, which is not a fault at first.
+    /// The run is repeated when the file may be complete.
     private mutating func putBack(
         _ run: Run, of module: ModuleID, _ reason: String, at now: Instant,
         _ commands: inout [Command]
@@ -607,9 +611,10 @@ public struct Scheduler: Sendable {
         return timeout
     }
 
-    // MARK: The end
+    // MARK: Stopping
 
-    /// Checks end now, since no response may follow them; responses get `grace` to finish.
+    /// Begins the stop: ends checks at once, since no response may follow them, and gives responses
+    /// `grace`.
     private mutating func stop(at now: Instant, _ commands: inout [Command]) {
         let isRepeated = ending != .none
         if !isRepeated { ending = .asked }
@@ -640,7 +645,7 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// Asked twice to stop: nothing gets any more time.
+    /// Ends a run at once, since the daemon was asked twice to stop.
     private mutating func hasten(
         _ module: ModuleID, at now: Instant, _ commands: inout [Command]
     ) {
@@ -659,7 +664,7 @@ public struct Scheduler: Sendable {
         commands.append(.exit)
     }
 
-    // MARK: What is shown
+    // MARK: Status
 
     public func status(of module: ModuleID, at now: Instant) -> ModuleStatus {
         let state = modules[module.index]

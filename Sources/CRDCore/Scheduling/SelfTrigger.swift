@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What a module seems to do to itself.
+/// A module that seems to trigger itself.
 public struct SelfTrigger: Hashable, Sendable {
-    /// How its own runs come to trigger it.
+    /// The cause of the triggers that its own runs produce.
     public let cause: Cause
-    /// The newest of the events.
+    /// The variables of the newest event.
     public let variables: [TriggerEvent.Variable]
-    /// How many runs in a row were caused by nothing else.
+    /// How many runs in a row had no other cause.
     public let count: Int
-    /// How long its own triggers wait, at the most.
+    /// The longest pause before its own triggers start another run.
     public let longest: Duration
 }

@@ -4,11 +4,11 @@
 public enum Termination: Hashable, Sendable, CustomStringConvertible {
     /// It exited with this code.
     case exited(UInt8)
-    /// This signal ended it.
+    /// A signal with this number ended it.
     case signaled(Int32)
-    /// It was ended by us, having taken longer than its timeout, whatever it said at the end.
+    /// The daemon ended it because it exceeded its timeout, whatever its exit status.
     case timedOut
-    /// It was ended by us because the daemon stops.
+    /// The daemon ended it because the daemon stops.
     case stopped
 
     public var description: String {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What is sent to a run's processes, be they in its process group or not.
+/// A signal for all processes of a run, inside or outside its process group.
 public enum TreeSignal: Hashable, Sendable {
     /// SIGTERM.
     case terminate

@@ -2,18 +2,19 @@
 
 /// Writes one JSON object without a line feed: a line of a `CRD_EVENTS` file.
 ///
-/// Not Codable: a name or a log line need not be UTF-8, and there may be thousands a second.
+/// It does not use Codable: names and log lines need not be UTF-8, and thousands may come per
+/// second.
 struct JSONObject {
     private var bytes: [UInt8] = []
 
-    /// - Parameter capacity: how many bytes it will have at least; an array that grows costs more
-    ///   than all else here.
+    /// - Parameter capacity: the expected size in bytes; growing the array would cost more than
+    ///   everything else here.
     init(capacity: Int = 512) {
         bytes.reserveCapacity(capacity)
         bytes.append(UInt8(ascii: "{"))
     }
 
-    /// The whole object.
+    /// Returns the whole object.
     consuming func finish() -> [UInt8] {
         bytes.append(UInt8(ascii: "}"))
         return bytes
@@ -24,7 +25,7 @@ struct JSONObject {
         quote(text)
     }
 
-    /// Text where it is UTF-8, else an array of the bytes, as journalctl(1) shows it.
+    /// Adds text if it is UTF-8, else an array of the bytes, as journalctl(1) shows it.
     mutating func add(_ key: String, text: [UInt8]) {
         add(key: key)
         if String(validating: text, as: UTF8.self) != nil {
@@ -54,7 +55,7 @@ struct JSONObject {
         bytes.append(contentsOf: object.finish())
     }
 
-    /// A whole object.
+    /// Adds an object that is encoded already.
     mutating func add(_ key: String, json: [UInt8]) {
         add(key: key)
         bytes.append(contentsOf: json)
@@ -65,8 +66,8 @@ struct JSONObject {
         list(objects) { $1.bytes.append(contentsOf: $0.finish()) }
     }
 
-    /// A field of the journal: text where journalctl(1) takes it for that, else an array of the
-    /// bytes; an array of all values where there are several.
+    /// Adds a journal field: text if journalctl(1) shows it as text, else an array of the bytes; an
+    /// array of all values if there are several.
     mutating func add(_ key: String, journalValues values: [ArraySlice<UInt8>]) {
         add(Array(key.utf8)[...], journalValues: values)
     }
@@ -90,8 +91,8 @@ struct JSONObject {
         }
     }
 
-    /// Without control characters apart from tab and line feed, and without what Unicode keeps for
-    /// nobody (systemd's `utf8_is_printable`).
+    /// Returns whether text has no control characters except tab and line feed, and no
+    /// noncharacters of Unicode (systemd's `utf8_is_printable`).
     private static func isPrintable(_ text: ArraySlice<UInt8>) -> Bool {
         var isASCII = true
         for byte in text {
@@ -134,7 +135,8 @@ struct JSONObject {
         text.withUTF8 { quote($0) }
     }
 
-    /// Piece by piece: there is seldom anything to escape, and memory is copied faster than bytes.
+    /// Copies text piece by piece: escapes are rare, and copying memory is faster than copying
+    /// bytes.
     private mutating func quote(_ text: UnsafeBufferPointer<UInt8>) {
         bytes.append(UInt8(ascii: "\""))
         var begin = 0

@@ -4,32 +4,32 @@ import DequeModule
 
 /// Log lines that their reader has not taken yet, oldest first, in bounded memory.
 ///
-/// A reader that is slow for a moment loses nothing. One that has stopped costs the lines beyond the
-/// bound; they are counted, and the count stands where they are missing.
+/// A reader that is slow for a moment loses nothing. While a reader has stopped, lines beyond the
+/// bound are dropped and counted, and a notice with the count takes their place.
 public struct LineBacklog: Sendable {
-    /// Bytes in all.
+    /// The bound of all lines together, in bytes.
     static let sizeMax = 1 << 20
-    /// What a line costs beside its bytes.
+    /// The cost of a line in addition to its bytes.
     private static let overhead = 64
-    /// A reader that takes nothing for so long does not count as slow any more, but as stopped.
+    /// A reader that takes nothing for this long counts as stopped, not as slow.
     public static let patience: Duration = .seconds(1)
 
     private struct Line {
         let bytes: [UInt8]
-        /// How many lines are missing if it is: a notice stands for more than itself.
+        /// How many lines are lost with this one: a notice stands for several.
         let count: Int
     }
 
     private var lines = Deque<Line>()
     private var size = 0
-    /// Bytes of the first line that were taken already.
+    /// How many bytes of the first line were taken already.
     private var taken = 0
-    /// Lines that were dropped and not reported yet.
+    /// How many lines were dropped and not reported yet.
     private var dropped = 0
     private var takenAt: Instant?
     private let notice: @Sendable (Int) -> [UInt8]
 
-    /// - Parameter notice: the line that reports how many lines are missing.
+    /// - Parameter notice: returns the line that reports how many lines are missing.
     public init(notice: @escaping @Sendable (Int) -> [UInt8]) {
         self.notice = notice
     }
@@ -38,7 +38,7 @@ public struct LineBacklog: Sendable {
 
     public mutating func add(_ line: [UInt8], at now: Instant) {
         let cost = line.count + Self.overhead
-        // Lines are accepted again at half of the bound, or there would be a notice for every few.
+        // After a drop, lines are accepted at half of the bound: else there would be many notices.
         let room = dropped == 0 ? Self.sizeMax : Self.sizeMax / 2
         guard size + cost <= room else {
             dropped += 1
@@ -49,30 +49,30 @@ public struct LineBacklog: Sendable {
         append(line, count: 1)
     }
 
-    /// Counts lines that never came here as dropped.
+    /// Counts lines as dropped that were not added here.
     public mutating func drop(_ count: Int) { dropped += count }
 
-    /// What is to be written next; nil when all was.
+    /// Returns the bytes to write next; nil when everything was written.
     public mutating func next() -> ArraySlice<UInt8>? {
         if lines.isEmpty { reportDropped() }
         return lines.first.map { $0.bytes[taken...] }
     }
 
-    /// The reader took so many bytes of `next`.
+    /// Removes this many bytes of `next`, which the reader took.
     public mutating func take(_ count: Int, at now: Instant) {
         takenAt = now
         taken += count
         if let first = lines.first, taken >= first.bytes.count { removeFirst() }
     }
 
-    /// What was to be written next cannot be written at all.
+    /// Drops the first line, because it cannot be written at all.
     public mutating func dropFirst() {
         dropped += lines.first?.count ?? 0
         removeFirst()
     }
 
-    /// Until when whoever has more to say had better wait, since the reader is slow but reads; nil
-    /// where nobody need wait.
+    /// Until when writers of further lines should wait, because the reader is slow but still reads;
+    /// nil where they need not wait.
     public var holdsUntil: Instant? {
         guard size > Self.sizeMax / 2, let takenAt else { return nil }
         return takenAt + Self.patience

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Cuts a stream of bytes into lines, keeping no more than one unfinished line.
+/// Splits a stream of bytes into lines, and keeps at most one unfinished line.
 public struct LineSplitter: Sendable {
-    /// A line longer than this is handed over in pieces; journald's own limit is 48 KiB.
+    /// A longer line is split into pieces of this size in bytes; journald's own limit is 48 KiB.
     public static let lengthMax = 16 << 10
 
     private var rest: [UInt8] = []
 
     public init() {}
 
-    /// Calls `body` with each line that is complete, without its line feed.
+    /// Calls `body` with each complete line, without its line feed.
     ///
-    /// - Returns: how many of the bytes were looked at, which are not all only where there were
-    ///   `linesMax` lines.
+    /// - Returns: how many bytes were consumed; fewer than all only after `linesMax` lines.
     public mutating func feed(
         _ bytes: some Collection<UInt8>, atMost linesMax: Int = .max, _ body: ([UInt8]) -> Void
     ) -> Int {
@@ -31,7 +30,7 @@ public struct LineSplitter: Sendable {
         return taken
     }
 
-    /// Hands over what follows the last line feed, if anything does.
+    /// Calls `body` with the text after the last line feed, if there is any.
     public mutating func finish(_ body: ([UInt8]) -> Void) {
         if !rest.isEmpty { body(rest) }
         rest = []

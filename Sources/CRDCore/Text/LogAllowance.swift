@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What a module may print into the log (G15): so much at once, and so much a second from then on.
-/// Lines beyond that are dropped and counted, or it would push everybody else's out of the log.
+/// Limits what a module may write to the log (G15): a burst at first, and a rate per second from
+/// then on. Further lines are dropped and counted, or they would evict everybody else's from the
+/// log.
 public struct LogAllowance: Sendable {
-    /// Bytes at once.
+    /// How many bytes may come at once.
     public static let burst = 8 << 20
-    /// Bytes that are added each second, up to `burst`.
+    /// How many bytes are added each second, up to `burst`.
     public static let rate = 16 << 10
-    /// What a line costs beside its bytes.
+    /// The cost of a line in addition to its bytes.
     static let costOfLine = 64
-    /// Bytes that must be there again where all was spent: else each few lines would be followed by
-    /// one that says how many are missing.
+    /// How many bytes must be available again after all were spent. With less, every few lines
+    /// would be followed by a report of missing ones.
     static let leastAfterPause = 64 << 10
 
     public enum Verdict: Hashable, Sendable {
         /// The line passes; `missing` lines before it were dropped and not reported yet.
         case pass(missing: Int)
-        /// The line does not pass; the one before it may have.
+        /// The line is dropped; `isFirst` is true for the first one since a line passed.
         case drop(isFirst: Bool)
     }
 
@@ -28,7 +29,9 @@ public struct LogAllowance: Sendable {
 
     public init() {}
 
-    /// - Parameter size: of the line, in bytes.
+    /// Decides whether a line passes.
+    ///
+    /// - Parameter size: the line's size in bytes.
     public mutating func admit(_ size: Int, at now: Instant) -> Verdict {
         refill(at: now)
         let cost = min(size + Self.costOfLine, Self.leastAfterPause)
@@ -43,8 +46,8 @@ public struct LogAllowance: Sendable {
         return .pass(missing: dropped)
     }
 
-    /// How many lines were dropped and not reported yet, at most once a minute; they count as
-    /// reported then.
+    /// Returns how many lines were dropped and not reported yet, at most once a minute, and counts
+    /// them as reported.
     public mutating func passDropped(at now: Instant) -> Int {
         guard dropped > 0, line.note(at: now) != nil else { return 0 }
         defer { dropped = 0 }
@@ -58,7 +61,7 @@ public struct LogAllowance: Sendable {
         }
         let seconds = former.duration(to: now) / .seconds(1)
         let gain = min(seconds * Double(Self.rate), Double(Self.burst))
-        // Lines come faster than bytes are added.
+        // Lines may come faster than whole bytes are added.
         guard gain >= 1 else { return }
         refilledAt = now
         left = min(Self.burst, left + Int(gain))

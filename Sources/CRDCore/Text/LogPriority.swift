@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// syslog's severities, as the journal's `PRIORITY` counts them (syslog(3)).
+/// The severities of syslog, numbered as in the journal's `PRIORITY` (syslog(3)).
 public enum LogPriority: UInt8, Comparable, Sendable {
     case emergency, alert, critical, error, warning, notice, info, debug
 
-    /// By the names that journalctl(1) knows, in the order of the numbers.
+    /// The names that journalctl(1) uses, in the order of the numbers.
     private static let names = [
         "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
     ]
 
     var name: String { Self.names[Int(rawValue)] }
 
-    /// By name, or by number as journalctl(1) takes it too.
+    /// Parses a name, or a number, which journalctl(1) accepts too.
     init?(named name: String) {
         if let number = Self.names.firstIndex(of: name.lowercased()) {
             self.init(rawValue: UInt8(number))
@@ -27,7 +27,7 @@ public enum LogPriority: UInt8, Comparable, Sendable {
         self.init(rawValue: value)
     }
 
-    /// Takes a leading `<3>` off a line, as services of systemd write it (sd-daemon(3)).
+    /// Removes and returns a leading `<3>` of a line, as systemd services write it (sd-daemon(3)).
     public static func strip(from line: inout [UInt8]) -> LogPriority? {
         guard line.count >= 3, line[0] == UInt8(ascii: "<"), line[2] == UInt8(ascii: ">"),
             let priority = LogPriority(rawValue: line[1] &- UInt8(ascii: "0"))

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Text from anywhere as it may be shown: on one line, and unable to command a terminal (G15).
+/// Text from any source in a form that is safe to show: on one line, and without terminal commands
+/// (G15).
 ///
-/// Names, reasons and errors pass through here on their way out, at the few places where anything is
-/// printed or logged: so none of them can forge a line, whoever has made it up.
+/// Names, reasons and errors pass through here at the few places where text is printed or logged.
+/// So none of them can forge a line, whoever wrote it.
 public enum PrintableText {
-    /// The same with a question mark for each character that is not printed, as ls(1) shows names.
+    /// Returns text with a question mark for each character that is not printable, as ls(1) does.
     public static func of(_ text: String) -> String { of(text, keeping: []) }
 
-    /// The same of a text of our own: its line ends and tabs stay.
+    /// Does the same for a text of the program's own, whose line ends and tabs stay.
     public static func lines(_ text: String) -> String { of(text, keeping: ["\n", "\t"]) }
 
-    /// The same of a line that a program has printed; tabs stay.
+    /// Does the same for a line that another program has printed; tabs stay.
     public static func of(line: [UInt8]) -> [UInt8] {
         if line.allSatisfy({ (0x20..<0x7F).contains($0) || $0 == 0x09 }) { return line }
         return Array(of(String(decoding: line, as: UTF8.self), keeping: ["\t"]).utf8)
     }
 
-    /// The same of JSON, which may have line ends between its values: what is not printed stands in
-    /// its strings, and is escaped there (RFC 8259, section 7).
+    /// Does the same for JSON, which may have line ends between its values. Characters that are not
+    /// printable occur in its strings, and are escaped there (RFC 8259, section 7).
     public static func json(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -41,14 +42,14 @@ public enum PrintableText {
                 text.unicodeScalars.map { isPlain($0) || kept.contains($0) ? $0 : "?" }))
     }
 
-    /// Whether there is nothing in it that is not printed.
+    /// Returns whether all characters are printable.
     public static func isPlain(_ text: String) -> Bool {
-        // Nearly all text is ASCII, of which one comparison a byte tells.
+        // Nearly all text is ASCII, for which one comparison per byte is enough.
         text.utf8.allSatisfy { (0x20..<0x7F).contains($0) }
             || text.unicodeScalars.allSatisfy(isPlain)
     }
 
-    /// Whether it is printed, and no end of a line.
+    /// Returns whether a character is printable and does not end a line.
     static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: false

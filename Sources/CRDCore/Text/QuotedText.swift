@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Text from a file as a message shows it: never long, and unable to reach the terminal or to
-/// forge a second log line.
+/// Quotes text from a file for a message: short, without terminal commands, and unable to forge a
+/// second log line.
 enum QuotedText {
     private static let lengthMax = 64
 

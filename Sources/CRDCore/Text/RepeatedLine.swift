@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A log line that others can cause as often as they like: logged at once, then at most once a
-/// minute, with the number of times since.
+/// A log line that others can cause as often as they like. It is logged at once, then at most once
+/// a minute, with the number of times since.
 public struct RepeatedLine: Sendable {
     /// The least time between two lines.
     public static let period = Duration.seconds(60)
@@ -11,7 +11,7 @@ public struct RepeatedLine: Sendable {
 
     public init() {}
 
-    /// Counts one more cause.
+    /// Counts one more cause of the line.
     ///
     /// - Returns: how many causes the line stands for; nil if it is not to be logged now.
     public mutating func note(at now: Instant) -> Int? {

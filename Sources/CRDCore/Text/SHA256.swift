@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The digest of FIPS 180-4: two texts that differ have different ones, whoever made them up.
+/// The digest of FIPS 180-4. Nobody can make two different texts with the same digest.
 enum SHA256 {
     static func digest(_ message: some Collection<UInt8>) -> [UInt8] {
         var state = initial
@@ -56,7 +56,7 @@ enum SHA256 {
         for (index, word) in [a, b, c, d, e, f, g, h].enumerated() { state[index] &+= word }
     }
 
-    /// To the right, what falls out coming in again on the left.
+    /// Rotates a word to the right.
     private static func turn(_ word: UInt32, _ count: UInt32) -> UInt32 {
         word >> count | word << (32 - count)
     }

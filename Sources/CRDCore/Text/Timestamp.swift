@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Points in time as people and JSON read them.
+/// Formats points in time for people and JSON.
 public enum Timestamp {
-    /// RFC 3339 in UTC with microseconds: `2026-11-23T00:09:02.000000Z`.
+    /// Returns RFC 3339 in UTC with microseconds: `2026-11-23T00:09:02.000000Z`.
     public static func rfc3339(nanosecondsSince1970 nanoseconds: Int64) -> String {
         rfc3339(microsecondsSince1970: floored(nanoseconds, by: 1_000).0)
     }
 
-    /// The same; what a clock of 64 bits can count in microseconds has a year of more than four
-    /// digits, of which the last four are written.
+    /// Does the same for microseconds. A 64-bit number of them can reach years of more than four
+    /// digits, of which only the last four are written.
     public static func rfc3339(microsecondsSince1970 microseconds: Int64) -> String {
         let (seconds, rest) = floored(microseconds, by: 1_000_000)
         let (days, secondOfDay) = floored(seconds, by: 86_400)
         let (year, month, day) = date(daysSince1970: days)
-        // Made for each turn in which something happened, on the way to a check: no formatter.
+        // Without a formatter, because it runs on the way to a check, for each turn with an event.
         var text: [UInt8] = []
         text.reserveCapacity(27)
         func append(_ value: Int64, _ width: Int, _ end: Unicode.Scalar) {
@@ -36,15 +36,15 @@ public enum Timestamp {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The day in the Gregorian calendar: years begin with March, so that the leap day is their
-    /// last, and 400 of them have 146,097 days.
+    /// Returns the day in the Gregorian calendar. Years begin with March here, so that the leap day
+    /// is their last; 400 of them have 146,097 days.
     private static func date(daysSince1970: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        // From 1 March of the year 0 until 1970.
+        // The days from 1 March of the year 0 until 1970.
         let (era, dayOfEra) = floored(daysSince1970 + 719_468, by: 146_097)
         let yearOfEra =
             (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
         let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        // From March on, months have 153 days in each five.
+        // From March on, every five months have 153 days.
         let monthFromMarch = (5 * dayOfYear + 2) / 153
         let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
         let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9

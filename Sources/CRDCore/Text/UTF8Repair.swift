@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Makes UTF-8 of bytes that are not, without moving any (RFC 3629).
+/// Turns any bytes into UTF-8 without moving any of them (RFC 3629).
 public enum UTF8Repair {
-    /// Stands for each byte that is not part of a character, as in `PrintableText`.
+    /// Replaces each byte that is not part of a character, as in `PrintableText`.
     public static let substitute = UInt8(ascii: "?")
 
-    /// A copy in which each byte that is not part of a character is replaced; nil where there is
-    /// none.
+    /// Returns a copy in which each byte that is not part of a character is replaced; nil if there
+    /// is no such byte.
     public static func repaired(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
         guard let first = firstFault(in: bytes, from: 0) else { return nil }
         return Array(unsafeUninitializedCapacity: bytes.count) { copy, count in
@@ -20,11 +20,11 @@ public enum UTF8Repair {
         }
     }
 
-    /// The first byte at or after `start`, where a character begins, that is not part of one.
+    /// Returns the first byte that is not part of a character, from `start` on, where one begins.
     private static func firstFault(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
         var offset = start
         while offset < bytes.count {
-            // Nearly all that is logged is ASCII, so eight bytes are looked at together.
+            // Nearly all log text is ASCII, so eight bytes are checked together.
             while offset + 8 <= bytes.count,
                 bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
                     & 0x8080_8080_8080_8080 == 0
@@ -32,7 +32,7 @@ public enum UTF8Repair {
                 offset += 8
             }
             guard offset < bytes.count else { return nil }
-            // Where one byte is none, the next often is none either.
+            // After a byte outside any character, the next one is often outside too.
             if bytes[offset] & 0xC0 == 0x80 { return offset }
             let length = length(ofCharacterAt: offset, in: bytes)
             if length == 0 { return offset }
@@ -41,11 +41,11 @@ public enum UTF8Repair {
         return nil
     }
 
-    /// In bytes; 0 where none begins there.
+    /// Returns the length of a character in bytes; 0 if no character begins there.
     private static func length(ofCharacterAt offset: Int, in bytes: UnsafeRawBufferPointer) -> Int {
         let first = bytes[offset]
         if first < 0x80 { return 1 }
-        // What is longer than necessary, a surrogate or beyond U+10FFFF shows in the second byte.
+        // Overlong forms, surrogates and values beyond U+10FFFF show in the second byte.
         let (length, second): (Int, ClosedRange<UInt8>) =
             switch first {
             case 0xC2...0xDF: (2, 0x80...0xBF)

@@ -21,7 +21,7 @@ public struct FileSystemType: Hashable, Sendable {
 
     private var isFUSE: Bool { name == "fuse" || name == "fuseblk" || name.hasPrefix("fuse.") }
 
-    /// Other machines change what is on these.
+    /// File systems whose content other machines change.
     private static let remote: Set<String> = [
         "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "coda", "lustre", "beegfs",
         "gpfs", "orangefs", "pvfs2", "ncpfs", "virtiofs", "vboxsf", "vmhgfs", "prl_fs",
@@ -33,8 +33,8 @@ public struct FileSystemType: Hashable, Sendable {
         "fuse.JuiceFS", "fuse.vmhgfs-fuse", "fuse.hdfs", "fuse.lizardfs", "fuse.smbnetfs",
     ]
 
-    /// The kernel makes up their content when it is read. Control groups are not among them: the
-    /// kernel reports changes of their `*.events` files.
+    /// File systems whose content the kernel generates when it is read. Control groups are not
+    /// among them: the kernel reports changes of their `*.events` files.
     private static let kernelMade: Set<String> = [
         "proc", "sysfs", "debugfs", "tracefs", "securityfs", "configfs", "bpf", "pstore",
         "efivarfs", "selinuxfs", "smackfs", "binfmt_misc", "rpc_pipefs", "nfsd", "fusectl",

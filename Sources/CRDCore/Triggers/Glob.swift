@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A pattern for names as in glob(7), known to be well-formed; fnmatch(3) does the matching.
+/// A well-formed pattern for names, in the syntax of glob(7); fnmatch(3) does the matching.
 public struct Glob: Hashable, Sendable {
     public let pattern: String
 
-    /// What is wrong with a pattern, completing "the pattern …".
+    /// What is wrong with a pattern, to follow "the pattern".
     struct Malformed: Error {
         let reason: String
     }
@@ -14,13 +14,14 @@ public struct Glob: Hashable, Sendable {
         self.pattern = pattern
     }
 
-    /// One that was parsed before; nil where it is malformed.
+    /// Creates a glob from a pattern that was parsed before; nil where it is malformed.
     public init?(_ pattern: String) {
         guard Self.objection(to: pattern) == nil else { return nil }
         self.pattern = pattern
     }
 
-    /// fnmatch(3) takes everything, and what it does not understand then matches nothing.
+    /// Returns what is wrong with a pattern. fnmatch(3) accepts any pattern, but a malformed one
+    /// matches nothing.
     private static func objection(to pattern: String) -> String? {
         if pattern.isEmpty { return "is empty" }
         var rest = Substring(pattern).utf8
@@ -37,7 +38,7 @@ public struct Glob: Hashable, Sendable {
         return nil
     }
 
-    /// Takes the inside of a bracket expression and its end off the front of `inside`.
+    /// Removes the inside and the end of a bracket expression from the front of `inside`.
     private static func objectionToBracket(_ inside: inout Substring.UTF8View) -> String? {
         if let first = inside.first, first == UInt8(ascii: "!") || first == UInt8(ascii: "^") {
             inside.removeFirst()
@@ -65,7 +66,7 @@ public struct Glob: Hashable, Sendable {
         return "has a '[' without its ']'"
     }
 
-    /// Those of wctype(3).
+    /// The class names of wctype(3).
     private static let classes: Set<String> = [
         "alnum", "alpha", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
         "upper", "xdigit",

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What happened to a path, as a module gets to know it.
+/// A change of a path, as it is passed to a module.
 public struct PathEvent: Hashable, Sendable {
     /// Bytes, since a name need not be UTF-8.
     public var path: [UInt8]
     public var events: PathEvents
     public var isDirectory = false
-    /// Where it was before, if it was moved and that was seen.
+    /// The former path, if it was moved and the move was observed.
     public var from: [UInt8]?
-    /// The kernel's queue was full, so anything may have happened.
+    /// Whether the kernel's queue overflowed, so that anything may have happened.
     public var isOverflow = false
 
     public init(path: [UInt8], _ events: PathEvents, isDirectory: Bool = false) {
@@ -17,6 +17,8 @@ public struct PathEvent: Hashable, Sendable {
         self.isDirectory = isDirectory
     }
 
+    /// Returns the event in the form that is passed to the module.
+    ///
     /// - Parameter time: RFC 3339, in UTC.
     public func triggerEvent(at time: String) -> TriggerEvent {
         var object = JSONObject()

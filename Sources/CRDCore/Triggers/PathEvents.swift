@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What can happen to a path, with the bits and the meanings of inotify(7).
+/// The events of a path, with the bits and the meanings of inotify(7).
 public struct PathEvents: OptionSet, Hashable, Sendable {
     public let rawValue: UInt32
 
@@ -22,25 +22,25 @@ public struct PathEvents: OptionSet, Hashable, Sendable {
     public static let moveSelf = PathEvents(rawValue: 1 << 11)
     public static let unmount = PathEvents(rawValue: 1 << 13)
 
-    /// All that inotify(7) can be asked for.
+    /// All events that inotify(7) can watch.
     public static let all = PathEvents(rawValue: 1 << 12 - 1)
-    /// What a trigger waits for that names no events.
+    /// The events of a trigger that names none.
     public static let usual: PathEvents = [
         .create, .modify, .closeWrite, .movedTo, .movedFrom, .delete,
     ]
-    /// What happens to a name in its directory.
+    /// Events of a name in its directory.
     public static let ofNames: PathEvents = [.create, .delete, .movedFrom, .movedTo]
-    /// What happens to a file whatever its name is.
+    /// Events of a file, whatever its name is.
     public static let ofContent: PathEvents = [
         .access, .modify, .attrib, .closeWrite, .closeNoWrite, .open, .deleteSelf, .moveSelf,
     ]
-    /// What says that something is no longer there. All others say that something is, so they
-    /// would have been seen of a file that was found without its own events.
+    /// Events that say that something no longer exists. All others say that it exists, so they
+    /// apply to a file that was found without events of its own.
     public static let departures: PathEvents = [
         .delete, .deleteSelf, .movedFrom, .moveSelf, .unmount,
     ]
 
-    /// What a directory would tell of itself when these are what its own directory tells of it.
+    /// The events of a directory itself that correspond to these events in its parent directory.
     public var ofThemselves: PathEvents {
         var own: PathEvents = []
         if contains(.movedFrom) { own.insert(.moveSelf) }
@@ -48,7 +48,7 @@ public struct PathEvents: OptionSet, Hashable, Sendable {
         return own
     }
 
-    /// Each single event under the name that inotifywait(1) gives it, in the order of the bits.
+    /// Each single event with its inotifywait(1) name, in the order of the bits.
     static let names: [(name: String, event: PathEvents)] = [
         ("access", .access), ("modify", .modify), ("attrib", .attrib),
         ("close_write", .closeWrite), ("close_nowrite", .closeNoWrite), ("open", .open),

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A `[[trigger.path]]` of a manifest: what to look out for in the file system.
+/// A `[[trigger.path]]` of a manifest: which changes in the file system trigger the module.
 public struct PathTrigger: Hashable, Sendable {
-    /// Absolute, without a slash at its end or two in a row, `.` or `..`.
+    /// Absolute, without a trailing slash, double slashes, `.` or `..`.
     public var path: String
     public var events: PathEvents
-    /// Whether the directories below belong to it too.
+    /// Whether all directories below are watched too.
     public var isRecursive: Bool
-    /// What is not a directory must match one of these, if there are any.
+    /// If there are any, the name of anything but a directory must match one of these.
     public var include: [Glob]
-    /// Nothing may match one of these, and no directory that does is looked into.
+    /// Names that match one of these are ignored, and such directories are not entered.
     public var exclude: [Glob]
-    /// How many inotify(7) watches the path triggers of its module may take together; nil: an eighth
-    /// of what the kernel gives.
+    /// How many inotify(7) watches all path triggers of the module may use together; nil: an eighth
+    /// of the kernel's limit.
     public var watchesMax: Int?
 
     public init(

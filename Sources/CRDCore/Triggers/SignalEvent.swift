@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A signal that came, as a module gets to know it.
+/// A received signal, as it is passed to a module.
 public struct SignalEvent: Hashable, Sendable {
     public let signal: TriggerSignal
-    /// Who sent it.
+    /// The sender's process and user.
     public let pid: Int32
     public let uid: UInt32
-    /// What was sent along by sigqueue(3).
+    /// The value sent by sigqueue(3).
     public let value: Int32?
 
     public init(_ signal: TriggerSignal, pid: Int32, uid: UInt32, value: Int32?) {
@@ -16,6 +16,8 @@ public struct SignalEvent: Hashable, Sendable {
         self.value = value
     }
 
+    /// Returns the event in the form that is passed to the module.
+    ///
     /// - Parameter time: RFC 3339, in UTC.
     public func triggerEvent(at time: String) -> TriggerEvent {
         let name = signal.description

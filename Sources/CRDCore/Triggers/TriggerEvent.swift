@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What a trigger saw: a hint to look now, with all that the module may want to know of it.
+/// An event of a trigger: a hint to check now, with the details that the module may need.
 public struct TriggerEvent: Hashable, Sendable {
     /// `.path`, `.journal` or `.signal`.
     public let cause: Cause
-    /// The event as one JSON object without a line feed, as it stands in the `CRD_EVENTS` file.
+    /// The event as one JSON object without a line feed: a line of the `CRD_EVENTS` file.
     public let line: [UInt8]
     /// The variables that describe the newest event of a run: `CRD_PATH`, `CRD_MESSAGE` and so on.
     public let variables: [Variable]
-    /// What happened to the path; empty for an event of another kind.
+    /// The path events; empty for another cause.
     public let pathEvents: PathEvents
-    /// How long before it was told it happened.
+    /// The time between the event and its report.
     public var age: Duration
-    /// Whether it is known that no process of the module's has caused it.
+    /// Whether it is known that no process of the module caused it.
     public var isForeign: Bool
 
     /// A variable's value is bytes, since a path need not be UTF-8.

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A signal that modules may wait for (signal(7)).
+/// A signal that can be a trigger (signal(7)).
 public enum TriggerSignal: Hashable, Sendable, CustomStringConvertible {
     case user1
     case user2
-    /// `SIGRTMIN` and so many more.
+    /// `SIGRTMIN` plus this number.
     case realTime(Int)
 
-    /// `SIGRTMAX` in these terms, with glibc, which keeps the first two real-time signals.
+    /// `SIGRTMAX` as such a number with glibc, which reserves the first two real-time signals.
     public static let realTimeMax = 30
 
-    /// Why a signal cannot be a trigger, completing "the signal …".
+    /// Why a signal cannot be a trigger, to follow "the signal".
     struct Refused: Error {
         let reason: String
     }
 
-    /// Takes it as kill(1) writes it, with or without `SIG`.
+    /// Parses a signal's name as kill(1) writes it, with or without `SIG`.
     init(parsing text: String) throws(Refused) {
         let name = text.hasPrefix("SIG") ? String(text.dropFirst(3)) : text
         switch name {
@@ -30,7 +30,7 @@ public enum TriggerSignal: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Of a real-time signal, from `SIGRTMIN`; nil where the name is another's.
+    /// Returns the distance of a real-time signal from `SIGRTMIN`; nil for other names.
     private static func offset(of name: String) throws(Refused) -> Int? {
         for (base, sign, start) in [("RTMIN", "+", 0), ("RTMAX", "-", realTimeMax)] {
             guard name.hasPrefix(base) else { continue }
@@ -48,7 +48,7 @@ public enum TriggerSignal: Hashable, Sendable, CustomStringConvertible {
         return nil
     }
 
-    /// What the daemon itself needs, and what for.
+    /// The signals that the daemon itself needs, and what for.
     private static let taken = [
         "HUP": "to read its files again", "TERM": "to stop", "INT": "to stop",
         "CHLD": "to notice that a child has ended", "PIPE": "when nobody reads its log",
@@ -61,7 +61,7 @@ public enum TriggerSignal: Hashable, Sendable, CustomStringConvertible {
         return "cannot be used as a trigger"
     }
 
-    /// As events name it.
+    /// The name used in events.
     public var description: String {
         switch self {
         case .user1: "SIGUSR1"
