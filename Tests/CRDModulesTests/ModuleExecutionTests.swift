@@ -285,7 +285,7 @@ struct ModuleExecutionTests {
                     126,
                     "\(file("dangling")) is a symbolic link that leads nowhere "
                         + "(\(directory["support/dangling/nowhere"]) is not there); "
-                        + "mend or remove it"))
+                        + "fix or remove it"))
         #expect(
             try execute("text")
                 == says(

@@ -243,7 +243,7 @@ struct ReloadTests {
         let outcome = try await world.reload()
         #expect(outcome.code == 1)
         #expect(outcome.errors.contains("crd: \(file):2:12: 'interval': "))
-        #expect(outcome.errors.contains("what was read before stays in force"))
+        #expect(outcome.errors.contains("their previous content stays active"))
         #expect(world.lines.contains { $0.hasPrefix("crd: error: \(file):2:12: ") })
         let log = try world.listed("Log")
         #expect(log.state == "idle")

@@ -168,13 +168,13 @@ struct ManifestTests {
             ),
             (
                 "[environment]\n9A = \"\"",
-                "2:1: 'environment.9A' is no variable's name; "
-                    + "write letters, digits and '_', no digit first"
+                "2:1: 'environment.9A' is not a valid variable name; "
+                    + "use letters, digits and '_', not a digit first"
             ),
             (
                 "environment = { \"A=B\" = \"\" }",
-                "1:17: 'environment.A=B' is no variable's name; "
-                    + "write letters, digits and '_', no digit first"
+                "1:17: 'environment.A=B' is not a valid variable name; "
+                    + "use letters, digits and '_', not a digit first"
             ),
             (
                 "environment = { CRD_STATE = \"\" }",

@@ -75,8 +75,8 @@ struct JournalAdviceTests {
             ),
             (
                 "match = { _PRIORITY = \"3\" }",
-                "m:2:11: warning: 'trigger.journal.match._PRIORITY' is a field that journald does "
-                    + "not write, and nobody else can; write 'PRIORITY'"
+                "m:2:11: warning: 'trigger.journal.match._PRIORITY' is a field that only "
+                    + "journald could write, and it does not; write 'PRIORITY'"
             ),
             (
                 "pattern = 'x'\nfield = 'COMM'",

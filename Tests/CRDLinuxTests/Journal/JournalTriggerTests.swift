@@ -140,8 +140,8 @@ struct JournalTriggerTests {
             ),
             (
                 "match = { priority = \"3\" }",
-                "m:2:11: 'trigger.journal.match.priority' is no journal field's name, which has "
-                    + "capital letters, digits and '_'; did you mean \"PRIORITY\"?"
+                "m:2:11: 'trigger.journal.match.priority' is not a valid field name; "
+                    + "use A-Z, 0-9 and '_'; did you mean \"PRIORITY\"?"
             ),
             (
                 "match = { _SYSTEMD_UNITS = \"a\" }",
@@ -207,8 +207,8 @@ struct JournalTriggerTests {
             ),
             (
                 "pattern = \"x\"\nfield = \"mesage\"",
-                "m:3:9: 'trigger.journal.field': \"mesage\" is no journal field's name, which has "
-                    + "capital letters, digits and '_'; did you mean \"MESSAGE\"?"
+                "m:3:9: 'trigger.journal.field': \"mesage\" is not a valid field name; "
+                    + "use A-Z, 0-9 and '_'; did you mean \"MESSAGE\"?"
             ),
             (
                 "pattern = \"x\"\ncount = 3",

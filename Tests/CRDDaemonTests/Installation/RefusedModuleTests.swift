@@ -241,7 +241,7 @@ struct RefusedModuleTests {
             Flaw(
                 testDescription: "both kinds",
                 files: ["queue": "#!/bin/sh\n", "check": "#!/bin/sh\n"],
-                says: "is no module"),
+                says: "is not a module"),
             Flaw(
                 testDescription: "not executable", files: ["queue": "text"],
                 says: "queue/queue:1:1: is not executable"),
