@@ -13,8 +13,8 @@ public enum CommonEnvironment {
     static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     /// - Parameters:
-    ///   - account: whom the executable runs as.
-    ///   - environment: the manifest's.
+    ///   - account: the user that the executable runs as.
+    ///   - environment: the variables of the manifest.
     public static func block(
         for account: UserAccount, _ environment: [String: String],
         _ configuration: ConfigurationFile
@@ -35,7 +35,7 @@ public enum CommonEnvironment {
         return block
     }
 
-    /// What is a role's own, and the same for every run.
+    /// Returns the variables of a role, which are the same for every run.
     public static func own(_ module: ModuleName, _ role: Role, state: FilePath) -> CStringBlock {
         var block = CStringBlock()
         block.append("CRD_MODULE", module.description)
@@ -59,14 +59,14 @@ public enum CommonEnvironment {
         SymbolicLink.target(of: "/proc/self/exe")?.removingLastComponent().string
     }
 
-    /// Where a program of the system lies; nil where it is not installed.
+    /// Returns the path of a system program; nil if it is not installed.
     static func program(_ name: String) -> String? {
         path.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }
 }
 
 extension CStringBlock {
-    /// What is a run's own, apart from its events.
+    /// Appends the variables of a run, except those of its events.
     public mutating func append(run id: String, _ cause: Cause, events: Int, dropped: Int) {
         append("CRD_RUN", id)
         append("CRD_TRIGGER", cause.rawValue)
