@@ -5,13 +5,15 @@ public import CRDLinux
 import Glibc
 public import SystemPackage
 
-/// What the executables of all modules find in their environment.
+/// The environment that the executables of all modules have in common.
 ///
-/// Built afresh: of crd's own environment only `PATH`, `LANG` and `TZ` are handed on, so what the
-/// service manager meant for the daemon never reaches a module.
+/// Built from scratch: of crd's own environment only `PATH`, `LANG` and `TZ` are passed on, so the
+/// service manager's variables for the daemon never reach a module.
 public enum CommonEnvironment {
     static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+    /// Returns the variables that are the same for all runs as a user.
+    ///
     /// - Parameters:
     ///   - account: the user that the executable runs as.
     ///   - environment: the variables of the manifest.
@@ -44,8 +46,8 @@ public enum CommonEnvironment {
         return block
     }
 
-    /// crd's own, or a standard one, with the directory of the running crd at its end if that is not
-    /// in it, so that a module can call `crd -x`.
+    /// crd's own `PATH`, or a standard one. The directory of the running crd is appended if it is
+    /// missing, so that a module can call `crd -x`.
     static let path: String = {
         let inherited = getenv("PATH").map { String(cString: $0) } ?? ""
         let path = inherited.isEmpty ? standardPath : inherited

@@ -13,6 +13,8 @@ public struct ModuleDifference: Sendable {
     /// Modules that equal their active version.
     public private(set) var untouched: [ModuleName] = []
 
+    /// Compares the active modules with those on disk.
+    ///
     /// - Parameters:
     ///   - inForce: returns the active module of a name.
     ///   - found: the modules that were just read.

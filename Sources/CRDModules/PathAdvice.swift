@@ -7,6 +7,8 @@ import SystemPackage
 /// Finds path triggers of a manifest that hardly ever fire, by examining the disk, and advises what
 /// to write instead.
 enum PathAdvice {
+    /// Returns the warnings about a manifest's path triggers.
+    ///
     /// - Parameters:
     ///   - root: the manifest's top-level table.
     ///   - file: the manifest's name in the warnings.

@@ -35,6 +35,8 @@ public struct PathReach {
             .first
     }
 
+    /// Follows a path through symbolic links.
+    ///
     /// - Parameter start: a directory that was reached already.
     /// - Returns: where the path leads, or the last place that could be reached.
     private func walk(

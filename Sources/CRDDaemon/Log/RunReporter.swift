@@ -68,6 +68,8 @@ struct RunReporter {
             metadata: ["module": "\(module)"])
     }
 
+    /// Logs a change of a module's health.
+    ///
     /// - Parameter responseFails: whether the module's latest response failed, so that the module
     ///   is not well even if its check is.
     func report(_ health: Health, of module: String, responseFails: Bool) {
@@ -117,6 +119,8 @@ struct RunReporter {
         return "\(trigger.cause.rawValue) '\(text)'"
     }
 
+    /// Logs that a module is deaf, or no longer is.
+    ///
     /// - Parameter deafness: a new reason why the module is deaf; nil: all its triggers are watched
     ///   again.
     func report(_ deafness: Deafness?, of module: String) {

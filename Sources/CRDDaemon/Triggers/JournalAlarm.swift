@@ -31,6 +31,8 @@ final class JournalAlarm {
     private var search = searchPause.lowerBound
     private var hasTold = false
 
+    /// Makes an alarm that is not started yet.
+    ///
     /// - Parameter ring: looks at the journal.
     init(
         _ wake: JournalWake, reactor: Reactor, logger: Logger,

@@ -48,6 +48,8 @@ final class JournalTriggers {
     private var exceededLogged = 0
     private var exceededLoggedAt: Instant?
 
+    /// Takes the modules; does not open the journal yet.
+    ///
     /// - Parameters:
     ///   - broken: the names of modules whose records are kept.
     ///   - own: the daemon's own entries, which are skipped.

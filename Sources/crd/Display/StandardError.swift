@@ -6,6 +6,8 @@ import Glibc
 
 /// Prints messages for the user. All messages of the commands go through here.
 enum StandardError {
+    /// Prints a message of one line.
+    ///
     /// - Parameter interruption: after it, a reader that does not read is no longer waited for.
     static func say(_ message: String, unless interruption: InterruptSignals? = nil) {
         write("crd: \(PrintableText.of(message))\n", unless: interruption)

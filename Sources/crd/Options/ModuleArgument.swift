@@ -10,6 +10,8 @@ enum ModuleArgument {
         ExecutionOption.moduleNames(words)
     }
 
+    /// Parses a module's name.
+    ///
     /// - Throws: `ValidationError` if the daemon would not look at a directory of that name.
     static func parse(_ text: String) throws -> ModuleName {
         if let name = ModuleName(text), !ModuleName.isSkipped(text) { return name }

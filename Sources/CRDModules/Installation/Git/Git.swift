@@ -21,6 +21,8 @@ struct Git {
     private static let fetchSizeMax: UInt64 = 512 << 20
     private static let listingMax = 32 << 20
 
+    /// Finds the system's git; does not run it yet.
+    ///
     /// - Parameter runID: the id by which a later crd finds the processes of a killed one.
     init(
         in directory: FilePath, runID: String, console: InstallationConsole
@@ -193,6 +195,8 @@ struct Git {
         }
     }
 
+    /// Runs git and returns its standard output.
+    ///
     /// - Parameter isFetch: whether it uses the network, so that its output is bounded.
     @discardableResult
     private func run(
@@ -292,6 +296,8 @@ struct Git {
         "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' "
         + "\"$CRD_GIT_USER\" \"$CRD_GIT_PASSWORD\"; }; f"
 
+    /// Returns git's environment.
+    ///
     /// - Parameter credentials: used for their own origin only, whatever it redirects to.
     private func environment(for credentials: RepositoryLocation.Credentials?) -> CStringBlock {
         var variables = variables

@@ -17,6 +17,8 @@ struct ModuleInspection {
     /// Its files, to be shown before the installation.
     let files: [FileTree.Entry]
 
+    /// Examines a module's directory.
+    ///
     /// - Parameters:
     ///   - label: the directory's name in complaints.
     ///   - examinesFiles: false to examine only the files that define the module.
@@ -198,6 +200,8 @@ private struct Examiner {
         return Manifest()
     }
 
+    /// Examines an executable, if it exists or is required.
+    ///
     /// - Parameter mayBePrepared: whether `install` may still provide what it needs on the machine.
     mutating func examine(
         executable name: String, isRequired: Bool, mayBePrepared: Bool, _ manifest: Manifest

@@ -14,6 +14,8 @@ public struct RepositoryCheck {
     private let root: FilePath
     private var shelfOfName: [ModuleName: String] = [:]
 
+    /// Checks the modules at the root, in `modules` and in `support`.
+    ///
     /// - Throws: `InstallationFailure` if the directory cannot be read.
     public init(of root: FilePath) throws {
         self.root = root
