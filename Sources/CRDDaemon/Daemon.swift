@@ -110,8 +110,8 @@ public final class Daemon {
         _ = try reactor.add(SignalSource(wanted, into: inbox))
     }
 
-    /// Signals that must not end the daemon by default, such as SIGPIPE when the reader of standard
-    /// error goes away, or a SIGUSR1 that no module waits for.
+    /// Signals whose default action must not end the daemon. SIGPIPE comes when the reader of
+    /// standard error goes away; a SIGUSR1 may come although no module waits for it.
     private static let handledSignals =
         [SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO]
         + SignalSource.realTime

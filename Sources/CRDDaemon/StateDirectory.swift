@@ -101,7 +101,7 @@ final class StateDirectory {
     /// Deletes the stored life when no process of this daemon is left.
     func forgetLife() { DaemonLife.forget(in: layout.daemon) }
 
-    /// Retries to create what is missing.
+    /// Tries again to create missing directories and to store the life.
     func tryAgain() {
         guard trouble.concerns(.directories) else { return }
         do {

@@ -7,7 +7,7 @@ public import SystemPackage
 
 /// The environment that the executables of all modules have in common.
 ///
-/// Built from scratch: of crd's own environment only `PATH`, `LANG` and `TZ` are passed on, so the
+/// Built from scratch: of crd's own environment only `PATH`, `LANG` and `TZ` are passed on. So the
 /// service manager's variables for the daemon never reach a module.
 public enum CommonEnvironment {
     static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

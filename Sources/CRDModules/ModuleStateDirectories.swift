@@ -38,8 +38,8 @@ public struct ModuleStateDirectories: Sendable {
     /// Makes the directories, each owned by its role's user, in a directory that only the daemon's
     /// user can change.
     ///
-    /// A directory of another user is moved aside: a symbolic link in it could make the new user
-    /// write elsewhere, and the new user may not be meant to read its files.
+    /// A directory of another user is moved aside. A symbolic link in it could make the new user
+    /// write elsewhere, and its files may not be meant for the new user.
     ///
     /// - Returns: the directories that were moved aside.
     public func make() throws(SystemCallError) -> [Former] {

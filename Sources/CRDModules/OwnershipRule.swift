@@ -4,8 +4,8 @@ public import CRDLinux
 import Glibc
 public import SystemPackage
 
-/// Limits who may be able to change files that the daemon executes or trusts: root and the daemon's
-/// user.
+/// Allows only root and the daemon's user to be able to change files that the daemon executes or
+/// trusts.
 ///
 /// Checks with lstat(2), component by component from the root down, since one writable directory
 /// above is enough to replace everything below it. Only trusted users can then change the result

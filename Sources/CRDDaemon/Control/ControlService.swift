@@ -139,8 +139,8 @@ final class ControlService {
     /// Whether `serveNext` has a call to answer.
     var hasBacklog: Bool { !queue.isEmpty }
 
-    /// Answers one call. Call this once per turn: listing all modules is the slowest operation of
-    /// the loop, and clients that may read must not delay everything else (G15).
+    /// Answers one call. Call this once per turn. Listing all modules is the slowest operation of
+    /// the loop, and clients must not delay everything else (G15).
     func serveNext() {
         guard !queue.isEmpty else { return }
         let index = queue.firstIndex { rights(of: $0) == .all } ?? queue.startIndex

@@ -151,7 +151,7 @@ final class AutoReload {
 
     /// Returns the modules to be read again now.
     ///
-    /// - Parameter rearm: retries to watch the directories that contain the modules.
+    /// - Parameter rearm: retries the failed watches on the directories that contain the modules.
     func take(at now: Instant, rearm: () -> Void) -> FileChanges.Due {
         guard let due = pollAt, due <= now else { return changes.take(at: now) }
         pollAt = now + Self.pollPeriod

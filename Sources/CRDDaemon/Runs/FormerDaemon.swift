@@ -9,9 +9,9 @@ import SystemPackage
 ///
 /// If that daemon had cgroups, these identify its processes. Otherwise a process is identified by
 /// its mark, or by `CRD_RUN` in its initial environment. But a process can forge both, by copying
-/// them from a run. So they are trusted only for processes that the forger could kill anyway: those
-/// whose user IDs are all equal, unlike a set-user-ID program's, and that are in the former
-/// daemon's cgroup and login session.
+/// them from a run. So they are trusted only for processes that the forger could kill anyway. These
+/// are in the former daemon's cgroup and login session, and their user IDs are all equal, unlike a
+/// set-user-ID program's.
 struct FormerDaemon {
     private let life: DaemonLife
     /// Whether a module's response may leave processes behind.

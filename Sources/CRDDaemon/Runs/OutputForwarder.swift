@@ -4,7 +4,7 @@ import CRDCore
 import CRDLinux
 import DequeModule
 
-/// Spreads the modules' log output over the turns of the loop: a line costs a system call, and a
+/// Spreads the modules' log output over the turns of the loop. A line costs a system call, and a
 /// pipe can hold sixty thousand empty lines.
 final class OutputForwarder {
     /// Lines per turn, of all modules.

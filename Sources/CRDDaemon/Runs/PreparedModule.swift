@@ -60,7 +60,7 @@ final class PreparedModule {
         return block
     }
 
-    /// The size in bytes at which an event's variable is cut: execve(2) takes at most 128 KiB in
-    /// one string, and `CRD_EVENTS` has the whole value.
+    /// The size in bytes at which an event's variable is cut, since execve(2) takes at most 128 KiB
+    /// in one string. `CRD_EVENTS` has the whole value.
     private static let valueMax = 4_096
 }

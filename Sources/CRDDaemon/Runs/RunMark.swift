@@ -8,8 +8,8 @@ import CRDLinux
 ///
 /// A process keeps its mark even if it clears its environment and loses its parents.
 struct RunMark: Equatable {
-    /// One life of a daemon, in 30 random bits: other lives differ, whether they use the same state
-    /// directory or one of the same name in a container.
+    /// One life of a daemon, in 30 random bits. Other lives differ, even those with the same state
+    /// directory, or with one of the same name in a container.
     struct Life: Equatable, Codable {
         fileprivate let bits: UInt64
 

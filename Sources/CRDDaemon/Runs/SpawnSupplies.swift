@@ -4,7 +4,7 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// The kernel objects of the next spawn, made while the daemon is idle: between an event and its
+/// The kernel objects of the next spawn, made while the daemon is idle. Between an event and its
 /// check there is then little more than the spawn itself.
 final class SpawnSupplies {
     /// A pipe that a child prints into. Our end is registered; the child's end is closed with this

@@ -5,8 +5,8 @@ import CRDLinux
 import CRDModules
 import Glibc
 
-/// Follows processes without cgroups: a process that loses its parent becomes a child of the
-/// daemon, the subreaper (prctl(2), `PR_SET_CHILD_SUBREAPER`), and is recognized by the mark of its
+/// Follows processes without cgroups. A process that loses its parent becomes a child of the
+/// daemon, the subreaper (prctl(2), `PR_SET_CHILD_SUBREAPER`). It is recognized by the mark of its
 /// run (`RunMark`).
 ///
 /// A process's own claims are not trusted (G15): neither its environment nor a limit that it has
@@ -270,9 +270,9 @@ final class SubreaperContainment: Containment {
         return sweep.refused.map(KillRefusal.init)
     }
 
-    /// Signals some processes, each of them once, until a round finds no new one: a process may
-    /// fork between the look and the signal, and the kernel's list of children may be incomplete
-    /// while one of them ends (`/proc/PID/task/TID/children`, proc(5)).
+    /// Signals some processes, each of them once, until a round finds no new one. A process may
+    /// fork between the look and the signal. The kernel's list of children may be incomplete while
+    /// one of them ends (`/proc/PID/task/TID/children`, proc(5)).
     ///
     /// - Returns: whether all of them have got the signal.
     private func goOn(_ sweep: Sweep) -> Bool {

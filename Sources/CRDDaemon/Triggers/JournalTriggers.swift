@@ -225,7 +225,7 @@ final class JournalTriggers {
         }
     }
 
-    /// Retries to open the journal if that failed.
+    /// Opens the journal again if that failed before.
     func rearm(into events: inout [Event]) {
         guard isDeaf else { return }
         open(into: &events)

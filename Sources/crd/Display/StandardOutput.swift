@@ -2,8 +2,8 @@
 
 import CRDCore
 
-/// Prints answers. All answers of the commands go through here: names, reasons and descriptions may
-/// come from others, and must neither control the terminal nor start a line of their own.
+/// Prints answers. All answers of the commands go through here. Names, reasons and descriptions may
+/// come from others; they must neither control the terminal nor start a line of their own.
 enum StandardOutput {
     static func say(_ line: some CustomStringConvertible) {
         print(PrintableText.of(line.description))

@@ -261,8 +261,8 @@ struct Git {
         "ALL_PROXY", "SSH_AUTH_SOCK",
     ]
 
-    /// Variables that name other certificates than the machine's: git's own, and the common ones of
-    /// OpenSSL. git does not read the latter if it was built with another library.
+    /// Variables that name other certificates than the machine's: git's own, and the well-known
+    /// ones of OpenSSL. A git that was built with another library ignores the latter.
     private static let certificates = [
         (names: ["GIT_SSL_CAINFO", "SSL_CERT_FILE"], others: ["SSL_CERT_FILE"]),
         (names: ["GIT_SSL_CAPATH", "SSL_CERT_DIR"], others: ["SSL_CERT_DIR"]),

@@ -22,7 +22,7 @@ struct ModuleInspection {
     /// - Parameters:
     ///   - label: the directory's name in complaints.
     ///   - examinesFiles: false to examine only the files that define the module.
-    ///   - isInstalled: whether its `install` was run; until then, `install` may still provide what
+    ///   - isInstalled: whether its `install` was run. Until then, `install` may still provide what
     ///     its executables need.
     init(
         of directory: FilePath, named name: ModuleName, as label: String,

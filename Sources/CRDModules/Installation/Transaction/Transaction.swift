@@ -7,8 +7,8 @@ import SystemPackage
 
 /// One change of a module, which is either completed or leaves everything as it was (G12).
 ///
-/// Every transaction ends with `finish`: the crd that began it calls it after success and failure,
-/// and the next crd calls it if that one was killed.
+/// Every transaction ends with `finish`. The crd that began it calls it after success and failure;
+/// if that crd was killed, the next one calls it.
 struct Transaction {
     private(set) var record: TransactionRecord
     let files: InstallationFiles
@@ -71,7 +71,7 @@ struct Transaction {
 
     // MARK: Forward
 
-    /// Refuses to move a module that has a mount on it or in it: the mount prevents the move and
+    /// Refuses to move a module that has a mount on it or in it. The mount prevents the move and
     /// would be lost with the module.
     ///
     /// - Throws: `InstallationFailure`.
