@@ -9,7 +9,7 @@ import SystemPackage
 /// that the daemon does not block (G14).
 ///
 /// A helper that blocks in the kernel can be neither ended nor replaced. So nothing here waits for
-/// a helper's end, and each user of this type has one helper at most.
+/// a helper's end, and each owner has at most one helper.
 final class HelperProcess {
     /// The running helpers, so that they are not taken for a module's processes.
     final class Roll {

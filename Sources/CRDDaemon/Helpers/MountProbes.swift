@@ -5,8 +5,8 @@ import CRDLinux
 import CRDModules
 import Logging
 
-/// Finds out whether file servers answer before the daemon reads a module there. Each server
-/// is asked by its own helper process.
+/// Finds out whether file servers answer before the daemon reads a module there. A helper process
+/// for each server asks it.
 ///
 /// An answer is valid for a moment only. A server that stalls within that moment blocks the daemon,
 /// until the service's watchdog ends it; only reading in another process could rule that out.

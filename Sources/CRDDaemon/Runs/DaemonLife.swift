@@ -6,8 +6,8 @@ import FoundationEssentials
 import Glibc
 import SystemPackage
 
-/// What a daemon notes about itself, so that its successor recognizes the processes of its runs if
-/// it is killed. Written once, at the start: a run costs nothing more.
+/// What a daemon notes about itself, so that its successor recognizes the processes of its runs
+/// after it was killed. Written once, at the start: a run costs nothing more.
 ///
 /// Only root can read the file. A daemon that leaves no process behind deletes it when it stops.
 struct DaemonLife: Codable, Equatable {

@@ -312,7 +312,8 @@ struct Transaction {
         let end = Clock.now + settings.timeout + settings.grace
         var hasSaid = false
         while interruption.signal == nil {
-            // The daemon answers with all its modules, so asking takes at most a tenth of its time.
+            // The daemon answers with all its modules; the pauses limit this to a tenth of its
+            // time.
             let asked = Clock.now
             guard asked < end, console.runUnderWay(name) == run, isConcerned() else { return }
             if !hasSaid { console.say("waiting for a run of \(name) to end") }
@@ -353,7 +354,7 @@ struct Transaction {
         waitForStragglers()
         try rollBack()
         if let name = ModuleName(record.name) { try DurableFile.forget(files.receipt(of: name)) }
-        // Only succeeds if it is empty.
+        // rmdir(2) succeeds only if it is empty.
         _ = state.withPlatformString { rmdir($0) }
     }
 
