@@ -4,6 +4,6 @@ import CRDCore
 import Glibc
 
 extension Configuration {
-    /// How many runs may be under way at once, with the default where there is none.
+    /// The maximum number of runs at once; the default is the number of processors, but at least 4.
     var slotsInForce: Int { slots ?? max(4, sysconf(CInt(_SC_NPROCESSORS_ONLN))) }
 }

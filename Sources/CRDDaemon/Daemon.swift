@@ -8,25 +8,26 @@ import Glibc
 public import Logging
 import SystemPackage
 
-/// The daemon: waits for something to happen, asks the scheduler what to do, and has it done.
+/// The daemon: waits for events, passes them to the scheduler and performs its commands.
 public final class Daemon {
     private let reactor: Reactor
     private let timer: TimerSource
     private let alarm = Alarm()
-    /// As of when deadlines are judged at the end of the next turn.
+    /// The instant at which the end of the next turn judges deadlines.
     private var judgedAt: Instant?
     private let performer: Performer
     private let containment: any Containment
     private let paths: PathTriggers
-    /// Nil where the kernel does not tell what is mounted.
+    /// Nil if the kernel does not report the mount table.
     private let mounts: MountSource?
     private let journal: JournalTriggers
     private var signals: SignalTriggers
     private let logger: Logger
     private let reloader: Reloader
-    /// Who waits for the files to be read again: nobody in particular where it was SIGHUP.
+    /// The callbacks of pending reload requests; a request by SIGHUP ignores the outcome.
     private var reloadRequests: [(Reloader.Outcome?) -> Void] = []
-    /// Until when they wait for the name service to answer about users that modules name.
+    /// How long pending reload requests wait for the name service to answer about the modules'
+    /// users.
     private var answersDueBy: Instant?
     private static let answerPatience = Duration.seconds(10)
     private let started = Clock.realtimeNanoseconds
@@ -36,22 +37,22 @@ public final class Daemon {
     private let serviceManagerRoom: WriterReadiness
     private let log: LogChannel
     private let logRoom: WriterReadiness
-    /// When the service manager must hear that the loop turns.
+    /// When the service manager's watchdog must be fed next.
     private var aliveBy: Instant?
     private var status = ""
-    /// When the status line may be made anew.
+    /// When the status line may be updated again.
     private var summaryAt: Instant?
     private static let summaryPeriod = Duration.seconds(1)
     private var scheduler: Scheduler
     private var isDone = false
     private var isStopping = false
-    /// A module's health has changed.
+    /// Whether a module's health has changed since the last status line.
     private var hasReported = false
-    /// A source that the daemon cannot do without has failed.
+    /// The error of a source that the daemon cannot do without.
     private var fatal: SystemCallError?
 
     /// Reads the modules, takes the state directory and kills what a former daemon left behind;
-    /// starts nothing yet.
+    /// does not start any module yet.
     ///
     /// - Throws: `StartFailure`, `SystemCallError`.
     public init(
@@ -63,10 +64,10 @@ public final class Daemon {
         serviceManagerRoom = WriterReadiness(serviceManager)
         log = output.channel
         logRoom = WriterReadiness(log)
-        // Before we move to a cgroup of our own below the one that everything of ours is in.
+        // Must precede the move to a cgroup of our own, below the one that holds all our processes.
         let own = OwnEntries()
         let settings = configuration.configuration
-        // What is made here must be open to the users that roles run as, whatever we inherited.
+        // Files created here must be readable by the roles' users, whatever umask was inherited.
         umask(0o022)
         state = try StateDirectory(settings, logger: logger)
         reactor = try Reactor()
@@ -104,19 +105,19 @@ public final class Daemon {
             state: state.path, trouble: state.trouble, own: own, reactor: reactor, logger: logger)
         _ = try reactor.add(timer)
         signals = SignalTriggers(reloader.signalTriggers)
-        // Where orphans are not adopted, pidfds tell all that there is to know.
+        // If orphans are not adopted, pidfds report every exit of a child.
         let wanted = Self.handledSignals + (containment.adopts ? [SIGCHLD] : [])
         _ = try reactor.add(SignalSource(wanted, into: inbox))
     }
 
-    /// What nobody asked for ends nobody either: SIGPIPE, when the reader of standard error goes
-    /// away, or a SIGUSR1 that no module waits for.
+    /// Signals whose default action must not end the daemon. SIGPIPE comes when the reader of
+    /// standard error goes away; a SIGUSR1 may come although no module waits for it.
     private static let handledSignals =
         [SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO]
         + SignalSource.realTime
 
-    /// Keeps signals waiting that come before the daemon can take them. To be called before anything
-    /// else is done, since a signal for a trigger would end the process until then.
+    /// Blocks the handled signals, so that they stay pending until the daemon can read them. Call
+    /// this first: until then, a signal meant for a trigger would end the process.
     ///
     /// - Throws: `SystemCallError`.
     public static func holdSignals() throws {
@@ -125,9 +126,10 @@ public final class Daemon {
 
     /// Runs until SIGTERM or SIGINT.
     ///
-    /// - Throws: `SystemCallError` where the daemon cannot go on.
+    /// - Throws: `SystemCallError` if the daemon cannot continue.
     public func run() throws {
-        // Arm, then look: the checks at the start see what happened before, the watches the rest.
+        // Arm, then look: the watches report all later changes, and the initial checks see all
+        // earlier ones.
         var events: [Event] = []
         try watchMounts()
         paths.arm(into: &events)
@@ -145,7 +147,7 @@ public final class Daemon {
         status = summary
         serviceManager.tellReady(status)
         process(events + [.started])
-        // Reading a thousand modules takes more for a moment than they need.
+        // Reading a thousand modules needs more memory for a moment than keeping them.
         MallocTrim.giveBack()
         while !isDone {
             hangIfAsked()
@@ -162,7 +164,7 @@ public final class Daemon {
             journal.note(events)
             paths.logOverflows()
             if childHasEnded || performer.hasAdoptedBacklog {
-                // After what waits to be started, since it is mostly one that a pidfd has told of.
+                // After pending spawns, since a pidfd has usually reported this child already.
                 var orphans: [Event] = []
                 performer.reapAdopted(into: &orphans)
                 process(orphans)
@@ -177,7 +179,8 @@ public final class Daemon {
         logger.notice("stopped")
     }
 
-    /// Sleeps until there is something to do, be it for those who read what we write.
+    /// Sleeps until there is something to do, including log or notification output that can be
+    /// written again.
     private func wait(
         into events: inout [Event], for service: ControlService
     ) throws -> [Reactor.Failure] {
@@ -191,16 +194,16 @@ public final class Daemon {
             hasReported ? summaryAt : nil, paths.deadline, answersDueBy,
             state.trouble.retryAt,
         ]
-        // Until they are judged, those that have passed would set it off again.
+        // Deadlines that have passed but are not judged yet would fire the timer again.
         if judgedAt == nil { try timer.arm(deadlines.compactMap(\.self).min()) }
         let hasBacklog = performer.hasBacklog || service.hasBacklog
         let mayWait = !hasBacklog && judgedAt == nil
         return try reactor.wait(into: &events, mayWait: mayWait)
     }
 
-    /// Sees to deadlines that had passed at a moment, once all that happened before that moment was
-    /// taken in, which takes one more turn: where the daemon itself was held up, what ended meanwhile
-    /// did not end late.
+    /// Handles the deadlines that had passed at `judgedAt`, once all events before that moment have
+    /// been processed. That takes one more turn: if the daemon itself was delayed, a process that
+    /// ended meanwhile did not end late.
     private func judgeDeadlines() {
         if let moment = judgedAt, !reactor.mayHaveMore {
             judgedAt = nil
@@ -231,7 +234,7 @@ public final class Daemon {
         _ = try reactor.add(mounts)
     }
 
-    /// Tries again to write what could not be written.
+    /// Retries writes that failed.
     private func storeAgain() {
         guard state.trouble.passRetry(at: Clock.now) else { return }
         state.tryAgain()
@@ -239,7 +242,7 @@ public final class Daemon {
         if state.trouble.concerns(.positions) { journal.store(scheduler, lasting: false) }
     }
 
-    /// For the tests of the watchdog; no release has it.
+    /// Hangs while a file exists, for the tests of the watchdog; absent from release builds.
     private func hangIfAsked() {
         #if DEBUG
             guard let file = getenv("CRD_DEBUG_HANG_IF") else { return }
@@ -247,8 +250,8 @@ public final class Daemon {
         #endif
     }
 
-    /// Feeds the watchdog, from the loop itself so that it tells of nothing else, and says how things
-    /// are, if that has changed.
+    /// Feeds the watchdog, from the loop itself so that it proves that the loop turns; updates the
+    /// status line if it has changed.
     private func tellServiceManager() {
         if let period = serviceManager.watchdogPeriod {
             let now = Clock.now
@@ -257,7 +260,7 @@ public final class Daemon {
                 aliveBy = now + period
             }
         }
-        // It takes a look at every module, of which each may have something to report.
+        // A summary visits every module, and each of them may report, so it is rate-limited.
         let now = Clock.now
         guard hasReported, summaryAt.map({ $0 <= now }) ?? true else { return }
         hasReported = false
@@ -268,7 +271,7 @@ public final class Daemon {
         serviceManager.tellStatus(summary)
     }
 
-    /// For `systemctl status`.
+    /// The status line for `systemctl status`.
     private var summary: String {
         let members = reloader.inForce.all
         let count = members.count
@@ -298,7 +301,7 @@ public final class Daemon {
             + (told.isEmpty ? ", all well" : ": \(told.joined(separator: ", ")); see crd list")
     }
 
-    /// Feeds the scheduler what happened, does what it says, and feeds it what came of that.
+    /// Passes events to the scheduler, performs its commands, and passes it the resulting events.
     private func process(_ events: [Event], at now: Instant = Clock.now) {
         var waiting = Deque(events)
         while let event = waiting.popFirst() {
@@ -328,6 +331,8 @@ public final class Daemon {
         }
     }
 
+    /// Turns the received signals into events.
+    ///
     /// - Returns: whether SIGCHLD was among them.
     private func takeSignals(into events: inout [Event]) -> Bool {
         var childHasEnded = false
@@ -355,7 +360,8 @@ public final class Daemon {
         return childHasEnded
     }
 
-    /// Responses get `grace` to finish, then `grace` from SIGTERM to SIGKILL.
+    /// The longest time a stop takes: responses get `grace` to finish, then `grace` from SIGTERM to
+    /// SIGKILL.
     private var longestEnd: Duration {
         reloader.configuration.grace * 2 + Scheduler.killPatience + .seconds(5)
     }
@@ -389,7 +395,7 @@ public final class Daemon {
 
     // MARK: Reload (G11)
 
-    /// Reads again what somebody asked for, or what has changed and come to rest.
+    /// Performs a requested reload, or reads files that have changed and settled.
     private func reload() {
         let now = Clock.now
         guard reloadRequests.isEmpty else {
@@ -422,7 +428,7 @@ public final class Daemon {
         serviceManager.tellReloading()
         let outcome = read(.everything, at: now)
         if outcome.awaitsAccounts, answersDueBy == nil {
-            // Mostly the name service has only been slow for a moment.
+            // The name service is usually slow only for a moment.
             answersDueBy = now + Self.answerPatience
             reloadRequests = requests
             return
@@ -435,7 +441,7 @@ public final class Daemon {
 
     @discardableResult
     private func read(_ scope: Reloader.Scope, at now: Instant) -> Reloader.Outcome {
-        // What has begun to be told is for those who are there now.
+        // A partly read entry belongs to the modules that are active now.
         var told: [Event] = []
         journal.finishEntry(into: &told)
         process(told)
@@ -455,11 +461,11 @@ public final class Daemon {
         return outcome
     }
 
-    // MARK: What is shown
+    // MARK: Listing
 
     private func listing() -> ControlInterface.Listing {
         let now = Clock.now
-        // Deadlines count from boot; people read the calendar.
+        // Deadlines count from boot; people read calendar time.
         let offset = Clock.realtimeNanoseconds - now.nanoseconds
         func calendar(_ instant: Instant) -> String {
             Timestamp.rfc3339(nanosecondsSince1970: instant.nanoseconds + offset)
@@ -483,7 +489,7 @@ public final class Daemon {
     }
 }
 
-/// Whether the deadline that the timer was set to has come.
+/// Whether the timer's deadline has passed.
 private final class Alarm {
     var hasGoneOff = false
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Why the daemon could not start, and what to do.
+/// Why the daemon could not start, with the remedy.
 public struct StartFailure: Error, CustomStringConvertible {
     public let description: String
 

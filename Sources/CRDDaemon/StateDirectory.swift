@@ -12,15 +12,15 @@ final class StateDirectory {
     let path: FilePath
     let trouble: StateTrouble
     private let layout: StateLayout
-    /// Holds also where no file can be made.
+    /// Works even if no file can be created.
     private let directoryLock: FileLock
     /// Names the process that holds it.
     private var lock: FileLock?
-    /// What could not be noted yet.
+    /// A life that could not be stored yet.
     private var unnoted: DaemonLife?
 
-    /// Makes what is missing of the state and runtime directories and takes the lock. Where the
-    /// state cannot be written, that is told in the log and tried again.
+    /// Creates missing parts of the state and runtime directories and takes the lock. If the state
+    /// cannot be written, this is logged and retried.
     ///
     /// - Throws: `StartFailure` with the remedy.
     init(_ configuration: Configuration, logger: Logger) throws {
@@ -64,9 +64,9 @@ final class StateDirectory {
         }
     }
 
-    /// Nil where the file can be neither made nor opened.
+    /// Returns nil if the lock file can be neither created nor opened.
     private static func take(_ layout: StateLayout, _ trouble: StateTrouble) throws -> FileLock? {
-        // Somebody may have to know whom to stop; else a lock without a name is as good.
+        // The file names the process to be stopped; otherwise the directory's lock would suffice.
         do {
             let lock = try FileLock.take(layout.daemon.appending("lock"))
             if let error = lock.unwritten { trouble.note(.directories, error) }
@@ -79,10 +79,10 @@ final class StateDirectory {
         }
     }
 
-    /// That of the daemon before this one, if it was killed.
+    /// The life of the previous daemon, if it was killed.
     var formerLife: DaemonLife? { DaemonLife.noted(in: layout.daemon) }
 
-    /// Notes for a later daemon what this one's processes are known by.
+    /// Stores how a later daemon recognizes this one's processes.
     func note(_ life: DaemonLife) {
         unnoted = life
         noteLife()
@@ -98,17 +98,17 @@ final class StateDirectory {
         }
     }
 
-    /// Nothing of this daemon is left for another.
+    /// Deletes the stored life when no process of this daemon is left.
     func forgetLife() { DaemonLife.forget(in: layout.daemon) }
 
-    /// Tries again to make what is missing.
+    /// Tries again to create missing directories and to store the life.
     func tryAgain() {
         guard trouble.concerns(.directories) else { return }
         do {
             try layout.make()
             try layout.verify()
-            // Let go first: two descriptors of one process exclude each other. The directory's lock
-            // keeps others out meanwhile.
+            // Released first: two descriptors of one process exclude each other. The directory's
+            // lock keeps other daemons out meanwhile.
             lock = nil
             let taken = try FileLock.take(layout.daemon.appending("lock"), tries: 1)
             let isWritten = taken.unwritten == nil

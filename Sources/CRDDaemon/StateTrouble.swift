@@ -6,27 +6,27 @@ import Glibc
 import Logging
 import SystemPackage
 
-/// What the daemon cannot write of its state: a disk that is full, or a file system that is mounted
-/// read-only. Modules run all the same, since that is when they are needed.
+/// The parts of the state that the daemon cannot write, because the disk is full or the file system
+/// is mounted read-only. Modules run nevertheless, since that is when they are needed.
 ///
-/// The log says so once, whatever and however much is concerned, and once when all is stored again.
+/// Logged once, however much is affected, and once when everything is stored again.
 final class StateTrouble {
-    /// How often it is tried again.
+    /// The time between two retries.
     static let retryPeriod = Duration.seconds(5)
 
     enum Matter {
         /// The daemon's own directories and its lock.
         case directories
-        /// How far the journal has been read.
+        /// The journal position.
         case positions
-        /// Directories of modules, `CRD_STATE`.
+        /// The state directories of modules, `CRD_STATE`.
         case modules
     }
 
     private let state: FilePath
     private let logger: Logger
     private var matters: Set<Matter> = []
-    /// Nil where there is nothing to try again.
+    /// Nil if there is nothing to retry.
     private(set) var retryAt: Instant?
 
     init(_ state: FilePath, logger: Logger) {
@@ -53,7 +53,9 @@ final class StateTrouble {
             "the state directory \(state) can be written: what crd remembers is stored again")
     }
 
-    /// - Returns: whether it is time to try again.
+    /// Plans the next retry if one is due.
+    ///
+    /// - Returns: whether it is time to retry.
     func passRetry(at now: Instant) -> Bool {
         guard let due = retryAt, due <= now else { return false }
         retryAt = now + Self.retryPeriod
@@ -62,12 +64,12 @@ final class StateTrouble {
 }
 
 extension SystemCallError {
-    /// Whether the file system takes nothing more, for now, as opposed to being used wrongly.
+    /// Whether the file system temporarily refuses writes, as opposed to being used wrongly.
     var meansUnwritable: Bool {
         switch errno.rawValue {
         case ENOSPC, EDQUOT, EROFS, EIO, ESTALE, EUCLEAN, ENODEV, ENXIO: true
-        // An immutable directory, or a server that makes nobody of root. Others may not write in
-        // the first place.
+        // An immutable directory, or a server that maps root to nobody. Other users may simply lack
+        // the right to write.
         case EACCES, EPERM: geteuid() == 0
         default: false
         }

@@ -5,16 +5,18 @@ public import CRDLinux
 import Glibc
 public import SystemPackage
 
-/// What the executables of all modules find in their environment.
+/// The environment that the executables of all modules have in common.
 ///
-/// Built afresh: of crd's own environment only `PATH`, `LANG` and `TZ` are handed on, so what the
-/// service manager meant for the daemon never reaches a module.
+/// Built from scratch: of crd's own environment only `PATH`, `LANG` and `TZ` are passed on. So the
+/// service manager's variables for the daemon never reach a module.
 public enum CommonEnvironment {
     static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+    /// Returns the variables that are the same for all runs as a user.
+    ///
     /// - Parameters:
-    ///   - account: whom the executable runs as.
-    ///   - environment: the manifest's.
+    ///   - account: the user that the executable runs as.
+    ///   - environment: the variables of the manifest.
     public static func block(
         for account: UserAccount, _ environment: [String: String],
         _ configuration: ConfigurationFile
@@ -35,7 +37,7 @@ public enum CommonEnvironment {
         return block
     }
 
-    /// What is a role's own, and the same for every run.
+    /// Returns the variables of a role, which are the same for every run.
     public static func own(_ module: ModuleName, _ role: Role, state: FilePath) -> CStringBlock {
         var block = CStringBlock()
         block.append("CRD_MODULE", module.description)
@@ -44,8 +46,8 @@ public enum CommonEnvironment {
         return block
     }
 
-    /// crd's own, or a standard one, with the directory of the running crd at its end if that is not
-    /// in it, so that a module can call `crd -x`.
+    /// crd's own `PATH`, or a standard one. The directory of the running crd is appended if it is
+    /// missing, so that a module can call `crd -x`.
     static let path: String = {
         let inherited = getenv("PATH").map { String(cString: $0) } ?? ""
         let path = inherited.isEmpty ? standardPath : inherited
@@ -59,14 +61,14 @@ public enum CommonEnvironment {
         SymbolicLink.target(of: "/proc/self/exe")?.removingLastComponent().string
     }
 
-    /// Where a program of the system lies; nil where it is not installed.
+    /// Returns the path of a system program; nil if it is not installed.
     static func program(_ name: String) -> String? {
         path.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }
 }
 
 extension CStringBlock {
-    /// What is a run's own, apart from its events.
+    /// Appends the variables of a run, except those of its events.
     public mutating func append(run id: String, _ cause: Cause, events: Int, dropped: Int) {
         append("CRD_RUN", id)
         append("CRD_TRIGGER", cause.rawValue)

@@ -5,10 +5,10 @@ import CRDLinux
 public import SystemPackage
 
 extension Configuration {
-    /// Where the daemon listens.
+    /// The socket that the daemon listens on.
     public var socketPath: FilePath { FilePath(runtime).appending("crd.sock") }
 
-    /// Where a module of that name is, and of which kind, be it in order or not.
+    /// Returns the directory and the kind of the module with that name, faulty or not.
     func place(ofInstalled name: ModuleName) -> (path: FilePath, kind: ModuleKind)? {
         for (shelf, kind) in [(support, ModuleKind.support), (modules, .user)] {
             let path = FilePath(shelf).appending(name.description)

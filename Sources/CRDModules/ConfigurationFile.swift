@@ -5,23 +5,23 @@ import CRDLinux
 import Glibc
 public import SystemPackage
 
-/// crd.conf as it was found.
+/// crd.conf as it was read.
 public struct ConfigurationFile: Sendable {
     public static let defaultPath = FilePath("/etc/CRD/crd.conf")
 
     public let path: FilePath
     public private(set) var configuration: Configuration
-    /// All that is wrong with it; where a value is wrong, its key has the default.
+    /// All faults of the file; a key with a faulty value has its default.
     public let complaints: [Diagnostic]
-    /// Whether the file could be read as TOML, or need not be there.
+    /// Whether the file could be parsed as TOML, or is an optional file that does not exist.
     public let isReadable: Bool
-    /// Whether somebody named it and nothing of it can be read: then nobody knows even where the
-    /// daemon listens.
+    /// Whether the file was named explicitly and nothing of it can be read: then even the daemon's
+    /// socket is unknown.
     public let isAbsent: Bool
     private let named: String?
 
-    /// Reads the file, as `--config` or else `CRD_CONFIG` names it. The default one may be
-    /// missing: then every key has its default.
+    /// Reads the file that `--config` names, or else `CRD_CONFIG`. The default file may be missing:
+    /// then every key has its default.
     public init(_ named: String?) {
         self.named = named
         let variable = getenv("CRD_CONFIG").map { String(cString: $0) }
@@ -45,7 +45,7 @@ public struct ConfigurationFile: Sendable {
         do throws(Diagnostic) {
             let root = try TOMLFile.read(path, under: OwnershipRule())
             let (decoded, faults) = Configuration.decode(root, file: path.string)
-            // It might have been empty for a moment, which would be a configuration too.
+            // An unfinished file may be empty for a moment, which would be a valid configuration.
             let isSteady = FileStatus(of: path) == before && !WriteLease.contains(path)
             (configuration, complaints) = (
                 decoded, faults + (isSteady ? [] : [Self.unsteady(path)])
@@ -55,13 +55,14 @@ public struct ConfigurationFile: Sendable {
         } catch {
             let salvaged = Self.salvage(path)
             (configuration, complaints, isReadable) = (salvaged ?? Configuration(), [error], false)
-            // Modules get the default one's name in `CRD_CONFIG`, also where they may not read it.
+            // Modules get the default file's name in `CRD_CONFIG`, even if they may not read the
+            // file.
             let isElsewhere = path != Self.defaultPath || FileStatus(of: path) == nil
             isAbsent = name != nil && salvaged == nil && isElsewhere
         }
     }
 
-    /// The same for a command, which may wait a second for somebody who writes the file just now.
+    /// Does the same for a command, which may wait up to a second for a file that is being written.
     public static func atRest(_ name: String?) -> ConfigurationFile {
         for _ in 0..<50 {
             let file = ConfigurationFile(name)
@@ -71,8 +72,8 @@ public struct ConfigurationFile: Sendable {
         return ConfigurationFile(name)
     }
 
-    /// Of a file that cannot be read as a whole, where the daemon listens: so that it can be asked how
-    /// it is. Nil where nothing can be read.
+    /// Reads only `runtime` from a file that cannot be parsed as a whole, so that the daemon can
+    /// still be reached. Returns nil if the file cannot be read at all.
     private static func salvage(_ path: FilePath) -> Configuration? {
         guard FileStatus(of: path)?.kind == .regular, let text = KernelFile.read(path.string) else {
             return nil
@@ -92,7 +93,7 @@ public struct ConfigurationFile: Sendable {
             message: "is being written just now; try again when that is done")
     }
 
-    /// With the directories that cannot change while the daemon runs.
+    /// Returns the file with the directories that cannot change while the daemon runs.
     public func keeping(state: String, runtime: String) -> ConfigurationFile {
         var file = self
         file.configuration.state = state
@@ -100,10 +101,11 @@ public struct ConfigurationFile: Sendable {
         return file
     }
 
-    /// The same file as it is now.
+    /// Reads the same file again.
     public func readAgain() -> ConfigurationFile { ConfigurationFile(named) }
 
-    /// Children run elsewhere, and read the name in `CRD_CONFIG`.
+    /// Makes the path absolute, since children have other working directories and read it in
+    /// `CRD_CONFIG`.
     private static func absolute(_ path: FilePath) -> FilePath {
         guard path.isRelative, let directory = getcwd(nil, 0) else { return path }
         defer { free(directory) }

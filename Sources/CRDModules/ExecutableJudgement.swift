@@ -5,21 +5,21 @@ import CRDLinux
 import Glibc
 public import SystemPackage
 
-/// Judges whether the kernel can execute a file, by what is in it.
+/// Judges from a file's content whether the kernel can execute it.
 ///
-/// It opens the file and looks for the interpreter, and waits for whatever those lie on: for the
-/// command line, never for the daemon's loop.
+/// Reading the file and searching for its interpreter may block on a file server. So only commands
+/// use it, never the daemon's loop.
 public struct ExecutableJudgement: Sendable {
-    /// What keeps a file from being executed.
+    /// Why a file cannot be executed.
     public struct Objection: Equatable, Sendable {
-        /// Completes "FILE …", with the remedy.
+        /// Completes "FILE ...", with the remedy.
         public let reason: String
-        /// Something else is wanting on this machine, such as the interpreter: what `install` of a
-        /// module is there to bring.
+        /// Whether something else is missing on this machine, such as the interpreter, which a
+        /// module's `install` may provide.
         public let isOfMachine: Bool
     }
 
-    /// Those that the kernel hands to an interpreter of their own.
+    /// Formats that the kernel passes to a registered interpreter (binfmt_misc).
     private let formats: [BinaryFormat]
 
     public init() {
@@ -34,12 +34,14 @@ public struct ExecutableJudgement: Sendable {
         }
     }
 
-    /// Nil where nothing is known against it: what we may not read is not judged.
+    /// Returns why the file cannot be executed; nil if there is no known reason, or if we may not
+    /// read it.
     ///
     /// - Parameters:
     ///   - path: a regular file.
-    ///   - label: what the remedy calls it.
-    ///   - searchPath: where env(1) looks for programs, if not where modules find them.
+    ///   - label: the file's name in the remedy.
+    ///   - searchPath: the `PATH` in which env(1) searches for programs, if it is not the modules'
+    ///     default.
     public func objection(
         to path: FilePath, as label: String, searchPath: String? = nil
     ) -> Objection? {
@@ -76,7 +78,7 @@ public struct ExecutableJudgement: Sendable {
 
     // MARK: Interpreters
 
-    /// As many interpreters as the kernel lets lead to one another.
+    /// The number of nested interpreters that the kernel follows.
     private static let depthMax = 4
 
     private func objection(
@@ -117,8 +119,8 @@ public struct ExecutableJudgement: Sendable {
         }
     }
 
-    /// env(1) looks for the interpreter itself, and takes all behind its own name for that of a
-    /// program, unless told by `-S` to split it.
+    /// Checks the program that env(1) has to find. Without `-S`, env takes everything after its own
+    /// name as the name of one program.
     private static func objection(
         toEnv interpreter: String, _ argument: String?, _ searchPath: String
     ) -> String? {
@@ -131,7 +133,7 @@ public struct ExecutableJudgement: Sendable {
             return "has env look for a program called '\(PrintableText.of(argument))'; write "
                 + "'#!\(PrintableText.of(interpreter)) -S \(PrintableText.of(argument))'"
         }
-        // A variable may change where env looks, an option anything.
+        // A variable may change where env searches, and an option may change anything.
         guard let program = words.first, !program.hasPrefix("-"),
             !program.contains(where: { "=/\\'\"$".contains($0) })
         else { return nil }
@@ -146,7 +148,7 @@ public struct ExecutableJudgement: Sendable {
 }
 
 extension ExecutableName {
-    /// The same for what lies in a directory.
+    /// Does the same for the entries of a directory.
     static func advice(for name: String, in directory: FilePath) -> String {
         advice(for: name, among: (try? Directory.list(directory).map(\.string)) ?? [])
     }

@@ -5,12 +5,12 @@ import FoundationEssentials
 import Glibc
 public import SystemPackage
 
-/// A file of crd's own that holds one JSON value.
+/// A file of crd's own that contains one JSON value.
 public enum JSONFile {
-    /// Nil where there is none.
+    /// Reads the file; returns nil if there is none.
     ///
-    /// - Parameter sizeMax: how much of it is read, in bytes.
-    /// - Throws: `SystemCallError`, or `DecodingError` for one that says nothing.
+    /// - Parameter sizeMax: the maximum number of bytes that are read.
+    /// - Throws: `SystemCallError`, or `DecodingError` if the file cannot be decoded.
     public static func load<Value: Decodable>(
         _ type: Value.Type, from path: FilePath, sizeMax: Int
     ) throws -> Value? {

@@ -2,21 +2,23 @@
 
 public import CRDCore
 
-/// What differs between the user modules that are in force and those that were found on disk (G11).
+/// The differences between the active user modules and those on disk (G11).
 public struct ModuleDifference: Sendable {
     public private(set) var added: [ModuleOnDisk] = []
-    /// They take the place of those of their name.
+    /// Modules that replace the active ones of the same name.
     public private(set) var changed: [ModuleOnDisk] = []
     public private(set) var removed: [ModuleName] = []
-    /// Something is wrong with their files, so that what is in force stays.
+    /// Modules with faulty files, whose active version stays.
     public private(set) var kept: [ModuleOnDisk] = []
-    /// They are as they are in force.
+    /// Modules that equal their active version.
     public private(set) var untouched: [ModuleName] = []
 
+    /// Compares the active modules with those on disk.
+    ///
     /// - Parameters:
-    ///   - inForce: what is in force of that name.
-    ///   - found: as it was read just now.
-    ///   - names: those that were looked for.
+    ///   - inForce: returns the active module of a name.
+    ///   - found: the modules that were just read.
+    ///   - names: the modules that were searched for.
     public init(
         from inForce: (ModuleName) -> ModuleOnDisk?, to found: [ModuleOnDisk],
         among names: [ModuleName]
@@ -39,7 +41,7 @@ public struct ModuleDifference: Sendable {
         removed = names.filter { !there.contains($0) && inForce($0) != nil }
     }
 
-    /// Leaves out those that are new, or other than before, and not ready to be judged.
+    /// Leaves out new or changed modules that are not ready yet.
     public mutating func leaveOut(where isUnready: (ModuleOnDisk) -> Bool) {
         added.removeAll(where: isUnready)
         changed.removeAll(where: isUnready)

@@ -5,48 +5,48 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// The directories that modules live in.
+/// The directories that contain the modules.
 public struct ModuleDirectories {
     private let modules: FilePath
     private let support: FilePath
-    /// What leads to each module, shared by them.
+    /// The directories above each module, which the modules share.
     private let wayToModules: OwnershipRule.Way
     private let wayToSupport: OwnershipRule.Way
     private let rule: OwnershipRule
-    /// Whether a role may run as somebody else: only root can become another user.
+    /// Whether a role may run as another user, which only root can arrange.
     private let switchesUsers: Bool
     private let ownAccount = UserAccount.daemon
     private let findAccount: (String) -> AccountAnswer
     private let reach: PathReach
-    /// Looks into executables; nil where nobody may wait for that.
+    /// Examines executables; nil in the daemon, which must not wait for that.
     private let judgement: ExecutableJudgement?
 
-    /// All that was found.
+    /// The modules and faults that were found.
     public struct Contents: Sendable {
         /// In name order, user modules and support modules together.
         public var modules: [ModuleOnDisk] = []
-        /// What is wrong with what is no module.
+        /// The faults of directory entries that are not modules.
         public var complaints: [Diagnostic] = []
         /// Whether the directory of the user modules could be read.
         public var isReadable = true
 
-        /// Everything that is wrong, and what is doubtful: errors and warnings.
+        /// All faults and doubtful parts: errors and warnings.
         public var allComplaints: [Diagnostic] {
             complaints
                 + modules.flatMap { $0.complaints + $0.executableComplaints + $0.warnings }
         }
 
-        /// What will be no better until it is mended and read again.
+        /// The faults that remain until a file is fixed and read again.
         public var lastingComplaints: [Diagnostic] {
             complaints + modules.flatMap(\.complaints)
         }
     }
 
     /// - Parameters:
-    ///   - switchesUsers: false where roles that name another user must be refused.
+    ///   - switchesUsers: false if roles that name another user must be refused.
     ///   - findAccount: asks the name service.
-    ///   - reach: what can be looked at.
-    ///   - judgement: looks into executables, too.
+    ///   - reach: tells which paths can be read.
+    ///   - judgement: examines executables too.
     public init(
         _ configuration: Configuration, switchesUsers: Bool = geteuid() == 0,
         findAccount: @escaping (String) -> AccountAnswer = AccountAnswer.waiting,
@@ -63,7 +63,8 @@ public struct ModuleDirectories {
         self.judgement = judgement
     }
 
-    /// Reads every module. A broken one is in the list with its complaints; the others go on.
+    /// Reads every module. A faulty module is listed with its complaints and does not affect the
+    /// others.
     public func contents() -> Contents {
         var contents = Contents()
         for name in names(in: modules, kind: .user, &contents) {
@@ -74,13 +75,13 @@ public struct ModuleDirectories {
         return contents
     }
 
-    /// The names of the user modules that are there.
+    /// Returns the names of the existing user modules.
     public func names() -> [ModuleName] {
         var contents = Contents()
         return names(in: modules, kind: .user, &contents)
     }
 
-    /// Reads these user modules, those of them that are there, and the support modules.
+    /// Reads those of these user modules that exist, and the support modules.
     public func contents(only names: [ModuleName]) -> Contents {
         var contents = Contents()
         contents.isReadable =
@@ -92,14 +93,14 @@ public struct ModuleDirectories {
         return contents
     }
 
-    /// Reads one user module, whether it is there or not.
+    /// Reads one user module, whether it exists or not.
     public func contents(of name: ModuleName) -> ModuleOnDisk { userModule(name) }
 
     private func supportModules(_ contents: inout Contents) -> [ModuleOnDisk] {
         names(in: support, kind: .support, &contents).map(supportModule)
     }
 
-    /// A file is no module; a link that leads nowhere was meant to be one.
+    /// Returns whether the path may be a module: not a file, but possibly a dangling link.
     private func isThere(_ path: FilePath) -> Bool {
         if reach.obstacle(on: path) != nil { return true }
         return FileStatus(of: path).map { $0.kind == .directory }
@@ -119,7 +120,8 @@ public struct ModuleDirectories {
             entries = try Directory.list(shelf).map { (shelf.appending($0), $0.string) }
         } catch {
             if kind == .user { contents.isReadable = false }
-            // Support modules are an extra; without a place for modules nothing is done at all.
+            // Support modules are optional; without a directory of modules the daemon has nothing
+            // to do.
             if kind == .user || error.errno != .noSuchFileOrDirectory {
                 contents.complaints.append(
                     Self.complaint(
@@ -147,8 +149,8 @@ public struct ModuleDirectories {
         return names
     }
 
-    /// Whether somebody meant a directory to be a module, whatever its name: `lost+found` and its
-    /// like are passed over.
+    /// Returns whether a directory is meant to be a module, whatever its name; `lost+found` and the
+    /// like are skipped.
     private static func wasMeant(_ directory: FilePath, _ kind: ModuleKind) -> Bool {
         let own = kind == .support ? [directory.lastComponent?.string ?? ""] : []
         return
@@ -188,7 +190,7 @@ public struct ModuleDirectories {
                 accounts[role] = account(
                     manifest.roles[role]?.user, file, position, &complaints, &awaitsAccount)
             }
-            // Both roles may have it from the same line.
+            // Both roles may get the complaint from the same line.
             if complaints.count > 1, complaints.last == complaints.dropLast().last {
                 complaints.removeLast()
             }
@@ -217,7 +219,7 @@ public struct ModuleDirectories {
             isHalf: isHalf, isRefused: isRefused, awaitsAccount: awaitsAccount)
     }
 
-    /// The module, if it lies on a mount that does not answer.
+    /// Returns the module as stalled if it is on a mount that does not answer.
     private func stalled(
         _ directory: FilePath, _ name: ModuleName, _ kind: ModuleKind,
         _ executables: [FilePath.Component]
@@ -258,7 +260,7 @@ public struct ModuleDirectories {
             manifest: manifest, complaints: complaints)
     }
 
-    /// What the manifest says, and what is wrong with it.
+    /// Decodes the manifest and collects its faults.
     private func decode(
         _ root: TOMLTable?, _ file: FilePath, _ complaints: inout [Diagnostic]
     ) -> Manifest {
@@ -269,7 +271,7 @@ public struct ModuleDirectories {
         return manifest
     }
 
-    /// Of the support modules that it requires, those that are not installed.
+    /// Returns a complaint for each required support module that is not installed.
     private func missing(
         of manifest: Manifest, _ file: FilePath, _ root: TOMLTable?
     ) -> [Diagnostic] {
@@ -285,7 +287,7 @@ public struct ModuleDirectories {
         }
     }
 
-    /// Nil where there is no manifest, or none that can be read.
+    /// Returns nil if there is no manifest, or none that can be read.
     private func root(
         of directory: FilePath, _ complaints: inout [Diagnostic], _ isRefused: inout Bool
     ) -> TOMLTable? {
@@ -341,7 +343,7 @@ public struct ModuleDirectories {
 
     // MARK: Complaints
 
-    /// Whether the directory is there and nobody else's.
+    /// Returns whether the directory exists and only trusted users can change it.
     private func complainAbout(_ directory: FilePath, _ complaints: inout [Diagnostic]) -> Bool {
         do throws(Refusal) {
             let status = try rule.verify(directory)
@@ -355,7 +357,9 @@ public struct ModuleDirectories {
         }
     }
 
-    /// - Returns: what is known of the file, where nothing is wrong.
+    /// Collects the faults of an executable.
+    ///
+    /// - Returns: the file's status if there is no fault.
     @discardableResult
     private func complainAbout(
         executable path: FilePath, ownedAlsoBy owner: UID?, _ manifest: Manifest,

@@ -5,9 +5,9 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// `crd -x`: this process becomes a support module, or a user module's check (execve(2)).
+/// `crd -x`: replaces this process by a support module, or by a user module's check (execve(2)).
 public struct ModuleExecution: Error, CustomStringConvertible {
-    /// As shells do: 127 for what is not there, 126 for what cannot be executed.
+    /// As in shells: 127 if the file does not exist, 126 if it cannot be executed.
     public let exitCode: CInt
     public let description: String
 
@@ -16,13 +16,13 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         self.description = description
     }
 
-    /// Returns only if it could not be done.
+    /// Executes the module; returns only on failure.
     ///
-    /// No argument is looked at, nor made a `String`, which would repair what is not UTF-8.
+    /// Arguments are neither examined nor converted to `String`, which would alter invalid UTF-8.
     ///
     /// - Parameters:
-    ///   - argv: the module's, null-terminated; the executable's path takes the place of the first.
-    ///   - warn: told what is wrong and is no reason not to go on.
+    ///   - argv: the module's arguments, null-terminated; the executable's path replaces the first.
+    ///   - warn: called with problems that do not prevent the execution.
     public static func become(
         _ name: String, argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
         configuration: ConfigurationFile, warn: (String) -> Void
@@ -49,8 +49,8 @@ public struct ModuleExecution: Error, CustomStringConvertible {
 
     // MARK: A support module
 
-    /// The caller's working directory, environment and signals stay as they are, but for
-    /// `CRD_SUPPORT`: what calls it may be a module itself.
+    /// Keeps the caller's working directory, environment and signals, except that it sets
+    /// `CRD_SUPPORT`: the caller may be a module itself.
     private static func become(
         supportModule name: String, at path: FilePath,
         _ argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
@@ -72,14 +72,14 @@ public struct ModuleExecution: Error, CustomStringConvertible {
 
     // MARK: A user module
 
-    /// As the daemon would start it, but where we are: in this session, and with our standard output
-    /// and standard error.
+    /// Runs the check as the daemon would, but in our session and with our standard output and
+    /// standard error.
     private static func become(
         checkOf name: ModuleName, _ argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
         _ configuration: ConfigurationFile, _ warn: (String) -> Void
     ) -> ModuleExecution {
         let isRoot = geteuid() == 0
-        // The daemon may run as root where we do not.
+        // The daemon may run as root even if we do not.
         let module = ModuleDirectories(configuration.configuration, switchesUsers: true)
             .contents(of: name)
         if let complaint = module.complaints.first { return ModuleExecution(126, "\(complaint)") }
@@ -115,7 +115,8 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         }
     }
 
-    /// The daemon runs a module whose state cannot be stored, too.
+    /// Creates the state directories. A failure is only a warning, since the daemon also runs a
+    /// module whose state cannot be stored.
     private static func makeState(
         _ directories: ModuleStateDirectories, _ layout: StateLayout, _ isRoot: Bool,
         _ warn: (String) -> Void
@@ -130,13 +131,13 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         do throws(SystemCallError) {
             for former in try directories.make() { warn("\(former)") }
         } catch {
-            // It is the daemon's user's, and not ours.
+            // Without root, the directory may belong to the daemon's user and not to us.
             if isRoot { warn("\(error); the module has no CRD_STATE") }
         }
     }
 
-    /// That of the run which calls us, so that what we become ends with it; else one that tells a
-    /// daemon that it is not of any run.
+    /// The calling run's id, so that the new program ends with that run; otherwise an id that no
+    /// daemon takes for one of its runs.
     private static var runID: String {
         if let run = getenv("CRD_RUN"), run[0] != 0 { return String(cString: run) }
         return runPrefix + String(UInt64.random(in: 0..<(1 << 48)), radix: 36)
@@ -146,7 +147,8 @@ public struct ModuleExecution: Error, CustomStringConvertible {
 
     // MARK: Refusals
 
-    /// Why the kernel would not execute a file: what is in it tells more than an errno.
+    /// Explains why the kernel refused to execute a file: the file's content tells more than an
+    /// errno.
     private static func refusal(of path: FilePath, _ error: String) -> ModuleExecution {
         let objection = ExecutableJudgement().objection(to: path, as: path.string)
         return ModuleExecution(126, objection.map { "\(path) \($0.reason)" } ?? error)

@@ -5,7 +5,7 @@ public import CRDLinux
 import Glibc
 public import SystemPackage
 
-/// A module's directory as it was found.
+/// A module's directory as it was read.
 public struct ModuleOnDisk: Sendable {
     public let name: ModuleName
     public let kind: ModuleKind
@@ -15,29 +15,31 @@ public struct ModuleOnDisk: Sendable {
     private let check: FilePath
     private let response: FilePath
     public let manifest: Manifest
-    /// Who each role runs as.
+    /// The user of each role.
     public let accounts: [Role: UserAccount]
-    /// What must be mended and read again before the module can run: errors.
+    /// Errors that must be fixed, and read again, before the module can run.
     public let complaints: [Diagnostic]
-    /// What its author hardly meant; the module runs all the same.
+    /// Parts that its author probably did not intend; the module runs nevertheless.
     public let warnings: [Diagnostic]
-    /// What is wrong with its executables; they are looked at again before each run.
+    /// The faults of its executables, which are verified again before each run.
     public let executableComplaints: [Diagnostic]
-    /// Somebody else could change what it is read from: it may not run.
+    /// Whether an untrusted user could change the files it is read from: then it may not run.
     public let isRefused: Bool
-    /// The name service has not answered about a user that it names.
+    /// Whether the name service has not answered yet about a user that it names.
     public let awaitsAccount: Bool
-    /// It lies on a mount whose server does not answer: nothing of it was read.
+    /// Whether it is on a mount whose server does not answer: nothing of it was read.
     public let isStalled: Bool
-    /// Of its executables: another where one of them was written, replaced or given other rights.
+    /// A hash of its executables' status; it differs if one was written or replaced, or if its mode
+    /// changed.
     private let fingerprint: Int
-    /// Of what is in them; nil where nobody has asked.
+    /// A hash of the executables' content; nil until `readContent`.
     private var content: Int?
-    /// Of its manifest, as that was before it was read.
+    /// The status of its manifest before it was read, as a hash.
     private let manifestStamp: Int
-    /// Whether there was a manifest, faulty or not.
+    /// Whether there was a manifest, valid or not.
     public let hasManifest: Bool
-    /// Neither a manifest nor all executables: somebody is still copying, or it will never run.
+    /// Whether it has neither a manifest nor all executables: it is still being copied, or will
+    /// never run.
     public let isHalf: Bool
 
     /// - Parameter complaints: errors and warnings.
@@ -51,7 +53,7 @@ public struct ModuleOnDisk: Sendable {
         self.name = name
         self.kind = kind
         self.way = way
-        // Put together once: they are looked at before every run.
+        // Computed once, since they are needed before every run.
         manifestFile = way.path.appending(Self.manifestName)
         check = way.path.appending(Role.check.fileName)
         response = way.path.appending(Role.response.fileName)
@@ -69,15 +71,15 @@ public struct ModuleOnDisk: Sendable {
         self.isStalled = isStalled
     }
 
-    /// Why it cannot run before its files are read again; nil where nothing keeps it from that.
+    /// Why it cannot run until its files are read again; nil if it can run.
     public var reasonUnable: String? {
         if let complaint = complaints.first { return "\(complaint)" }
-        // Its manifest may be yet to come, so it does not begin to run unread.
+        // Its manifest may still come, so it must not run without it.
         guard isHalf, let complaint = executableComplaints.first else { return nil }
         return "\(complaint.file) \(complaint.message)"
     }
 
-    /// Whether it was read from the same files, with the same in them.
+    /// Returns whether it was read from the same files, with the same content.
     public func isSame(as other: ModuleOnDisk) -> Bool {
         (fingerprint == other.fingerprint || (content != nil && content == other.content))
             && directory == other.directory && kind == other.kind
@@ -85,16 +87,16 @@ public struct ModuleOnDisk: Sendable {
             && complaints == other.complaints && executableComplaints == other.executableComplaints
     }
 
-    /// Whether its executables may be others than those of `other`, by all that the file system says
-    /// of them: then what is in them decides.
+    /// Returns whether its executables may differ from those of `other`, judged by their file
+    /// status; then `readContent` decides.
     public func mayDiffer(from other: ModuleOnDisk) -> Bool { fingerprint != other.fingerprint }
 
-    /// Reads what is in its executables: one that was only touched, or replaced by its like, has not
-    /// changed.
+    /// Reads its executables: one that was only touched, or replaced by a copy, has not changed.
     public mutating func readContent() {
         var hasher = Hasher()
         for file in [check, response] {
-            // Its owner, who may be the user that a role runs as, must not hold us.
+            // `openRegular` does not block: the file's owner may be a role's user and must not
+            // stall us.
             guard let status = FileStatus(of: file),
                 let bytes = try? Descriptor.openRegular(file).readAll(limit: Self.contentMax)
             else { continue }
@@ -104,10 +106,10 @@ public struct ModuleOnDisk: Sendable {
         content = hasher.finalize()
     }
 
-    /// Enough to tell two versions of a program apart.
+    /// Enough to distinguish two versions of a program, in bytes.
     private static let contentMax = 1 << 20
 
-    /// Why it cannot be judged yet; nil where nothing speaks against that.
+    /// Why it cannot be judged yet; nil if it can.
     public var unreadiness: FileChanges.Unreadiness? {
         if isStalled { return .stalled }
         if awaitsAccount { return .withoutAccount }
@@ -115,22 +117,22 @@ public struct ModuleOnDisk: Sendable {
         return [check, response].contains { FileStatus(of: $0) == nil } ? .incomplete : nil
     }
 
-    /// Whether neither a manifest nor both executables are there.
+    /// Returns whether it has neither a manifest nor both executables.
     public static func isUnfinished(at directory: FilePath) -> Bool {
         FileStatus(of: directory.appending(manifestName), followingLinks: false) == nil
             && Role.allCases.contains { FileStatus(of: directory.appending($0.fileName)) == nil }
     }
 
-    /// Whether somebody has one of its files open for writing, or had when the manifest was read.
+    /// Whether one of its files is open for writing, or its manifest has changed since it was read.
     private var isBeingWritten: Bool {
         [check, response, manifestFile].contains(where: WriteLease.contains)
             || Self.stamp(of: manifestFile) != manifestStamp
     }
 
-    /// Another whenever the file is.
+    /// Returns a value that changes whenever the file does.
     static func stamp(of file: FilePath) -> Int { FileStatus(of: file).hashValue }
 
-    /// The names of the files in a module's directory that say what it is.
+    /// Returns whether a file of this name defines a module.
     public static func isTelling(_ name: String) -> Bool {
         tellingNames.contains(name)
     }
@@ -138,7 +140,7 @@ public struct ModuleOnDisk: Sendable {
     private static let tellingNames = Set(
         [manifestName.string] + Role.allCases.map(\.fileName.string))
 
-    /// The file that is executed for a role.
+    /// Returns the file that is executed for a role.
     public func executable(_ role: Role) -> FilePath {
         switch role {
         case .check: check
@@ -146,21 +148,21 @@ public struct ModuleOnDisk: Sendable {
         }
     }
 
-    /// Looks again at all that decides what a run executes: the directory and those above it, the
-    /// manifest, and the executables.
+    /// Verifies everything that decides what a run executes: the module's directory and those above
+    /// it, the manifest, and the executables.
     ///
-    /// - Throws: `Refusal` for the first thing that is wrong.
+    /// - Throws: `Refusal` for the first fault.
     public func verify(under rule: OwnershipRule) throws(Refusal) {
         try rule.verify(way)
         do throws(Refusal) {
             try rule.verify(lastOf: manifestFile)
         } catch let error where error.isMissing(manifestFile) {
-            // A module need not have one.
+            // The manifest is optional.
         }
         for role in Role.allCases { try verifyExecutable(role, under: rule) }
     }
 
-    /// Looks again at what the next step of a run executes, and at the directories above it.
+    /// Verifies the executable of the run's next step, and the directories above it.
     public func verify(_ role: Role, under rule: OwnershipRule) throws(Refusal) {
         try rule.verify(way)
         try verifyExecutable(role, under: rule)
@@ -173,8 +175,8 @@ public struct ModuleOnDisk: Sendable {
 
     static let manifestName: FilePath.Component = "module.toml"
 
-    /// Whether the file is there, is nobody else's, and may be executed. The directory was verified
-    /// just now.
+    /// Verifies that the file exists, belongs to a trusted user and is executable. Its directory
+    /// must have been verified just before.
     @discardableResult
     static func verifyExecutable(
         _ path: FilePath, under rule: OwnershipRule, ownedAlsoBy owner: UID?
@@ -199,7 +201,7 @@ public struct ModuleOnDisk: Sendable {
 }
 
 extension Role {
-    /// The name of its executable.
+    /// The file name of the role's executable.
     var fileName: FilePath.Component {
         switch self {
         case .check: "check"

@@ -4,8 +4,8 @@ public import CRDCore
 public import CRDLinux
 public import SystemPackage
 
-/// Where a module keeps what lasts, its `CRD_STATE`: one directory for all roles where they run as the
-/// same user, and one for each where not.
+/// The directories for a module's persistent data, `CRD_STATE`: one for all roles if they run as
+/// the same user, otherwise one for each role.
 public struct ModuleStateDirectories: Sendable {
     private let own: FilePath
     private let accounts: [Role: UserAccount]
@@ -22,11 +22,11 @@ public struct ModuleStateDirectories: Sendable {
         areShared ? own : own.appending(role.rawValue)
     }
 
-    /// A directory that was put aside, since it was another user's.
+    /// A directory that was moved aside, since it belonged to another user.
     public struct Former: CustomStringConvertible, Sendable {
         let path: FilePath
         let aside: FilePath
-        /// What it was.
+        /// What was wrong with it.
         let reason: String
 
         public var description: String {
@@ -35,16 +35,17 @@ public struct ModuleStateDirectories: Sendable {
         }
     }
 
-    /// Makes them, each its role's user's own, in a directory that only the daemon's user can change.
+    /// Makes the directories, each owned by its role's user, in a directory that only the daemon's
+    /// user can change.
     ///
-    /// What another user may have left there is put aside: a symbolic link in it would have the new
-    /// user write elsewhere, and a file may not be for the new user to read.
+    /// A directory of another user is moved aside. A symbolic link in it could make the new user
+    /// write elsewhere, and its files may not be meant for the new user.
     ///
-    /// - Returns: what was put aside.
+    /// - Returns: the directories that were moved aside.
     public func make() throws(SystemCallError) -> [Former] {
         var former: [Former] = []
         if !areShared {
-            // Each role must get through to its own below it.
+            // Each role must be able to reach its own directory below it.
             try make(own, for: .daemon, mode: 0o711, isForRoles: true, &former)
         }
         for role in Role.allCases {
@@ -67,7 +68,7 @@ public struct ModuleStateDirectories: Sendable {
         try Directory.makePrivate(path, owner: account, mode: mode)
     }
 
-    /// Why a directory may not go on being used; nil where nothing speaks against that.
+    /// Returns why a directory must not be used any more; nil if it may be.
     private func objection(
         to path: FilePath, _ status: FileStatus, for account: UserAccount, isForRoles: Bool
     ) -> String? {
@@ -82,7 +83,7 @@ public struct ModuleStateDirectories: Sendable {
             }
             return foreign ? "holds a directory for each role, which run as one user now" : nil
         }
-        // Others can get through it, unlike through the one that all roles share.
+        // Other users can traverse this one, unlike a directory that all roles share.
         let holdsMore = Directory.entries(of: path).contains { entry in
             !Role.allCases.contains {
                 entry.string == $0.rawValue || entry.string.hasPrefix("\($0.rawValue).~")
@@ -91,7 +92,7 @@ public struct ModuleStateDirectories: Sendable {
         return holdsMore ? "was for all roles, which run as different users now" : nil
     }
 
-    /// Gives it a name that no module can have, as `cp --backup=numbered` does.
+    /// Renames it to a name that no module can have, as `cp --backup=numbered` does.
     private static func putAside(_ path: FilePath) throws(SystemCallError) -> FilePath {
         var number = 1
         func aside() -> FilePath { FilePath("\(path).~\(number)~") }

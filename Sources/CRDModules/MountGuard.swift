@@ -4,10 +4,10 @@ public import CRDCore
 public import CRDLinux
 import SystemPackage
 
-/// Tells before a path is looked at whether the look will return, which one at a mount whose server
-/// does not answer never does (G14).
+/// Tells whether reading a path will return before the path is read: a read on a mount whose server
+/// does not answer never returns (G14).
 public protocol MountGuard: AnyObject {
     var mounts: MountMap { get }
-    /// Why the file system mounted there is not to be looked at just now; nil: it answers.
+    /// Returns why the file system mounted there must not be read now; nil if its server answers.
     func objection(to mountPoint: [UInt8], _ type: FileSystemType) -> String?
 }

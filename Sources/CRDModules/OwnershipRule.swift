@@ -4,20 +4,20 @@ public import CRDLinux
 import Glibc
 public import SystemPackage
 
-/// Who may be able to change what the daemon executes or believes: root, and whom the daemon
-/// runs as.
+/// Allows only root and the daemon's user to be able to change files that the daemon executes or
+/// trusts.
 ///
-/// Looked at with lstat(2), component by component from the root down, since one writable
-/// directory above is enough to swap all below it. Nobody but the trusted can then change the
-/// answer before it is used.
+/// Checks with lstat(2), component by component from the root down, since one writable directory
+/// above is enough to replace everything below it. Only trusted users can then change the result
+/// before it is used.
 public struct OwnershipRule {
-    /// As many links as the kernel follows (path_resolution(7)).
+    /// The number of links that the kernel follows (path_resolution(7)).
     private static let linksMax = 40
 
     private let daemonUser: UID
     private let reach: PathReach
 
-    /// - Parameter reach: what can be looked at.
+    /// - Parameter reach: tells which paths can be read.
     public init(daemonUser: UID = geteuid(), reach: PathReach = PathReach()) {
         self.daemonUser = daemonUser
         self.reach = reach
@@ -25,15 +25,15 @@ public struct OwnershipRule {
 
     /// Follows `path` from the root to its end.
     ///
-    /// - Returns: what the path leads to.
-    /// - Throws: `Refusal` for the first component that others could change, or that is missing.
+    /// - Returns: the status of the file that the path leads to.
+    /// - Throws: `Refusal` for the first component that is missing or that others could change.
     @discardableResult
     public func verify(_ path: FilePath) throws(Refusal) -> FileStatus {
         precondition(path.isAbsolute)
         return try follow(path, owner: nil)
     }
 
-    /// The way to a path, worked out once for many looks at it.
+    /// The prefixes of a path, computed once for many verifications.
     struct Way: Sendable {
         let path: FilePath
         /// From the root down to the path itself.
@@ -49,7 +49,8 @@ public struct OwnershipRule {
             self.prefixes = prefixes.reversed()
         }
 
-        /// To a name in a directory, with which it shares what leads there: there may be a thousand.
+        /// Makes the way to a name in a directory, whose prefixes it shares: there may be a
+        /// thousand names.
         init(to name: String, in directory: Way) {
             path = directory.path.appending(name)
             prefixes = directory.prefixes + [path]
@@ -68,15 +69,15 @@ public struct OwnershipRule {
         }
     }
 
-    /// Follows the last name of a path whose directory was verified just now.
+    /// Follows the last component of a path whose directory was verified just before.
     ///
-    /// - Parameter owner: who may own the file at the end beside the trusted; never a directory.
+    /// - Parameter owner: another user that may own the file at the end; not a directory.
     @discardableResult
     public func verify(
         lastOf path: FilePath, ownedAlsoBy owner: UID? = nil
     ) throws(Refusal) -> FileStatus {
         let status = try look(at: path)
-        // A link may lead up from where the directory really is, which only the whole way tells.
+        // A link may lead to a directory that was not verified, so the whole path is followed.
         if status.kind == .symbolicLink { return try follow(path, owner: owner) }
         try judge(path, status, isLast: true, owner: owner)
         return status
@@ -105,18 +106,18 @@ public struct OwnershipRule {
             if target.isAbsolute { current = "/" }
             rest += Self.steps(of: target)
         }
-        // The root, or where a link to it or to its own directory led.
+        // The path was the root, or its last link leads to `/` or `.`.
         let status = try look(at: current)
         try judge(current, status, isLast: true, owner: nil)
         return status
     }
 
-    /// Opens the directory that a path leads to, and makes what is missing on the way.
+    /// Opens the directory that a path leads to, and makes missing directories on the way.
     ///
-    /// Each directory is verified before anything is made in it, and held open from then on: a path
-    /// that somebody points elsewhere meanwhile leads nowhere else.
+    /// Each directory is verified before anything is made in it, and is held open from then on:
+    /// redirecting the path meanwhile has no effect.
     ///
-    /// - Parameter mode: of the last one, if it is made; under the umask.
+    /// - Parameter mode: the mode of the last directory if it is made, subject to the umask.
     /// - Throws: `Refusal` for the first directory that others could change; `SystemCallError`.
     public func makeDirectory(_ path: FilePath, mode: ModeBits = 0o755) throws -> OpenDirectory {
         precondition(path.isAbsolute)
@@ -140,7 +141,7 @@ public struct OwnershipRule {
         return current
     }
 
-    /// Opens a directory in one that was verified, and makes it where it is missing.
+    /// Opens a directory in a verified one, and makes it if it is missing.
     private func makeDirectory(
         _ name: FilePath.Component, in parent: borrowing OpenDirectory, mode: ModeBits
     ) throws -> OpenDirectory {
@@ -148,7 +149,8 @@ public struct OwnershipRule {
         return try parent.open(name)
     }
 
-    /// What a symbolic link says that nobody else could change; nil where there is none.
+    /// Returns the target of a symbolic link that no untrusted user could change; nil if it is not
+    /// a link.
     private func link(
         _ name: FilePath.Component, in parent: borrowing OpenDirectory
     ) throws -> FilePath? {
@@ -162,8 +164,8 @@ public struct OwnershipRule {
         return target
     }
 
-    /// Makes a directory of ours alone in one that was verified, or takes over one that nobody else
-    /// has made.
+    /// Makes a private directory of the daemon's user in a verified one, or takes over an existing
+    /// one that belongs to a trusted user.
     public func makePrivate(
         _ name: FilePath.Component, in parent: borrowing OpenDirectory
     ) throws {
@@ -172,8 +174,8 @@ public struct OwnershipRule {
         try directory.give(to: .daemon, mode: 0o700)
     }
 
-    /// The components to take one after the other from the end, without those that lead nowhere
-    /// else, so that the last is what the path means.
+    /// Returns the path's components in reverse order, for `popLast`, without `.`, so that the last
+    /// one names the path's end.
     private static func steps(of path: FilePath) -> [FilePath.Component] {
         path.components.reversed().filter { $0.kind != .currentDirectory }
     }
@@ -183,8 +185,8 @@ public struct OwnershipRule {
     ) throws(Refusal) {
         let isDirectory = status.kind == .directory
         try judgeOwner(path, status, owner: isLast && !isDirectory ? owner : nil)
-        // In a sticky directory nobody can replace what the trusted own; but the last directory
-        // must not take new files from others either.
+        // In a sticky directory others cannot replace files of trusted users. But the last
+        // directory must not accept new files from others either.
         let isSticky = isDirectory && !isLast && status.mode & S_ISVTX != 0
         let (who, remedy): (String, String)
         switch status.mode & 0o022 {

@@ -4,12 +4,14 @@ import CRDCore
 import CRDLinux
 import SystemPackage
 
-/// Finds the path triggers of a manifest that wait for what hardly ever comes, by looking at the
-/// disk, and says what to write instead.
+/// Finds path triggers of a manifest that hardly ever fire, by examining the disk, and advises what
+/// to write instead.
 enum PathAdvice {
+    /// Returns the warnings about a manifest's path triggers.
+    ///
     /// - Parameters:
-    ///   - root: of the manifest.
-    ///   - file: what the warnings call it.
+    ///   - root: the manifest's top-level table.
+    ///   - file: the manifest's name in the warnings.
     static func warnings(
         about root: TOMLTable, in file: String, _ reach: PathReach
     ) -> [Diagnostic] {
@@ -29,7 +31,8 @@ enum PathAdvice {
         }
     }
 
-    /// Where inotify(7) does not report all changes. The daemon reports it with the module's state.
+    /// Warns about file systems where inotify(7) does not report all changes. The daemon reports
+    /// this with the module's state.
     private static func silence(at path: String, _ reach: PathReach) -> String? {
         guard reach.mayWait,
             let type = try? MountSource().map.fileSystem(holding: Array(path.utf8)),
@@ -40,7 +43,7 @@ enum PathAdvice {
             + "instead, or not at all where its interval is \"off\": set the interval that it needs"
     }
 
-    /// A path is taken as it is written; a glob that somebody meant names nothing.
+    /// Warns about a path with glob characters that does not exist: paths are taken literally.
     private static func warning(about path: String, _ reach: PathReach) -> String? {
         let globs = FilePath(path).components.filter { component in
             component.string.contains { "*?[".contains($0) }

@@ -4,28 +4,29 @@ import CRDCore
 import CRDLinux
 public import SystemPackage
 
-/// Follows paths as far as looks return.
+/// Follows paths as far as that is possible without blocking.
 public struct PathReach {
-    /// As many links as the kernel follows (path_resolution(7)).
+    /// The number of links that the kernel follows (path_resolution(7)).
     private static let linksMax = 40
 
     private let mountGuard: (any MountGuard)?
 
-    /// - Parameter mountGuard: nil for a command, which may wait.
+    /// - Parameter mountGuard: nil for a command, which may block.
     public init(_ mountGuard: (any MountGuard)? = nil) {
         self.mountGuard = mountGuard
     }
 
-    /// Whether whoever looks may wait.
+    /// Whether the caller may block.
     var mayWait: Bool { mountGuard == nil }
 
-    /// The mount on the way to where the path leads, through symbolic links, that does not answer.
+    /// Returns the refusal of the first mount that does not answer on the way to the path's end,
+    /// through symbolic links.
     public func obstacle(on path: FilePath) -> Refusal? {
         guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }
         return walk(path).obstacle
     }
 
-    /// The same for a directory and files in it.
+    /// Does the same for a directory and files in it.
     func obstacle(on names: [FilePath.Component], in directory: FilePath) -> Refusal? {
         guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }
         let way = walk(directory)
@@ -34,8 +35,10 @@ public struct PathReach {
             .first
     }
 
-    /// - Parameter start: was walked to.
-    /// - Returns: where the path leads, or as far as looks return.
+    /// Follows a path through symbolic links.
+    ///
+    /// - Parameter start: a directory that was reached already.
+    /// - Returns: where the path leads, or the last place that could be reached.
     private func walk(
         _ path: FilePath, from start: FilePath = "/"
     ) -> (end: FilePath, obstacle: Refusal?) {
@@ -61,8 +64,8 @@ public struct PathReach {
         return (current, nil)
     }
 
-    /// The same for the last name of a path whose directory was looked at just now, and without
-    /// following it.
+    /// Does the same for the last component of a path whose directory was checked just before,
+    /// without following links.
     func obstacle(at path: FilePath) -> Refusal? {
         guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }
         let mountPoint = path.withPlatformString { text in

@@ -4,14 +4,14 @@ import CRDCore
 import CRDLinux
 public import SystemPackage
 
-/// Why a file is not used: which, what is wrong with it, and what to do.
+/// Why a file is not used: its path, the fault and the remedy.
 public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     public let path: FilePath
-    /// What is wrong, and the remedy.
+    /// The fault and the remedy.
     public let reason: String
-    /// There is no such file.
+    /// Whether the file does not exist.
     public let isMissing: Bool
-    /// It lies on a mount whose server does not answer just now.
+    /// Whether it is on a mount whose server does not answer now.
     public let isStalled: Bool
 
     public init(
@@ -23,13 +23,13 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         self.isStalled = isStalled
     }
 
-    /// Whether it is this file itself that is not there, and not what it leads to or lies in.
+    /// Returns whether this file itself is missing, and not its target or a directory above it.
     func isMissing(_ path: FilePath) -> Bool { isMissing && self.path == path }
 
     public var description: String { "\(path) \(reason)" }
 
-    /// The same, told of `path` where that is a link that leads nowhere: what it should lead to
-    /// says nothing to a reader.
+    /// Returns a refusal of `path` itself if that is a dangling link: the missing target alone
+    /// would not tell the reader which link to fix.
     func told(of path: FilePath) -> Refusal {
         guard !isStalled, self.path != path, FileStatus(of: path) == nil,
             FileStatus(of: path, followingLinks: false)?.kind == .symbolicLink

@@ -3,7 +3,7 @@
 import CRDLinux
 public import SystemPackage
 
-/// The directories below `state` of crd.conf, which the daemon shares with whoever changes modules.
+/// The directories below `state` of crd.conf, which the daemon and the installing commands share.
 public struct StateLayout: Sendable {
     public let state: FilePath
 
@@ -11,14 +11,14 @@ public struct StateLayout: Sendable {
         self.state = state
     }
 
-    /// The modules' own.
+    /// The modules' state directories.
     public var modules: FilePath { state.appending("modules") }
-    /// Records of crd's: root's alone.
+    /// crd's own records, accessible to root only.
     public var daemon: FilePath { state.appending("daemon") }
 
-    /// Makes what is missing, each in a directory that nobody else could change.
+    /// Makes missing directories, each in a directory that only trusted users can change.
     ///
-    /// - Throws: `Refusal`, and nothing was made below; `SystemCallError`.
+    /// - Throws: `Refusal`, without making anything below it; `SystemCallError`.
     public func make() throws {
         let rule = OwnershipRule()
         let top = try rule.makeDirectory(state)
@@ -26,13 +26,13 @@ public struct StateLayout: Sendable {
         try rule.makePrivate("daemon", in: top)
     }
 
-    /// Sees that nobody else could change them: who can do that can pretend to be the daemon, or make
-    /// it kill at its start.
+    /// Verifies that only trusted users can change the directories: anybody else could impersonate
+    /// the daemon, or make it kill processes at its start.
     public func verify() throws(Refusal) {
         for directory in directories { try OwnershipRule().verify(directory) }
     }
 
-    /// The same for those of them that are there.
+    /// Does the same for those directories that exist.
     public func verifyWhatIsThere() throws(Refusal) {
         for directory in directories where FileStatus(of: directory, followingLinks: false) != nil {
             try OwnershipRule().verify(directory)

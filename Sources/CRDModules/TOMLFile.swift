@@ -5,9 +5,9 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// A TOML file that the daemon believes.
+/// A TOML file that the daemon trusts.
 enum TOMLFile {
-    /// Reads the file, if nobody else could have written it.
+    /// Reads the file if only trusted users could have written it.
     static func read(
         _ path: FilePath, under rule: OwnershipRule
     ) throws(Diagnostic) -> TOMLTable {
@@ -21,7 +21,8 @@ enum TOMLFile {
         return try parse(path, status)
     }
 
-    /// The same for a file in a directory that was verified just now; nil where there is none.
+    /// Does the same for a file in a directory that was verified just before; returns nil if there
+    /// is none.
     static func readIfThere(
         _ name: FilePath.Component, in directory: FilePath, under rule: OwnershipRule
     ) throws(Diagnostic) -> TOMLTable? {
@@ -52,7 +53,7 @@ enum TOMLFile {
         return try TOMLDocument.parse(bytes, file: path.string)
     }
 
-    /// The complaint begins with the file's own name, unless another is to blame.
+    /// Names the refused path in the message, unless it is the file itself.
     private static func complaint(
         about path: FilePath, _ refusal: Refusal, _ remedy: String = ""
     ) -> Diagnostic {

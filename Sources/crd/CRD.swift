@@ -44,7 +44,7 @@ struct CRD: ParsableCommand {
         fillStandardDescriptors()
         if arguments.first == "-x" { execute(arguments.dropFirst(), file) }
         arguments = RepositoryOption.separated(InstallationOption.asCommand(arguments))
-        // The parser knows the option behind the command.
+        // The parser expects the option after the command.
         if let file, let command = arguments.popFirst() {
             run([command, configurationOption, file] + arguments)
         } else {
@@ -64,15 +64,15 @@ struct CRD: ParsableCommand {
         }
     }
 
-    /// As the parser would end, but for what it would print as it is: words that somebody else may
-    /// have put into our arguments.
+    /// Ends as the parser would, but makes the message printable: arguments may contain other
+    /// people's words.
     private static func end(with error: any Error) -> Never {
         let code = exitCode(for: error)
         let text = fullMessage(for: error)
         if code.isSuccess {
             if !text.isEmpty { StandardOutput.say(text: text) }
         } else if !text.isEmpty {
-            // The message quotes arguments; what follows it is how the command is called.
+            // The message quotes arguments; the usage text follows it.
             let message = message(for: error)
             let shown =
                 message.isEmpty ? text : text.replacing(message, with: PrintableText.of(message))
@@ -82,15 +82,15 @@ struct CRD: ParsableCommand {
         exit(withError: code)
     }
 
-    /// What nobody has got was not done; a reader that has gone away wants no more.
+    /// Flushes standard output. Undelivered output is a failure, unless its reader has gone away.
     private static func finishOutput() {
         guard fflush(nil) != 0, errno != EPIPE else { return }
         StandardError.say("standard output: \(Errno(rawValue: errno))")
         Glibc.exit(1)
     }
 
-    /// A file that we open must not be taken for standard input or output; to the module that we may
-    /// become they are closed as they were.
+    /// Opens missing standard descriptors, so that files we open do not take their place. They are
+    /// close-on-exec: a module that we execute finds them closed, as they were.
     private static func fillStandardDescriptors() {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
             _ = open("/dev/null", O_RDWR | O_CLOEXEC)
@@ -99,7 +99,7 @@ struct CRD: ParsableCommand {
 
     private static let configurationOption = "--config"
 
-    /// `--config FILE` may stand before the command, as it must before `-x`.
+    /// Takes `--config FILE` before the command, as is required before `-x`.
     private static func takeConfiguration(from arguments: inout ArraySlice<String>) -> String? {
         guard let first = arguments.first else { return nil }
         if first == configurationOption, let file = arguments.dropFirst().first {
@@ -111,7 +111,7 @@ struct CRD: ParsableCommand {
         return String(first.dropFirst(configurationOption.count + 1))
     }
 
-    /// Done without the parser: no argument of the module's may be taken for one of ours.
+    /// Runs `-x` without the parser, which could take the module's arguments for ours.
     private static func execute(_ arguments: ArraySlice<String>, _ file: String?) -> Never {
         guard let name = arguments.first else {
             StandardError.say("-x needs the name of a module: crd -x NAME [ARGUMENT...]")

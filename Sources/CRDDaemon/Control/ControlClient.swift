@@ -6,12 +6,12 @@ import FoundationEssentials
 import Glibc
 public import SystemPackage
 
-/// Asks a running daemon, and waits for the answer.
+/// Sends a request to a running daemon and waits for the answer.
 public enum ControlClient {
     /// Far more than ten thousand modules need.
     private static let replyMax = 64 << 20
 
-    /// The daemon answered with an error, or not as a daemon does.
+    /// The daemon answered with an error, or with an invalid message.
     public struct Refused: Error, CustomStringConvertible {
         public let description: String
     }
@@ -29,21 +29,24 @@ public enum ControlClient {
         var error: String?
     }
 
-    /// The files were read again, and something is wrong with these.
+    /// The files were read again, but some of them have faults.
     public struct ReloadRefused: Error {
         public let complaints: [String]
     }
 
-    /// - Parameter patience: how many seconds to wait for each part of the answer; nil for ever.
-    /// - Throws: `SystemCallError` where nobody answers at `socket`, `EAGAIN` where not in time;
-    ///   `Refused`.
+    /// Returns the daemon's modules.
+    ///
+    /// - Parameter patience: how many seconds to wait for each part of the answer; nil: without
+    ///   limit.
+    /// - Throws: `SystemCallError` if no daemon answers at `socket`, with `EAGAIN` if it does not
+    ///   answer in time; `Refused`.
     public static func list(
         at socket: FilePath, patience: Int? = nil
     ) throws -> ControlInterface.Listing {
         try call("\(ControlInterface.name).List", at: socket, patience)
     }
 
-    /// Returns when the daemon has read its files again.
+    /// Makes the daemon read its files again, and waits until it has.
     ///
     /// - Throws: as `list`; `ReloadRefused`.
     public static func reload(at socket: FilePath) throws -> ControlInterface.Reloaded {
@@ -69,7 +72,7 @@ public enum ControlClient {
         } catch let error as SystemCallError where isHangUp(error) {
             throw hungUp(path)
         }
-        // An error's parameters are its own, so it is looked for first.
+        // An error reply has parameters of its own, so the error is decoded first.
         let failure = try JSONDecoder().decode(Failure.self, from: Data(message))
         if failure.error == "\(ControlInterface.name).ReloadRefused" {
             let refusal = try JSONDecoder().decode(

@@ -4,11 +4,11 @@ import CRDCore
 public import CRDModules
 
 extension ControlInterface.Module {
-    /// A module of a running daemon.
+    /// Describes a module of a running daemon.
     ///
     /// - Parameters:
-    ///   - waitingFor: a path of a trigger that is not there yet.
-    ///   - remedy: what is to be done when a file was mended, if anything is.
+    ///   - waitingFor: a trigger's path that does not exist yet.
+    ///   - remedy: what to do after a file was fixed, if anything.
     init(
         _ member: ModulesInForce.Member, _ status: ModuleStatus, waitingFor: String? = nil,
         remedy: String, calendar: (Instant) -> String
@@ -29,7 +29,7 @@ extension ControlInterface.Module {
             response: conclusion.response.map { "\($0)" }, ended: calendar(ended))
     }
 
-    /// A module as the disk shows it: a support module, or any where no daemon runs.
+    /// Describes a module on disk: a support module, or any module while no daemon runs.
     public init(onDisk module: ModuleOnDisk) {
         let complaints = module.complaints + module.executableComplaints
         let good = module.kind == .support ? "installed" : "stopped"
@@ -45,9 +45,9 @@ extension ControlInterface.Module {
         return "\(status.phase)"
     }
 
-    /// The worse first.
+    /// Returns what is wrong, the worst first.
     ///
-    /// - Parameter faults: of files of which what was read before is in force.
+    /// - Parameter faults: the faults of files whose previous content is in effect.
     static func reason(
         of status: ModuleStatus, _ complaints: [Diagnostic], outdatedBy faults: [Diagnostic] = [],
         remedy: String = "", isRefused: Bool = false
@@ -55,7 +55,7 @@ extension ControlInterface.Module {
         let consequence =
             isRefused ? "; until then it does not run" : Reloader.Outcome.consequence
         let outdated = text(of: faults).map { "\($0)\(remedy)\(consequence)" }
-        // A run that was refused has the same reason.
+        // A refused run has the same reason.
         let trouble =
             isRefused && !faults.isEmpty ? nil : trouble(of: status, complaints, remedy)
         let told = [trouble, status.deafness?.reason, outdated].compactMap(\.self)

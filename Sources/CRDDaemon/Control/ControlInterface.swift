@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// `org.crd.Reactor`: what the daemon tells over its socket, as Codable values.
+/// `org.crd.Reactor`, the interface of the daemon's socket, as Codable values.
 public enum ControlInterface {
     public static let name = "org.crd.Reactor"
 
@@ -121,7 +121,7 @@ public enum ControlInterface {
         public var last: Run?
     }
 
-    /// What `Reload` returns.
+    /// The result of `Reload`.
     public struct Reloaded: Codable, Sendable {
         public var added: [String] = []
         public var changed: [String] = []
@@ -135,9 +135,9 @@ public enum ControlInterface {
         public var complaints: [String]
     }
 
-    /// What `List` returns.
+    /// The result of `List`.
     public struct Listing: Codable, Sendable {
-        /// Nil where no daemon runs and the disk was read instead.
+        /// Nil if no daemon runs and the modules were read from disk.
         public var daemon: Daemon?
         public var modules: [Module]
 
@@ -146,7 +146,7 @@ public enum ControlInterface {
             self.modules = modules
         }
 
-        /// With `null` for a daemon that does not run, where the default would leave the key out.
+        /// Encodes a missing daemon as `null`; the default implementation would omit the key.
         public func encode(to encoder: any Encoder) throws {
             var container = encoder.container(keyedBy: CodingKeys.self)
             try container.encode(daemon, forKey: .daemon)

@@ -9,25 +9,25 @@ import SystemPackage
 
 /// Serves `org.crd.Reactor` and `org.varlink.service` on the daemon's socket (G13).
 final class ControlService {
-    /// Members may ask, but not change anything.
+    /// Members of this group may read, but not change anything.
     private static let group = "crd"
 
     private final class Connection {
         let stream: SocketStream
-        /// The user that has a place for it.
+        /// The user whose limit of connections this one counts towards.
         let user: UID
-        /// Asked once: it stays what it was when the peer connected.
+        /// Read once: the credentials stay those of the moment when the peer connected.
         lazy var peer = try? stream.peer()
         var token: Reactor.Token?
         var framing = VarlinkFraming()
-        /// Calls that wait until the answer before theirs was taken. Nothing is read meanwhile, so
-        /// they are no more than came in one read.
+        /// Calls that wait until the previous answer was taken. The socket is not read meanwhile,
+        /// so they all came in one read.
         var calls = Deque<[UInt8]>()
-        /// A call of it will be answered later.
+        /// Whether one of its calls will be answered later.
         var isWaiting = false
-        /// It is in `queue`.
+        /// Whether it is in `queue`.
         var isQueued = false
-        /// Whether it was told of all modules.
+        /// Whether it has listed all modules.
         var hasListed = false
 
         init(_ stream: SocketStream, of user: UID) {
@@ -38,7 +38,7 @@ final class ControlService {
 
     private let reactor: Reactor
     private let logger: Logger
-    /// Called when the files have been read again; with nil where that will not be.
+    /// Called after the files were read again; with nil if the daemon stops instead.
     typealias ReloadAnswer = (Reloader.Outcome?) -> Void
 
     private let list: () -> ControlInterface.Listing
@@ -46,17 +46,17 @@ final class ControlService {
     private let readers: GID?
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var places = ConnectionPlaces(roots: [0, UserAccount.daemon.uid])
-    /// Those with a call that can be answered, in the order in which they asked.
+    /// Connections with a call that can be answered, in the order of their calls.
     private var queue = Deque<Connection>()
     private var refusals = RepeatedLine()
     private var failures = RepeatedLine()
     private let path: FilePath
 
-    /// Binds the socket and begins to listen.
+    /// Binds the socket and starts to listen.
     ///
     /// - Parameters:
     ///   - list: answers `List`.
-    ///   - reload: reads the files again soon.
+    ///   - reload: requests a reload.
     init(
         _ path: FilePath, reactor: Reactor, logger: Logger,
         list: @escaping () -> ControlInterface.Listing,
@@ -67,7 +67,7 @@ final class ControlService {
         self.logger = logger
         self.list = list
         self.reload = reload
-        // Only root can give a file to a group that it is not in.
+        // Only root can give a file to a group that it is not a member of.
         readers = geteuid() == 0 ? UserAccount.localGroup(named: Self.group) : nil
         let listener = try SocketListener(path, group: readers) { [weak self] stream in
             self?.accept(stream)
@@ -75,7 +75,7 @@ final class ControlService {
         _ = try reactor.add(listener)
     }
 
-    /// Takes the socket's file away, so that nobody waits for an answer.
+    /// Removes the socket's file, so that clients no longer connect and wait.
     func close() {
         _ = path.withPlatformString { unlink($0) }
     }
@@ -92,7 +92,7 @@ final class ControlService {
                 throw error
             }
         } catch {
-            // Whoever may connect decides how often this happens, so it must not fill the log.
+            // Clients decide how often this happens, so it must not fill the log.
             guard let count = failures.note(at: Clock.now) else { return }
             logger.warning("\(path): \(count) connections were closed, the last one by \(error)")
         }
@@ -123,7 +123,7 @@ final class ControlService {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         places.leave(connection.user)
         connection.token.map(reactor.remove)
-        // A list of a thousand modules takes megabytes for a moment.
+        // Listing a thousand modules uses megabytes for a moment.
         if connection.hasListed && connections.isEmpty { MallocTrim.giveBack() }
     }
 
@@ -136,11 +136,11 @@ final class ControlService {
         }
     }
 
-    /// Whether `serveNext` has something to do.
+    /// Whether `serveNext` has a call to answer.
     var hasBacklog: Bool { !queue.isEmpty }
 
-    /// Answers one call. To be called once a turn: a list of all modules takes longest of all that the
-    /// loop does, and those who may ask for it must not make everybody else wait (G15).
+    /// Answers one call. Call this once per turn. Listing all modules is the slowest operation of
+    /// the loop, and clients must not delay everything else (G15).
     func serveNext() {
         guard !queue.isEmpty else { return }
         let index = queue.firstIndex { rights(of: $0) == .all } ?? queue.startIndex
@@ -152,7 +152,7 @@ final class ControlService {
     }
 
     private func enqueue(_ connection: Connection) {
-        // What has asked is answered before more is read: who asks faster makes nothing grow.
+        // Calls are answered before more is read, so a fast client cannot make the queue grow.
         connection.stream.isPaused = !connection.calls.isEmpty
         guard !connection.isQueued, !connection.calls.isEmpty, !connection.isWaiting,
             !connection.stream.isWriting, connections[ObjectIdentifier(connection)] != nil
@@ -164,7 +164,7 @@ final class ControlService {
     private func serve(_ connection: Connection) {
         guard let message = connection.calls.popFirst() else { return }
         guard let call = VarlinkMessage.call(message) else {
-            // What is not Varlink has no future.
+            // A peer that does not speak Varlink is disconnected.
             return end(connection)
         }
         connection.hasListed = connection.hasListed || call.method.hasSuffix(".List")
@@ -184,7 +184,7 @@ final class ControlService {
 
     // MARK: Methods
 
-    /// Nil for what is answered later.
+    /// Returns nil if the call is answered later.
     private func answer(
         _ call: VarlinkMessage.Call, _ message: [UInt8], from connection: Connection
     ) -> [UInt8]? {

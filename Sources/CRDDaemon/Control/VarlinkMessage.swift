@@ -4,7 +4,7 @@ import FoundationEssentials
 
 /// Varlink's messages (https://varlink.org) as JSON.
 enum VarlinkMessage {
-    /// A call; its parameters are read when the method is known.
+    /// A call; its parameters are decoded when the method is known.
     struct Call: Decodable {
         var method: String
         var oneway: Bool?
@@ -19,7 +19,7 @@ enum VarlinkMessage {
         var parameters: Parameters
     }
 
-    /// For what has no parameters.
+    /// Empty parameters.
     struct Nothing: Codable {}
 
     static func call(_ message: [UInt8]) -> Call? {

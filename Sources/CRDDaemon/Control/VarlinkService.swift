@@ -32,7 +32,7 @@ enum VarlinkService {
         name: definition, ControlInterface.name: ControlInterface.definition,
     ]
 
-    /// What `GetInfo` returns.
+    /// The result of `GetInfo`.
     struct Info: Encodable {
         var vendor = "CRD"
         var product = "crd"

@@ -7,16 +7,15 @@ import FoundationEssentials
 import Glibc
 import Logging
 
-/// The users that modules name, as a helper process has them from the name service, which may take
-/// its time to answer (G14).
+/// The accounts of the users that modules name. A helper process gets them from the name service,
+/// which may be slow (G14).
 ///
-/// Each time the modules are read, the users they name are asked for anew. The daemon waits for the
-/// answers for a moment, since they mostly come within a millisecond; what comes later is reported
-/// by `changed`.
+/// Each reading of the modules asks for their users again. The daemon waits briefly for the
+/// answers, since most of them come within a millisecond; `changed` reports later answers.
 final class AccountDirectory {
-    /// How long one reading of the modules may wait, in all.
+    /// How long one reading of the modules may wait in total.
     enum Patience {
-        /// Nobody is served yet.
+        /// The daemon does not serve anybody yet.
         static let atStart = Duration.seconds(1)
         static let inService = Duration.milliseconds(50)
     }
@@ -24,15 +23,14 @@ final class AccountDirectory {
     private let helpers: HelperProcess.Roll
     private let logger: Logger
     private var helper: HelperProcess?
-    /// The latest answers; nil within: there is no such user.
+    /// The latest answers; an inner nil means that the user does not exist.
     private var answers: [String: UserAccount?] = [:]
-    /// Asked for, and not answered yet.
+    /// Users whose answers are pending.
     private var pending: Set<String> = []
-    /// Answered since the modules began to be read.
+    /// Users whose answers came since the current reading of the modules began.
     private var fresh: Set<String> = []
     private var deadline = Instant(nanoseconds: 0)
-    /// Called with the name of a user of whom something else is known than before, outside a
-    /// reading.
+    /// Called with a user's name when the user's account has changed outside a reading.
     var changed: (String) -> Void = { _ in }
     private var isReading = false
 
@@ -41,7 +39,7 @@ final class AccountDirectory {
         self.logger = logger
     }
 
-    /// The modules are being read: answers from before do not count as new.
+    /// Runs a reading of the modules, during which earlier answers do not count as fresh.
     func read<Result>(waiting patience: Duration, _ body: () -> Result) -> Result {
         fresh = []
         deadline = Clock.now + patience
@@ -50,10 +48,10 @@ final class AccountDirectory {
         return body()
     }
 
-    /// Whether an answer is still to come.
+    /// Whether an answer is pending.
     var isPending: Bool { !pending.isEmpty }
 
-    /// What is known of a user.
+    /// Returns the account of a user, and waits for it within the reading's time.
     func find(_ name: String) -> AccountAnswer {
         if !fresh.contains(name) { ask(name) }
         while !fresh.contains(name), waitForAnswer() {}
@@ -72,7 +70,9 @@ final class AccountDirectory {
         }
     }
 
-    /// - Returns: whether there was an answer within the reading's time (poll(2)).
+    /// Waits for an answer (poll(2)).
+    ///
+    /// - Returns: whether one came within the reading's time.
     private func waitForAnswer() -> Bool {
         guard let helper else { return false }
         let left = Clock.now.duration(to: deadline).nanoseconds / 1_000_000
@@ -102,7 +102,7 @@ final class AccountDirectory {
         if !isReading, former != .some(answer.account) { changed(answer.name) }
     }
 
-    /// Whoever waits asks again with the next reading.
+    /// Reports the users whose answers were pending; the next reading asks for them again.
     private func end(_ termination: Termination) {
         logger.warning(
             "the process that looks up users has ended (\(termination)); it is started again")

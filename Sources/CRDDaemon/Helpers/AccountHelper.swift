@@ -8,16 +8,16 @@ import Glibc
 /// The process that asks the name service for users, which may wait for a directory server on the
 /// network (nsswitch.conf(5)).
 ///
-/// A request is a user's name, an answer an `Answer` as JSON. A name service that could not be asked
-/// is asked again until it answers.
+/// A request is a user's name, a reply an `Answer` as JSON. If the name service cannot be reached,
+/// it is asked again until it answers.
 public final class AccountHelper {
     struct Answer: Codable {
         let name: String
-        /// Nil where there is no such user.
+        /// Nil if the user does not exist.
         let account: UserAccount?
     }
 
-    /// The time between two attempts to ask a name service that cannot be asked.
+    /// The time between two attempts to reach the name service, in milliseconds.
     private static let period: CInt = 5_000
 
     private let socket: MessageSocket
@@ -31,10 +31,10 @@ public final class AccountHelper {
 
     /// Serves until the daemon closes the connection.
     ///
-    /// - Throws: `SystemCallError` where it cannot go on.
+    /// - Throws: `SystemCallError` if it cannot continue.
     public func run() throws {
         while !socket.isFinished {
-            // What was not answered is asked for again when the period is over.
+            // Unanswered names are retried after each period.
             if try socket.waitForMessage(milliseconds: names.isEmpty ? -1 : Self.period) {
                 var events: [Event] = []
                 try socket.drain(into: &events)
@@ -43,6 +43,8 @@ public final class AccountHelper {
         }
     }
 
+    /// Asks for a user and sends the answer.
+    ///
     /// - Returns: whether the name service has answered.
     private func answer(_ name: String) throws -> Bool {
         let account: UserAccount?

@@ -5,13 +5,13 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// A second `crd` that does what may wait for something outside, so that the daemon need not (G14):
-/// for a file server, or for a name service.
+/// A second `crd` that performs operations that may block on a file server or a name service, so
+/// that the daemon does not block (G14).
 ///
-/// One that waits in the kernel can be neither ended nor replaced. So nothing here waits for it, and
-/// there is one of a kind, or none.
+/// A helper that blocks in the kernel can be neither ended nor replaced. So nothing here waits for
+/// a helper's end, and each owner has at most one helper.
 final class HelperProcess {
-    /// The helpers there are, so that no one takes them for a module's processes.
+    /// The running helpers, so that they are not taken for a module's processes.
     final class Roll {
         private let reactor: Reactor
         private var pids: Set<PID> = []
@@ -22,11 +22,11 @@ final class HelperProcess {
 
         func contains(_ pid: PID) -> Bool { pids.contains(pid) }
 
-        /// Starts a helper. It ends with the daemon.
+        /// Starts a helper, which ends with the daemon.
         ///
         /// - Parameters:
-        ///   - received: called with each message that it sends.
-        ///   - ended: called once when it has ended, with how.
+        ///   - received: called with each message of the helper.
+        ///   - ended: called once with the termination of the helper.
         /// - Throws: `SystemCallError`, `SpawnError`.
         func start(
             _ kind: Kind, received: @escaping ([UInt8]) -> Void,
@@ -39,11 +39,11 @@ final class HelperProcess {
         }
     }
 
-    /// What it is for: the argument of `crd helper`.
+    /// The helper's purpose: the argument of `crd helper`.
     enum Kind: String { case paths, accounts, mounts }
 
     private let reactor: Reactor
-    /// Nil once it was dismissed.
+    /// Nil after it was dismissed.
     private var socket: MessageSocket?
     private var tokens: [Reactor.Token] = []
     private var received: ([UInt8]) -> Void
@@ -63,7 +63,7 @@ final class HelperProcess {
         let other = Descriptor(adopting: childEnd)
         let nothing = try Descriptor.open("/dev/null", O_RDWR)
         let request = ChildProcess.Request(
-            // Also where the file was replaced since: the one and the other must be of one version.
+            // Runs our version even if the file was replaced: the helper must have the same one.
             path: "/proc/self/exe", arguments: ["helper", kind.rawValue],
             environment: Self.environment, directory: "/",
             descriptors: (nothing.rawValue, nothing.rawValue, STDERR_FILENO, other.rawValue))
@@ -75,14 +75,16 @@ final class HelperProcess {
         tokens = [try reactor.add(source), try reactor.add(socket)]
     }
 
-    /// - Returns: false where it has not taken what was sent before, or has ended.
+    /// Sends a message.
+    ///
+    /// - Returns: false if the helper has not taken an earlier message, or has ended.
     func send(_ message: [UInt8]) -> Bool {
         (try? socket?.send(message)) ?? false
     }
 
-    /// Waits for a message and takes it in: for a moment only, since everybody waits meanwhile.
+    /// Waits for a message and receives it. Use short timeouts, since the whole daemon waits.
     ///
-    /// - Returns: whether one came in time.
+    /// - Returns: whether a message came in time.
     func waitForMessage(milliseconds: CInt) -> Bool {
         guard let socket, (try? socket.waitForMessage(milliseconds: milliseconds)) == true
         else { return false }
@@ -91,7 +93,7 @@ final class HelperProcess {
         return !socket.isFinished
     }
 
-    /// Closes the connection, at which it ends as soon as it can.
+    /// Closes the connection; the helper then ends as soon as it can.
     func dismiss() {
         if socket != nil, let token = tokens.popLast() { reactor.remove(token) }
         socket = nil
@@ -105,7 +107,7 @@ final class HelperProcess {
         ended(termination)
     }
 
-    /// That of the daemon, without what a service manager meant for the daemon alone.
+    /// The daemon's environment without the service manager's variables for the daemon alone.
     private static var environment: CStringBlock {
         var block = CStringBlock()
         var next = environ

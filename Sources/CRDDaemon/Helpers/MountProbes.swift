@@ -5,17 +5,17 @@ import CRDLinux
 import CRDModules
 import Logging
 
-/// Finds out whether file servers answer, each by a helper process that asks it, before the daemon
-/// looks at a module there.
+/// Finds out whether file servers answer before the daemon reads a module there. A helper process
+/// for each server asks it.
 ///
-/// An answer counts for a moment only. What hangs within that moment holds the daemon, and nothing
-/// but a look by somebody else could rule that out; the service's watchdog ends it.
+/// An answer is valid for a moment only. A server that stalls within that moment blocks the daemon,
+/// until the service's watchdog ends it; only reading in another process could rule that out.
 final class MountProbes: MountGuard {
-    /// How long an answer counts.
+    /// How long an answer is valid.
     private static let validity = Duration.milliseconds(20)
-    /// How long the daemon waits for one: once, until there is one.
+    /// How long the daemon waits for an answer; it waits only once until the server answers.
     enum Patience {
-        /// Nobody is served yet.
+        /// The daemon does not serve anybody yet.
         static let atStart = Duration.seconds(1)
         static let inService = Duration.milliseconds(50)
     }
@@ -23,7 +23,7 @@ final class MountProbes: MountGuard {
     private final class Probe {
         var helper: HelperProcess?
         var isPending = false
-        /// Somebody was refused since it did not answer.
+        /// Whether a reading was refused because the server did not answer.
         var isMissed = false
         var answeredAt: Instant?
     }
@@ -33,7 +33,7 @@ final class MountProbes: MountGuard {
     private let logger: Logger
     private var probes: [[UInt8]: Probe] = [:]
     var patience = Patience.atStart
-    /// Called when a file system answers that did not when somebody wanted to look.
+    /// Called when a server answers again after a reading was refused.
     var recovered: () -> Void = {}
 
     init(_ mounts: MountMap, helpers: HelperProcess.Roll, logger: Logger) {
@@ -93,8 +93,8 @@ final class MountProbes: MountGuard {
     }
 }
 
-/// The process that asks a file server: it looks at each path that it is sent, past what the kernel
-/// remembers (statx(2), `AT_STATX_FORCE_SYNC`), and answers with the path.
+/// The process that asks file servers: it looks at each path it receives, bypassing the kernel's
+/// cache (statx(2), `AT_STATX_FORCE_SYNC`), and answers with the path.
 public final class MountHelper {
     private let socket: MessageSocket
 
@@ -105,10 +105,10 @@ public final class MountHelper {
 
     /// Serves until the daemon closes the connection.
     ///
-    /// - Throws: `SystemCallError` where it cannot go on.
+    /// - Throws: `SystemCallError` if it cannot continue.
     public func run() throws {
         socket.received = { [socket] path in
-            // Whatever the answer is, it is one.
+            // Any answer proves that the server answers, even an error.
             FileStatus.ask(path)
             try? socket.sendWaiting(path)
         }

@@ -6,36 +6,36 @@ import Logging
 
 /// The path triggers on one mount that may stall, and the helper process that watches them.
 ///
-/// One request is under way at a time, so a helper that waits for the mount makes nothing grow, and
-/// is told afterwards what is wanted by then.
+/// Only one request is pending at a time. So no queue grows while the helper waits for the mount,
+/// and afterwards the helper gets the triggers that are wanted then.
 final class MountWatcher {
     /// How long the file system may take to answer before its modules are polled.
     static let patience = Duration.seconds(1)
 
     let mountPoint: [UInt8]
-    /// The same for messages.
+    /// The mount point as text for messages.
     private let place: String
     private let type: FileSystemType
     private let helpers: HelperProcess.Roll
-    /// Receives what has happened, and why a module is deaf (nil: it is not).
+    /// Receives events, and the reason why a module is deaf (nil: it is not).
     private let report: (Report) -> Void
     private var helper: HelperProcess?
-    /// The helper was told to end, which it may not be able to yet.
+    /// Whether the helper was dismissed; a stalled mount may delay its end.
     private var isDismissed = false
-    /// What is to be watched, and whether what is found there is news.
+    /// The triggers to be watched, and whether existing files count as events for them.
     private var wanted: [StallingTrigger: Bool] = [:]
-    /// What the helper has been told to watch.
+    /// The triggers that were sent to the helper.
     private var armed: Set<StallingTrigger> = []
-    /// Modules whose faults the helper is to try again.
+    /// Modules whose failed watches the helper is to retry.
     private var retries: Set<ModuleID> = []
     private var faults: [ModuleID: String] = [:]
     private var missing: [ModuleID: String] = [:]
-    /// The trigger that is being armed, if nobody is told of what is found there.
+    /// The trigger that is being armed, if existing files do not count as events for it.
     private var lateTrigger: StallingTrigger?
     private var isRequestPending = false
     private var isBusy = false
     private var busySince: Instant?
-    /// Why nobody watches: the file system does not answer, or there is no helper.
+    /// Why nothing is watched: the file system does not answer, or there is no helper.
     private var outage: String?
 
     enum Report {
@@ -54,7 +54,7 @@ final class MountWatcher {
         self.report = report
     }
 
-    /// Whether nothing is to be watched and no helper is left that might still wait.
+    /// Whether there is no trigger to watch, and no helper left that may still be waiting.
     var isIdle: Bool { wanted.isEmpty && helper == nil }
 
     func missingPath(of module: ModuleID) -> String? { missing[module] }
@@ -62,7 +62,7 @@ final class MountWatcher {
     /// When to call `passDeadline`.
     var deadline: Instant? { outage == nil ? busySince.map { $0 + Self.patience } : nil }
 
-    /// Watches for these triggers from now on.
+    /// Replaces the triggers.
     func want(_ triggers: [StallingTrigger: Bool]) {
         let former = Set(wanted.keys.map(\.module))
         wanted = triggers
@@ -83,14 +83,14 @@ final class MountWatcher {
 
     private var modules: Set<ModuleID> { Set(wanted.keys.map(\.module)) }
 
-    /// Tries again to watch what could not be watched for this module.
+    /// Retries the module's failed watches.
     func rearm(_ module: ModuleID) {
         guard modules.contains(module) else { return }
         if faults[module] != nil { retries.insert(module) }
         proceed()
     }
 
-    /// The file system has not answered in time: its modules are polled until it does.
+    /// Reports that the file system has not answered in time; its modules are polled until it does.
     func passDeadline(at now: Instant) {
         guard let deadline, deadline <= now else { return }
         fail(
@@ -116,7 +116,7 @@ final class MountWatcher {
         busySince = busySince ?? Clock.now
     }
 
-    /// What the helper is to do next.
+    /// The next request to the helper.
     private enum Step {
         case arm(StallingTrigger, isNew: Bool)
         case disarm(StallingTrigger)
@@ -161,7 +161,7 @@ final class MountWatcher {
         (isRequestPending, isBusy, busySince) = (false, false, nil)
         if wanted.isEmpty { return }
         if wasDismissed { return proceed() }
-        // What happens from now on goes unseen, so all there is counts as news afterwards.
+        // Later changes are not seen, so all existing files count as events afterwards.
         for trigger in wanted.keys { wanted[trigger] = true }
         fail(
             "the process that watches '\(place)' has ended (\(termination)); it is started again"
@@ -191,8 +191,8 @@ final class MountWatcher {
         tell(module)
     }
 
-    /// A request was answered, or what had happened was dealt with. Which of the two does not matter:
-    /// the file system has answered.
+    /// Notes that the helper has answered a request or processed changes. In both cases the file
+    /// system has answered.
     private func finish() {
         if isBusy { isBusy = false } else { isRequestPending = false }
         busySince = isBusy || isRequestPending ? Clock.now : nil
@@ -204,7 +204,8 @@ final class MountWatcher {
         dismissOrProceed()
     }
 
-    /// The daemon serves others while a trigger is armed, so what has happened there since is unknown.
+    /// Reports an unknown change: the daemon serves others while a trigger is armed, so changes
+    /// there may have been missed.
     private func tellOfLateTrigger() {
         guard let late = lateTrigger else { return }
         lateTrigger = nil

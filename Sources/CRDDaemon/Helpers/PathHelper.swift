@@ -4,8 +4,8 @@ import CRDCore
 public import CRDLinux
 import Glibc
 
-/// The process that watches the paths on one mount that may stall: the daemon's `PathSource` once
-/// more, where only those wait for the mount who want to know of it.
+/// The process that watches the paths on one mount that may stall. It runs the daemon's
+/// `PathSource`, so that only triggers on that mount wait for it.
 public final class PathHelper {
     private let reactor: Reactor
     private let socket: MessageSocket
@@ -13,7 +13,7 @@ public final class PathHelper {
     private var requests: [PathHelperMessage.Request] = []
     private var modules: [Int: Int] = [:]
     private var missing: [Int: String] = [:]
-    /// The daemon was told that something is being looked into.
+    /// Whether `.busy` was sent without `.done` yet.
     private var isBusy = false
 
     /// Talks to the daemon at the other end of `socket`.
@@ -36,7 +36,7 @@ public final class PathHelper {
 
     /// Serves until the daemon closes the connection.
     ///
-    /// - Throws: `SystemCallError` where it cannot go on.
+    /// - Throws: `SystemCallError` if it cannot continue.
     public func run() throws {
         while !socket.isFinished {
             var events: [Event] = []
@@ -53,7 +53,7 @@ public final class PathHelper {
     private func announce() {
         guard !isBusy else { return }
         isBusy = true
-        // An error shows when the results are sent.
+        // If this fails, sending the results reports the error.
         try? send(.busy)
     }
 
@@ -97,7 +97,7 @@ public final class PathHelper {
     }
 }
 
-/// A source that says so before it looks into anything.
+/// Calls `announce` before the source drains.
 private final class Announced: BackloggedSource {
     private let source: any EventSource
     private let announce: () -> Void

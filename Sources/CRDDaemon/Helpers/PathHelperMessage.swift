@@ -3,32 +3,31 @@
 import CRDCore
 import FoundationEssentials
 
-/// What the daemon and the process that watches paths on a mount that may stall say to each other:
-/// one JSON object a message.
+/// The messages between the daemon and the process that watches paths on a mount that may stall:
+/// one JSON object per message.
 enum PathHelperMessage {
-    /// From the daemon. Answered by reports, then `.done`.
+    /// From the daemon to the helper. The helper answers with reports, then `.done`.
     enum Request: Codable {
         case arm(Trigger, isNew: Bool)
         case disarm(Trigger)
-        /// Try again to watch what could not be watched.
+        /// Retries the module's failed watches.
         case rearm(module: Int)
     }
 
-    /// To the daemon.
+    /// From the helper to the daemon.
     enum Report: Codable {
-        /// Something has happened, and is being looked into: a look that may not return. Followed
-        /// by reports, then `.done`.
+        /// A change is being examined, which may block. Followed by reports, then `.done`.
         case busy
-        /// What was asked for, or what has happened, is dealt with.
+        /// The request or the change has been processed.
         case done
         case happened(Happening, module: Int)
         case deafened(module: Int, reason: String)
         case rearmed(module: Int)
-        /// The first of the module's paths that is not there; nil: all are.
+        /// The first of the module's paths that does not exist; nil: all of them exist.
         case missing(module: Int, path: String?)
     }
 
-    /// A `PathTrigger` and whose it is.
+    /// A `PathTrigger` and its module.
     struct Trigger: Codable {
         let module: Int
         let path: String
@@ -59,7 +58,7 @@ enum PathHelperMessage {
         }
     }
 
-    /// A trigger's event as the helper has it ready for the module.
+    /// A trigger's event as the helper has prepared it for the module.
     struct Happening: Codable {
         private let line: Data
         private let path: Data

@@ -3,7 +3,8 @@
 import CRDCore
 public import Logging
 
-/// swift-log's way to `LogOutput`. Metadata becomes the journal's fields: `module` is `CRD_MODULE`.
+/// Passes swift-log's lines to `LogOutput`. Metadata become journal fields: `module` is
+/// `CRD_MODULE`.
 public struct DaemonLogHandler: LogHandler {
     public var metadata: Logger.Metadata = [:]
     public var logLevel: Logger.Level

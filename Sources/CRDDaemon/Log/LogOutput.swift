@@ -3,10 +3,10 @@
 public import CRDCore
 import CRDLinux
 
-/// Where all lines go: the journal with fields where standard error leads there, else standard
-/// error as text.
+/// The destination of all log lines: the journal with fields if standard error leads there,
+/// otherwise standard error as text.
 public struct LogOutput: Sendable {
-    /// A field of a journal entry: `CRD_MODULE` and its like.
+    /// A field of a journal entry, such as `CRD_MODULE`.
     public struct Field: Sendable {
         let name: String
         let value: String
@@ -20,23 +20,23 @@ public struct LogOutput: Sendable {
     private let isJournal: Bool
     let channel: LogChannel
 
-    /// Looks where standard error leads.
+    /// Determines where standard error leads.
     public init() {
         isJournal = Journal.isStandardError
         channel = isJournal ? .journal() : .standardError()
     }
 
-    /// Writes text to a descriptor, whatever it is.
+    /// Writes text to a descriptor of any kind.
     init(to descriptor: CInt) {
         isJournal = false
         channel = .standardError(descriptor)
     }
 
-    /// Writes what the reader had no room for until now, since the program ends.
+    /// Writes the lines that the reader had no room for until now, since the program ends.
     public func finish() { channel.finish() }
 
-    /// Writes one line of the daemon's own. Whatever it quotes cannot make another line of it, nor
-    /// command the terminal that it is read on.
+    /// Writes one line of the daemon's own. Quoted text in it can neither start another line nor
+    /// send control sequences to a terminal.
     public func write(_ text: String, _ priority: LogPriority, _ fields: [Field]) {
         let text = PrintableText.of(text)
         guard !isJournal else {
@@ -52,7 +52,7 @@ public struct LogOutput: Sendable {
         channel.write(Array("crd: \(label)\(text)\n".utf8))
     }
 
-    /// Writes one line that a module printed, with the priority it begins with, if it does.
+    /// Writes one line that a module printed, with the priority of its prefix if it has one.
     public func forward(_ line: [UInt8], from module: String, _ fields: [Field]) {
         var text = line
         let priority = LogPriority.strip(from: &text) ?? .info

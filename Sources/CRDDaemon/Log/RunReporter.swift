@@ -4,8 +4,8 @@ import CRDCore
 import CRDModules
 import Logging
 
-/// Tells in the log what became of runs: a line for each response and for each change of a
-/// module's health. Checks that find nothing are for those who debug.
+/// Logs the results of runs: a line for each response and for each change of a module's health.
+/// Checks whose condition does not hold are logged at debug level only.
 struct RunReporter {
     let logger: Logger
 
@@ -16,7 +16,7 @@ struct RunReporter {
                 "role": "\(role.rawValue)", "outcome": "\(outcome)",
             ]
         }
-        // Only evaluated for a line that is written: most checks are not.
+        // Evaluated only for lines that are written; most checks do not write one.
         var circumstances: String {
             "\(conclusion.cause.rawValue), check \(TimeSpan(conclusion.checkDuration.rounded))"
         }
@@ -68,8 +68,10 @@ struct RunReporter {
             metadata: ["module": "\(module)"])
     }
 
-    /// - Parameter responseFails: whether the module's latest response failed, so that it is not well
-    ///   though nothing is wrong with its check.
+    /// Logs a change of a module's health.
+    ///
+    /// - Parameter responseFails: whether the module's latest response failed, so that the module
+    ///   is not well even if its check is.
     func report(_ health: Health, of module: String, responseFails: Bool) {
         let metadata: Logger.Metadata = ["module": "\(module)"]
         switch health {
@@ -117,7 +119,10 @@ struct RunReporter {
         return "\(trigger.cause.rawValue) '\(text)'"
     }
 
-    /// - Parameter deafness: in one more way; nil: it hears all again.
+    /// Logs that a module is deaf, or no longer is.
+    ///
+    /// - Parameter deafness: a new reason why the module is deaf; nil: all its triggers are watched
+    ///   again.
     func report(_ deafness: Deafness?, of module: String) {
         let metadata: Logger.Metadata = ["module": "\(module)"]
         guard let deafness else {

@@ -7,12 +7,12 @@ import Glibc
 import Logging
 import SystemPackage
 
-/// Notices by itself which modules have come, changed or gone (`auto-reload` in crd.conf).
+/// Notices added, changed and removed modules (`auto-reload` in crd.conf).
 ///
-/// What happens to the directories that modules live in is told by the path source, as it is to a
-/// module with a path trigger; what happens in a module's own directory, by a watch of its own.
+/// The path source reports changes of the directories that contain the modules, as it does for a
+/// module's path trigger. A `DirectorySource` watches each module's own directory.
 final class AutoReload {
-    /// How often all is looked at while something cannot be watched.
+    /// How often everything is read while something cannot be watched.
     private static let pollPeriod = Duration.seconds(5)
 
     private let reactor: Reactor
@@ -24,13 +24,13 @@ final class AutoReload {
     private var modules = FilePath()
     private var support = FilePath()
     private var watch: DirectorySource?
-    /// Modules whose directory is a link to one.
+    /// Modules whose directory is a symbolic link or lies on a mount that may stall.
     private var linked: Set<ModuleName> = []
     private var token: Reactor.Token?
-    /// Why something cannot be watched.
+    /// Why a directory cannot be watched.
     private var faults: [Fault: String] = [:]
     private var pollAt: Instant?
-    /// Modules without a manifest of which the log says that they wait.
+    /// Modules without a manifest whose waiting has been logged.
     private var waiting: Set<ModuleName> = []
 
     private enum Fault { case directories, modules }
@@ -42,7 +42,7 @@ final class AutoReload {
         self.logger = logger
     }
 
-    /// Takes over what crd.conf says.
+    /// Applies the settings of crd.conf.
     func apply(_ configuration: Configuration) {
         isOn = configuration.autoReload
         modules = FilePath(configuration.modules)
@@ -53,7 +53,7 @@ final class AutoReload {
         changes = FileChanges()
     }
 
-    /// To be watched for beside those of the modules.
+    /// The daemon's own path triggers, in addition to those of the modules.
     var triggers: [PathTriggers.Trigger] {
         guard isOn else { return [] }
         let shelves = Set([modules, support]).map {
@@ -69,9 +69,11 @@ final class AutoReload {
 
     private static let arrivals: PathEvents = [.create, .movedTo, .movedFrom, .delete, .attrib]
 
-    // MARK: What has happened
+    // MARK: Changes
 
-    /// - Returns: whether the event was meant for us.
+    /// Notes an event of the daemon's own triggers.
+    ///
+    /// - Returns: whether the event was one.
     func takes(_ event: Event) -> Bool {
         switch event {
         case .triggered(.files, let event): note(event)
@@ -98,7 +100,7 @@ final class AutoReload {
             return changes.noteEverything(at: Clock.now)
         }
         guard !isInside else { return changes.note(module, at: Clock.now) }
-        // At once, so that what is still being copied does not count as at rest.
+        // Watched at once, so that a module that is still being copied does not count as settled.
         follow(module)
         noteArrival(of: module, event.pathEvents)
     }
@@ -107,7 +109,7 @@ final class AutoReload {
         let isMoved = events.contains(.movedTo)
         if isMoved || events.contains(.create) {
             let place = modules.appending(module.description)
-            // A link has all that it leads to, however it was made.
+            // A link's target is complete, however the link was made.
             let isLink = FileStatus(of: place, followingLinks: false)?.kind == .symbolicLink
             let isWhole =
                 (isMoved || isLink) && reach.obstacle(on: place) == nil
@@ -120,18 +122,19 @@ final class AutoReload {
         }
     }
 
-    /// Something may have happened to the module.
+    /// Notes that the module may have changed.
     func note(_ name: ModuleName) {
         if isOn { changes.note(name, at: Clock.now) }
     }
 
-    /// What was known when the module was read has changed elsewhere, whether or not files are watched.
+    /// Notes that something the module depends on has changed elsewhere, even if files are not
+    /// watched.
     func insist(_ name: ModuleName) { changes.note(name, at: Clock.now) }
 
-    /// The same for all modules.
+    /// Does the same for all modules.
     func insistOnAll() { changes.noteEverything(at: Clock.now) }
 
-    /// Something was mounted or unmounted, perhaps in the place of a module.
+    /// Notes mounts and unmounts, which may replace a module's directory.
     func note(_ mounts: [MountSource.Change]) {
         guard isOn else { return }
         let places = mounts.map { FilePath(bytes: $0.path) }
@@ -139,16 +142,16 @@ final class AutoReload {
         changes.noteEverything(at: Clock.now)
     }
 
-    // MARK: What is due
+    // MARK: Deadlines
 
     var deadline: Instant? {
         guard let pollAt else { return changes.deadline }
         return changes.deadline.map { min($0, pollAt) } ?? pollAt
     }
 
-    /// What is to be read again now.
+    /// Returns the modules to be read again now.
     ///
-    /// - Parameter rearm: tries again to watch the directories that modules live in.
+    /// - Parameter rearm: retries the failed watches on the directories that contain the modules.
     func take(at now: Instant, rearm: () -> Void) -> FileChanges.Due {
         guard let due = pollAt, due <= now else { return changes.take(at: now) }
         pollAt = now + Self.pollPeriod
@@ -157,18 +160,18 @@ final class AutoReload {
         return .everything
     }
 
-    /// Whether the module is not complete yet, so that it is read again a second later; no longer
-    /// where that has been so for too long to be no fault.
+    /// Returns whether the module is still incomplete, so that it is read again a second later. A
+    /// module that stays incomplete for too long counts as faulty instead.
     ///
     /// - Parameters:
-    ///   - former: in effect by now.
-    ///   - isSeen: whether its coming would have been noticed.
+    ///   - former: the version that is in effect now.
+    ///   - isSeen: whether the module's arrival would have been noticed.
     func awaits(
         _ module: ModuleOnDisk, insteadOf former: ModuleOnDisk?, isSeen: Bool, at now: Instant
     ) -> Bool {
         if let why = module.unreadiness {
             if changes.putBack(module.name, since: why, at: now) { return true }
-            // What is missing may be all there will be: it is taken in as it is.
+            // The missing part may never come, so the module is taken as it is.
             guard why == .incomplete else { return false }
         }
         let mayRunAlready = former.map { !$0.hasManifest && !$0.isHalf } ?? false
@@ -183,7 +186,7 @@ final class AutoReload {
         return true
     }
 
-    /// These modules, or all (nil), were taken in as they are, unless they are unready.
+    /// Notes that these modules, or all (nil), are in effect as they are, except the unready ones.
     func settle(_ names: [ModuleName]?, except unready: [ModuleName]) {
         changes.settle(names, except: unready)
         waiting.formIntersection(unready)
@@ -191,7 +194,7 @@ final class AutoReload {
 
     // MARK: The modules' own directories
 
-    /// Watches the directories of these modules, and of no others.
+    /// Watches the directories of these modules, and of no other modules.
     func follow(_ names: [ModuleName]) {
         guard isOn else { return }
         let wanted = Set(names)
@@ -206,7 +209,7 @@ final class AutoReload {
         }
     }
 
-    /// Watches the module's directory, if there is one.
+    /// Watches the module's directory, if it exists.
     func follow(_ name: ModuleName) {
         guard isOn else { return }
         do throws(SystemCallError) {
@@ -223,11 +226,11 @@ final class AutoReload {
             function: "inotify_add_watch", errno: .timedOut, subject: "\(obstacle.path)")
     }
 
-    /// Watches a directory in one that was reached.
+    /// Watches one module's directory, after `reachModules`.
     private func watch(_ name: ModuleName) throws(SystemCallError) {
         let directory = modules.appending(name.description)
-        // Both are watched by who follows paths: a file server may not answer, and any link on the
-        // way may lead elsewhere one day.
+        // The path source watches these two kinds: a file server may not answer, and a link on the
+        // way may change its target.
         guard mounts.stallingFileSystem(at: Array(directory.string.utf8)) == nil,
             FileStatus(of: directory, followingLinks: false)?.kind != .symbolicLink
         else {
@@ -254,7 +257,7 @@ final class AutoReload {
 
     func isSource(_ other: any EventSource) -> Bool { watch === other }
 
-    /// The source has failed, and the reactor let go of it.
+    /// Polls after the source has failed and the reactor has removed it.
     func lose(_ error: SystemCallError) {
         (watch, token) = (nil, nil)
         fail(.modules, "\(error)")
@@ -279,6 +282,6 @@ final class AutoReload {
 }
 
 extension ModuleID {
-    /// Stands for the daemon itself, which waits for changes of its modules' directories.
+    /// Stands for the daemon itself, which has path triggers on its modules' directories.
     static let files = ModuleID(-1)
 }

@@ -3,23 +3,23 @@
 import CRDCore
 import CRDModules
 
-/// The user modules that are in force, by number and by name.
+/// The active user modules, by number and by name.
 final class ModulesInForce {
-    /// One of them.
+    /// An active module.
     struct Member {
         private enum Form {
             case ready(PreparedModule)
-            /// Rare, so that it need not find room in every member.
+            /// Rare, so that it should not take space in every member.
             indirect case unable(ModuleOnDisk)
         }
 
         let name: ModuleName
         private let form: Form
-        /// What is wrong with its files by now; in force is what they said before.
+        /// The faults of its current files; the previous version stays in effect.
         var faults: [Diagnostic] = []
-        /// Because of them it does not run.
+        /// Whether it does not run because of the faults.
         var isRefused = false
-        /// It was removed, but a run of it is under way.
+        /// Whether it was removed while a run of it was in progress.
         var isLeaving = false
 
         init(_ prepared: PreparedModule) {
@@ -27,13 +27,13 @@ final class ModulesInForce {
             form = .ready(prepared)
         }
 
-        /// One that cannot run.
+        /// Makes a member that cannot run.
         init(unable module: ModuleOnDisk) {
             name = module.name
             form = .unable(module)
         }
 
-        /// Nil for one that cannot run.
+        /// Nil for a member that cannot run.
         var prepared: PreparedModule? {
             if case .ready(let prepared) = form { prepared } else { nil }
         }
@@ -46,15 +46,15 @@ final class ModulesInForce {
         }
     }
 
-    /// By `ModuleID`; nil where a number is free.
+    /// By `ModuleID`; nil if a number is free.
     private var members: [Member?] = []
     private var ids: [ModuleName: ModuleID] = [:]
     private var free: [ModuleID] = []
-    /// Modules whose responses may leave processes behind, or might: what they left behind then may
-    /// stay, whatever their files say by now.
+    /// Modules whose responses may leave processes behind, now or in an earlier version: those
+    /// leftovers may stay, whatever the module's files contain now.
     private var keepers: Set<String> = []
 
-    /// A member; the number must be one's.
+    /// Returns a member; the number must be in use.
     subscript(id: ModuleID) -> Member {
         guard let member = members[id.index] else {
             preconditionFailure("nobody has the number \(id.index)")
@@ -64,12 +64,12 @@ final class ModulesInForce {
 
     func id(of name: ModuleName) -> ModuleID? { ids[name] }
 
-    /// What runs under the number; nil where that is nobody's, or the module cannot run.
+    /// Returns the module with this number; nil if the number is free or the module cannot run.
     func prepared(_ id: ModuleID) -> PreparedModule? {
         members.indices.contains(id.index) ? members[id.index]?.prepared : nil
     }
 
-    /// Nil for one that is not there, or on its way out.
+    /// Returns nil if the module does not exist or is being removed.
     func member(_ name: ModuleName) -> Member? {
         guard let id = ids[name], let member = members[id.index], !member.isLeaving else {
             return nil
@@ -77,20 +77,20 @@ final class ModulesInForce {
         return member
     }
 
-    /// All that have a number, with it, in the order of the numbers.
+    /// All members with their numbers, in the order of the numbers.
     var all: [(id: ModuleID, member: Member)] {
         members.enumerated().compactMap { index, member in member.map { (ModuleID(index), $0) } }
     }
 
-    /// Those that are not on their way out.
+    /// The members that are not being removed.
     var names: [ModuleName] {
         ids.filter { members[$0.value.index]?.isLeaving == false }.map(\.key)
     }
 
-    /// Whether responses of a module may leave processes behind.
+    /// Returns whether responses of a module may leave processes behind.
     func keepsLeftovers(_ name: String) -> Bool { keepers.contains(name) }
 
-    /// Takes the member in, in the place of one of its name if there is one.
+    /// Adds the member, or replaces the one with its name.
     func put(_ member: Member) -> ModuleID {
         let id = ids[member.name] ?? newID()
         ids[member.name] = id
@@ -113,14 +113,16 @@ final class ModulesInForce {
         members[id.index]?.isRefused = areRefusals
     }
 
-    /// - Returns: the number, which it keeps until it is forgotten.
+    /// Marks a member as removed.
+    ///
+    /// - Returns: its number, which it keeps until it is forgotten.
     func leave(_ name: ModuleName) -> ModuleID? {
         guard let id = ids[name] else { return nil }
         members[id.index]?.isLeaving = true
         return id
     }
 
-    /// The scheduler has let go of the number.
+    /// Frees the number after the scheduler has released it.
     func forget(_ id: ModuleID) {
         ids[self[id].name] = nil
         members[id.index] = nil

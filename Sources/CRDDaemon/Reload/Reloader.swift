@@ -7,29 +7,30 @@ import Glibc
 import Logging
 import SystemPackage
 
-/// Reads crd.conf and the modules, and puts in force what is right (G11).
+/// Reads crd.conf and the modules, and applies those without faults (G11).
 final class Reloader {
-    /// What came of it.
+    /// The result of a reload.
     struct Outcome {
         var added: [ModuleName] = []
         var changed: [ModuleName] = []
         var removed: [ModuleName] = []
-        /// Something in crd.conf that is not a module's was changed.
+        /// Whether the settings of crd.conf have changed.
         var isConfigurationChanged = false
-        /// What is wrong with files of which what was read before stays in force.
+        /// The faults of files whose previous content stays in effect.
         var refused: [Diagnostic] = []
-        /// What else is wrong.
+        /// All other faults.
         var faults: [Diagnostic] = []
-        /// What is doubtful in modules that are taken in all the same.
+        /// Doubtful parts of modules that are in effect nevertheless.
         var warnings: [Diagnostic] = []
-        /// Not complete yet, and read again a second later.
+        /// Modules that are not complete yet; they are read again a second later.
         var unready: [ModuleName] = []
-        /// Some of those wait for the name service.
+        /// Whether some of the unready modules wait for the name service.
         var awaitsAccounts = false
 
         static let consequence = "; until then the previous content stays active"
 
-        /// One line, and one for each fault. Where nobody has asked, nothing is said of nothing.
+        /// Logs one line, and one for each fault. Logs nothing if nothing has changed, unless the
+        /// reload was requested.
         func log(to logger: Logger, _ scope: Scope) {
             for fault in faults { logger.error("\(fault)") }
             for warning in warnings { logger.warning("\(warning.lineOfLog)") }
@@ -42,20 +43,20 @@ final class Reloader {
         }
     }
 
-    /// What is wrong with crd.conf, and with what is no module.
+    /// The faults of crd.conf, and of directory entries that are not modules.
     var complaints: [String] {
         fileFaults.map { "\($0)\(Outcome.consequence)" } + strayFaults.map(\.description)
     }
 
-    /// What to look at.
+    /// What a reload reads.
     enum Scope: Equatable {
-        /// All of it, since somebody asked.
+        /// Everything, on request.
         case everything
-        /// The modules, crd.conf not among them.
+        /// All modules, without crd.conf.
         case allModules
         case modules([ModuleName])
 
-        /// Nil for all.
+        /// The modules' names; nil for all.
         var names: [ModuleName]? {
             if case .modules(let names) = self { names } else { nil }
         }
@@ -63,19 +64,20 @@ final class Reloader {
 
     let inForce = ModulesInForce()
     private let commons = BaseEnvironment.Commons()
-    /// In force.
+    /// The configuration in effect.
     private(set) var file: ConfigurationFile
-    /// What is wrong with the file by now.
+    /// The faults of the file's current content.
     private(set) var fileFaults: [Diagnostic] = []
-    /// Of what is no module.
+    /// The faults of directory entries that are not modules.
     private var strayFaults: [Diagnostic] = []
     private(set) var support: [ModuleOnDisk] = []
-    /// Modules that named a user, when they were read last, of whom nothing was known yet.
+    /// Modules that named a user about whom the name service had not answered when they were last
+    /// read.
     private var withoutAccount: Set<ModuleName> = []
     let auto: AutoReload
     let accounts: AccountDirectory
     private let probes: MountProbes
-    /// What can be looked at without waiting for a file server.
+    /// Tells which paths can be read without waiting for a file server.
     let reach: PathReach
     private let logger: Logger
 
@@ -101,7 +103,7 @@ final class Reloader {
             configuration, findAccount: { [accounts] in accounts.find($0) }, reach: reach)
     }
 
-    /// Something else is known of the user than before.
+    /// Reads the user's modules again after the account has changed.
     private func readAgain(whereUserIs user: String) {
         for name in withoutAccount { auto.insist(name) }
         for (_, member) in inForce.all
@@ -138,8 +140,8 @@ final class Reloader {
         return policies
     }
 
-    /// Sees to what has come or gone between the reading of the modules and the watch on where they
-    /// live: to be called when that is armed. From now on others are served.
+    /// Notes modules that were added or removed between the initial reading and the arming of the
+    /// watches. Call this after arming; from then on the daemon serves others.
     func noteStrangers() {
         probes.patience = MountProbes.Patience.inService
         let there = Set(shelf.names())
@@ -151,11 +153,11 @@ final class Reloader {
         withoutAccount.formUnion(contents.modules.filter(\.awaitsAccount).map(\.name))
     }
 
-    // MARK: Again
+    // MARK: Reload
 
-    /// Looks at what is on disk and changes the inForce.
+    /// Reads the files and updates `inForce`.
     ///
-    /// - Returns: also what the scheduler must hear, without the journal's part.
+    /// - Returns: the outcome, and the scheduler's changes without the journal's part.
     func read(_ scope: Scope, at now: Instant) -> (Outcome, Reload) {
         var outcome = Outcome()
         let former = configuration
@@ -176,13 +178,13 @@ final class Reloader {
         }
         noteWhoAwaitsAccounts(contents)
         support = contents.modules.filter { $0.kind == .support }
-        // What cannot be read says nothing of who has gone.
+        // An unreadable directory does not prove that modules were removed.
         if !contents.isReadable { sought = [] }
         var difference = ModuleDifference(
             from: { self.inForce.member($0)?.installed }, to: contents.modules, among: sought)
         difference.leaveOut { module in
             let member = inForce.member(module.name)?.installed
-            // Modules of another directory are taken as they are, as those at the start.
+            // Modules in a new directory are taken as they are, as at the start.
             let isSeen = wasWatching && configuration.modules == former.modules
             guard auto.awaits(module, insteadOf: member, isSeen: isSeen, at: now) else {
                 return false
@@ -194,7 +196,7 @@ final class Reloader {
         auto.settle(scope.names, except: outcome.unready)
         var reload = Reload(slots: configuration.slotsInForce)
         apply(difference, scope, to: &reload, &outcome)
-        // Somebody who asks wants to know all that is refused, whoever noticed it first.
+        // A requested reload reports every refused file, even if its faults were logged before.
         if scope == .everything { outcome.faults = faults(in: contents, but: outcome) }
         if configuration != former {
             let edited = Set(reload.changes.map(\.module))
@@ -212,7 +214,7 @@ final class Reloader {
         return (outcome, reload)
     }
 
-    /// All that is refused by now, but for files of which what was read before stays in force.
+    /// Returns all faults, except those of files whose previous content stays in effect.
     private func faults(in contents: ModuleDirectories.Contents, but outcome: Outcome)
         -> [Diagnostic]
     {
@@ -249,7 +251,8 @@ final class Reloader {
         auto.apply(file.configuration)
     }
 
-    /// What was not told before, unless somebody has asked.
+    /// Returns the complaints that were not logged before, or all of them if the reload was
+    /// requested.
     private func news(of complaints: [Diagnostic], _ scope: Scope) -> [Diagnostic] {
         scope == .everything ? complaints : complaints.filter { !strayFaults.contains($0) }
     }
@@ -264,7 +267,7 @@ final class Reloader {
         }
         for module in difference.kept {
             if module.isRefused, let id = inForce.id(of: module.name) {
-                // The attempt to run it makes it known for what it is.
+                // The attempt to run it reports the fault.
                 reload.changes.append(.init(id, policy(of: inForce[id]), isEdited: true))
             }
             let isKnown = inForce.member(module.name)?.faults == module.complaints
@@ -315,9 +318,9 @@ final class Reloader {
         return policy
     }
 
-    // MARK: Who waits for what
+    // MARK: Triggers
 
-    /// Those that can run and are wanted, in the order of their numbers.
+    /// Enabled modules that can run, in the order of their numbers.
     private var listening: [(id: ModuleID, module: PreparedModule)] {
         inForce.all.compactMap { id, member in
             guard !member.isLeaving, let prepared = member.prepared,
@@ -343,8 +346,8 @@ final class Reloader {
         }
     }
 
-    /// What was logged while a module is broken is for it when it is mended; one that is disabled
-    /// wants nothing.
+    /// Modules that cannot run, by name: they get the entries logged meanwhile when they are fixed.
+    /// A disabled module does not.
     var broken: Set<String> {
         Set(inForce.all.filter { $0.member.prepared == nil }.map(\.member.name.description))
     }
@@ -362,10 +365,10 @@ extension Reloader.Outcome: CustomStringConvertible {
         return told.isEmpty ? "nothing has changed" : told.joined(separator: ", ")
     }
 
-    /// All that is wrong.
+    /// All faults.
     var complaints: [Diagnostic] { refused + faults }
 
-    /// A line of the log is no place for a thousand names.
+    /// Lists some names only: a log line has no room for a thousand.
     private static func list(_ names: [ModuleName]) -> String {
         let shown = names.prefix(8).map(\.description).joined(separator: ", ")
         return names.count > 8 ? "\(shown), ..." : shown

@@ -4,37 +4,37 @@ import CRDCore
 import CRDLinux
 import Glibc
 
-/// A run under way, as the shell sees it: what to watch, and what was printed.
+/// A run in progress, as the performer sees it: its processes, its pipes and its output.
 final class ActiveRun {
     let module: ModuleID
-    /// The module as it was when the run began, whatever its files say by now.
+    /// The module as it was when the run began, whatever its files contain by now.
     let prepared: PreparedModule
     let run: Run
-    /// `CRD_RUN`: unlike any other, also of other lives of the daemon.
+    /// `CRD_RUN`: unique, also among other lives of the daemon.
     let id: String
-    /// Its number in the marks of its processes.
+    /// The run's number in the marks of its processes.
     var number: UInt64 { RunMark.number(of: run) }
-    /// Where the run's next process goes, if the daemon has cgroups to give.
+    /// The cgroup of the run's next process, if the daemon has cgroups to give.
     var cgroup: Cgroup?
-    /// Where what the check left behind is being killed.
+    /// The cgroups in which the check's leftovers are being killed.
     var spentCgroups: [Cgroup] = []
-    /// The executable under way; nil between its end and the next.
+    /// The running executable; nil between two executables.
     var process: ChildSource?
     var token: Reactor.Token?
-    /// Its pipes, and their registrations.
+    /// The run's pipes and their registrations.
     var outputs: [(source: PipeSource, token: Reactor.Token)] = []
-    /// What the check prints.
+    /// The check's standard output.
     let captured: CaptureSink
-    /// Whether SIGKILL was sent to all there was of it, so that what turns up later gets it too.
+    /// Whether SIGKILL was sent to the whole run, so that processes found later get it too.
     var isCondemned = false
-    /// Whether `.emptied` is owed.
+    /// Whether the scheduler waits for `.emptied`.
     var awaitsEmptiness = false
 
-    /// Whether `.emptied` was told, though the scheduler may have it still before it.
+    /// Whether `.emptied` was sent, though the scheduler may not have received it yet.
     private var isEmptinessTold = false
 
-    /// Tells once that no process of the run is left, however many signs of it there are, and however
-    /// often the scheduler asks.
+    /// Sends `.emptied` once, however many signs of it there are, and however often the scheduler
+    /// asks.
     func tellEmptied(into events: inout [Event]) {
         guard !isEmptinessTold else { return }
         isEmptinessTold = true

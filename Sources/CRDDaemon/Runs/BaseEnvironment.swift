@@ -7,11 +7,11 @@ import SystemPackage
 
 /// The part of an executable's environment that is the same for every run.
 struct BaseEnvironment {
-    /// What many modules have in common, in memory too.
+    /// The part that many modules share, in memory too.
     private let common: CStringBlock
     private let own: CStringBlock
 
-    /// Ready to have a run's own variables appended.
+    /// A copy to which a run's own variables can be appended.
     var block: CStringBlock {
         var block = common
         block.append(contentsOf: own)
@@ -40,7 +40,7 @@ struct BaseEnvironment {
         } else {
             common = CommonEnvironment.block(
                 for: account, module.manifest.environment, configuration)
-            // Files that change all the time must not fill it.
+            // Bounds the memory when files keep changing.
             if commons.blocks.count >= Commons.countMax { commons.blocks = [:] }
             commons.blocks[key] = common
         }

@@ -6,26 +6,26 @@ import Glibc
 import Logging
 import SystemPackage
 
-/// Every run in a cgroup of its own below the one that was delegated to the daemon.
+/// Gives every run its own cgroup below the one that was delegated to the daemon.
 ///
-/// A directory serves run after run: making one costs more than looking whether it is empty.
+/// A cgroup serves run after run: creating one costs more than checking that it is empty.
 final class CgroupContainment: Containment {
     let name = "cgroup"
-    /// Orphans are the service manager's.
+    /// Orphans belong to the service manager.
     let adopts = false
     let hasBacklog = false
-    /// The cgroups of the runs are in it.
+    /// The parent of the runs' cgroups.
     let base: FilePath
     private let reactor: Reactor
     private let logger: Logger
     private var free: [Cgroup] = []
-    /// Where something was left that may stay, or that the kernel does not let go of.
+    /// Cgroups with processes that may stay, or that survive SIGKILL.
     private var occupied: [Cgroup] = []
     private var made = 0
-    /// The cgroups whose end is awaited, by their path.
+    /// The cgroups that are expected to become empty, by path.
     private var awaited: [FilePath: (run: ActiveRun, token: Reactor.Token)] = [:]
 
-    /// Nil where no cgroup is delegated to the daemon, or it cannot be used; the log says why.
+    /// Fails if no cgroup is delegated to the daemon, or if it cannot be used, which is logged.
     init?(_ reactor: Reactor, logger: Logger) {
         guard let base = Cgroup.delegated() else { return nil }
         do throws(SystemCallError) {
@@ -75,7 +75,7 @@ final class CgroupContainment: Containment {
                 }
             }
         }
-        // Who may write to cgroup.kill may kill everything in the cgroup.
+        // A process that may write to cgroup.kill may kill everything in the cgroup.
         return nil
     }
 
@@ -102,7 +102,8 @@ final class CgroupContainment: Containment {
         run.spentCgroups = []
     }
 
-    /// What may stay is the service manager's from now on, and what may not was seen to be gone.
+    /// Removes the free cgroups. Leftovers that may stay now belong to the service manager; all
+    /// others are known to be gone.
     func finish() -> Bool {
         reclaim()
         for cgroup in free { cgroup.remove() }
@@ -115,7 +116,7 @@ final class CgroupContainment: Containment {
         if isEmpty(run) { run.tellEmptied(into: &events) }
     }
 
-    /// For another run if it is empty and nothing was killed in it.
+    /// Keeps the cgroup for another run if it is empty and nothing was killed in it.
     private func putAway(_ cgroup: Cgroup) {
         switch try? cgroup.isPopulated() {
         case false where !cgroup.isSpent: free.append(cgroup)
@@ -124,7 +125,7 @@ final class CgroupContainment: Containment {
         }
     }
 
-    /// Takes back what has emptied since it was left.
+    /// Reclaims the cgroups that have become empty since their runs ended.
     private func reclaim() {
         guard !occupied.isEmpty else { return }
         let left = occupied

@@ -5,28 +5,29 @@ import CRDLinux
 
 /// Finds every process of a run, also those that left its process group or lost their parents.
 protocol Containment: AnyObject {
-    /// How the log and `crd list --json` name it.
+    /// Its name in the log and in `crd list --json`.
     var name: String { get }
-    /// Whether orphans become children of the daemon, so that SIGCHLD must be listened to.
+    /// Whether orphans become children of the daemon, so that it needs SIGCHLD.
     var adopts: Bool { get }
     /// Prepares a place for the run's next executable.
     func admit(_ run: ActiveRun) throws(SystemCallError)
-    /// Sends SIGTERM or SIGKILL to all of them.
+    /// Sends SIGTERM or SIGKILL to all processes of the run.
     ///
-    /// - Returns: why one of them cannot be killed, if the kernel refused that.
+    /// - Returns: why one of them cannot be killed, if the kernel refused it.
     func send(_ signal: TreeSignal, to run: ActiveRun) -> KillRefusal?
-    /// Whether none is left; asked only when the run's executable has been reaped.
+    /// Returns whether the run has no process left; call it only after its executable was reaped.
     func isEmpty(_ run: ActiveRun) -> Bool
-    /// From now on `.emptied` is appended to the events as soon as none is left.
+    /// Appends `.emptied` to the events as soon as the run has no process left.
     func awaitEmptiness(of run: ActiveRun)
-    /// The run is over. What its response left behind may stay where the module says so.
+    /// Ends the run. Its response's leftovers may stay if the module allows it.
     func release(_ run: ActiveRun)
-    /// All runs are over and the daemon ends: kills what is left that may not stay.
+    /// Kills all leftovers that may not stay, after all runs have ended and while the daemon stops.
     ///
-    /// - Returns: whether nothing is.
+    /// - Returns: whether none of them is left.
     func finish() -> Bool
-    /// There is more to do than one turn does, which `reapAdopted` goes on with.
+    /// Whether more work is pending than one turn does; `reapAdopted` continues it.
     var hasBacklog: Bool { get }
-    /// SIGCHLD came: a child has ended that no pidfd stands for; or there is a backlog.
+    /// Collects adopted children: after SIGCHLD, for a child that has no pidfd, or while there is a
+    /// backlog.
     func reapAdopted(into events: inout [Event])
 }

@@ -6,23 +6,23 @@ import FoundationEssentials
 import Glibc
 import SystemPackage
 
-/// What a daemon notes of itself, so that the one that comes after it knows the processes of its runs,
-/// should it be killed. Written once, at the start: a run costs nothing more.
+/// What a daemon notes about itself, so that its successor recognizes the processes of its runs
+/// after it was killed. Written once, at the start: a run costs nothing more.
 ///
-/// Its file is root's alone, and gone when a daemon has ended that left nothing.
+/// Only root can read the file. A daemon that leaves no process behind deletes it when it stops.
 struct DaemonLife: Codable, Equatable {
-    /// The machine's boot, which no process outlives.
+    /// The machine's boot ID; no process survives a reboot.
     private let boot: String?
-    /// In the marks of its processes.
+    /// Identifies the life in the marks of its processes.
     let mark: RunMark.Life
-    /// How the ids of its runs begin, `CRD_RUN`.
+    /// The prefix of its runs' ids, `CRD_RUN`.
     let runPrefix: String
-    /// What its runs have inherited, and only root can change.
+    /// Attributes that its runs have inherited and that only root can change.
     let surroundings: Surroundings
-    /// What has the cgroups of its runs below it, if the daemon had any to give.
+    /// The parent of its runs' cgroups, if the daemon had any to give.
     var cgroup: Place?
 
-    /// A directory; one that was made anew has another inode.
+    /// A directory; a new one at the same path has another inode.
     struct Place: Codable, Equatable {
         let path: String
         let inode: UInt64
@@ -34,11 +34,11 @@ struct DaemonLife: Codable, Equatable {
         }
     }
 
-    /// Where the service manager and the login have put a process.
+    /// The cgroups and login session of a process.
     struct Surroundings: Codable, Equatable {
-        /// In the hierarchies that systemd uses.
+        /// The cgroups in the hierarchies that systemd uses.
         private let cgroups: [String]
-        /// Who has logged in (`/proc/PID/loginuid`).
+        /// The login user (`/proc/PID/loginuid`).
         private let login: String?
 
         init(of process: String) {
@@ -50,7 +50,7 @@ struct DaemonLife: Codable, Equatable {
         }
     }
 
-    /// One that begins. To be called before the daemon moves to another cgroup.
+    /// Returns a new life. Call this before the daemon moves to another cgroup.
     static func begin() -> DaemonLife {
         DaemonLife(
             boot: currentBoot, mark: .random(),
@@ -60,14 +60,14 @@ struct DaemonLife: Codable, Equatable {
 
     private static var currentBoot: String? { KernelFile.read("/proc/sys/kernel/random/boot_id") }
 
-    /// The one that was noted; nil where there is none, or the machine has been started since then.
+    /// Reads the noted life; returns nil if there is none, or if the machine has rebooted since.
     static func noted(in directory: FilePath) -> DaemonLife? {
         let life = try? JSONFile.load(
             DaemonLife.self, from: file(in: directory), sizeMax: sizeMax)
         return life?.boot == currentBoot ? life : nil
     }
 
-    /// Replaces the note. Not waited for until it is on the disk: no process outlives a loss of power.
+    /// Replaces the note, without waiting for the disk: no process survives a power failure.
     func store(in directory: FilePath) throws {
         let path = Self.file(in: directory)
         let new = DurableFile.unfinished(path)

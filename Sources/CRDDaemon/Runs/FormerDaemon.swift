@@ -5,13 +5,13 @@ import CRDLinux
 import Logging
 import SystemPackage
 
-/// What a daemon that was killed left running: no run of ours may meet its processes (G3, G7).
+/// The processes that a killed daemon left running: they must not overlap with our runs (G3, G7).
 ///
-/// Where it had cgroups, they tell. Elsewhere a process tells by its mark, or by `CRD_RUN` in the
-/// environment it was started with; but both are the process's own claim, which somebody else may
-/// have copied from a run. So it is believed of processes alone that its maker could end as well:
-/// those whose user IDs are all the same, unlike a set-user-ID program's, in the cgroup and the
-/// login session of the former daemon.
+/// If that daemon had cgroups, these identify its processes. Otherwise a process is identified by
+/// its mark, or by `CRD_RUN` in its initial environment. But a process can forge both, by copying
+/// them from a run. So they are trusted only for processes that the forger could kill anyway. These
+/// are in the former daemon's cgroup and login session, and their user IDs are all equal, unlike a
+/// set-user-ID program's.
 struct FormerDaemon {
     private let life: DaemonLife
     /// Whether a module's response may leave processes behind.
@@ -19,13 +19,13 @@ struct FormerDaemon {
 
     private static let names = ["CRD_RUN", "CRD_MODULE", "CRD_ROLE"]
 
-    /// - Parameter life: as it is noted in the state directory, and of this boot.
+    /// Takes a life that the state directory holds and that is of this boot.
     init(_ life: DaemonLife, keepsLeftovers: @escaping (String) -> Bool) {
         self.life = life
         self.keepsLeftovers = keepsLeftovers
     }
 
-    /// Kills what runs of the former daemon left behind.
+    /// Kills the leftovers of the former daemon's runs.
     func killLeftovers(_ logger: Logger) {
         let killed: Int
         if let cgroup = life.cgroup {
@@ -60,13 +60,14 @@ struct FormerDaemon {
             || !(variables["CRD_MODULE"].map(keepsLeftovers) ?? false)
     }
 
-    /// A user's process may have started a program that is not the user's to end.
+    /// Returns whether the descendant has the leftover's user; a user's process may have started a
+    /// program that its user may not kill.
     private func isOfSameUser(_ leftover: PID, _ descendant: PID) -> Bool {
         let user = user(of: leftover)
         return user == 0 || user == self.user(of: descendant)
     }
 
-    /// Nil where a process has several users: a set-user-ID program.
+    /// Returns nil if a process has several user IDs, as a set-user-ID program has.
     private func user(of pid: PID) -> UID? {
         let users = Set(ProcessTable.userIDs(of: pid))
         return users.count == 1 ? users.first : nil

@@ -2,25 +2,25 @@
 
 import CRDLinux
 
-/// The pipes of responses that may leave processes behind (`leftovers = "keep"`): what these print is
-/// logged as the module's until the last of them has closed its end.
+/// The pipes of responses that may leave processes behind (`leftovers = "keep"`). The leftovers'
+/// output is logged as the module's until the last process has closed its end.
 ///
-/// A pipe that nobody can write into any more costs one turn of the loop.
+/// A pipe without any writer left costs one turn of the loop.
 final class KeptOutputs {
     private struct Output {
         let module: String
-        /// Owned by the reactor, which lets go of it at its end.
+        /// Owned by the reactor, which releases it at its end.
         weak var source: PipeSource?
         let token: Reactor.Token
     }
 
-    /// How many pipes are read for one module, and for all.
+    /// The maximum number of pipes read for one module, and for all modules.
     static let moduleMax = 32
     static let max = 512
 
     private let reactor: Reactor
     private let reporter: RunReporter
-    /// The oldest first.
+    /// In order of age, oldest first.
     private var outputs: [Output] = []
 
     init(_ reactor: Reactor, _ reporter: RunReporter) {
@@ -28,7 +28,7 @@ final class KeptOutputs {
         self.reporter = reporter
     }
 
-    /// A response has ended; its pipes are read on.
+    /// Continues to read the pipes of a response that has ended.
     func take(_ pipes: [(source: PipeSource, token: Reactor.Token)], of module: String) {
         outputs.removeAll { $0.source == nil }
         for (source, token) in pipes where !source.isFinished {
@@ -41,7 +41,7 @@ final class KeptOutputs {
         while outputs.count > Self.max, let busiest { closeOldest(of: busiest) }
     }
 
-    /// Both pipes of a response, since one without the other is of little use.
+    /// Closes both pipes of the oldest response, since one without the other is of little use.
     private func closeOldest(of module: String) {
         for _ in 0..<2 {
             guard let index = outputs.firstIndex(where: { $0.module == module }) else { return }

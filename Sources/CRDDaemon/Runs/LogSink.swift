@@ -3,16 +3,16 @@
 import CRDCore
 import CRDLinux
 
-/// What a module prints for people, on its way to the log line by line.
+/// Passes a module's log output to the log, line by line.
 final class LogSink: OutputSink {
     private var splitter = LineSplitter()
     private let forwarder: OutputForwarder
     private let module: String
-    /// What came and was not split into lines yet, from `done` on.
+    /// Bytes that are not split into lines yet, from `done` on.
     private var rest: [UInt8] = []
     private var done = 0
     private var isEnding = false
-    /// Made when there is something to print: most checks are silent.
+    /// Created only when there is a line to log: most checks are silent.
     private lazy var fields = makeFields()
     private let makeFields: () -> [LogOutput.Field]
 
@@ -28,7 +28,7 @@ final class LogSink: OutputSink {
     var isFull: Bool { isWaiting || forwarder.isHolding }
 
     func receive(_ bytes: UnsafeRawBufferPointer) {
-        // A process that outlives its run goes on printing.
+        // A process that outlives its run may continue to print.
         isEnding = false
         let taken = isWaiting ? 0 : pass(bytes)
         guard taken < bytes.count else { return }
@@ -50,9 +50,9 @@ final class LogSink: OutputSink {
         forwarder.end(of: module)
     }
 
-    /// Passes on some of what waits.
+    /// Passes on some of the pending bytes.
     ///
-    /// - Returns: how many bytes that was.
+    /// - Returns: the number of bytes passed on.
     func resume() -> Int {
         let taken = pass(rest[done...])
         done += taken

@@ -4,47 +4,47 @@ import CRDCore
 import CRDLinux
 import DequeModule
 
-/// Spreads what modules print for people over the turns of the loop: a line costs a system call, and
-/// a pipe holds sixty thousand empty ones.
+/// Spreads the modules' log output over the turns of the loop. A line costs a system call, and a
+/// pipe can hold sixty thousand empty lines.
 final class OutputForwarder {
-    /// Lines in a turn, of all modules.
+    /// Lines per turn, of all modules.
     private static let linesMax = 512
-    /// Lines of one output, before it is another's turn.
+    /// Lines of one output before another's turn.
     private static let share = 64
-    /// Bytes that wait in all outputs together; lines beyond are dropped and counted.
+    /// Pending bytes of all outputs together; lines beyond that are dropped and counted.
     private static let sizeMax = 4 << 20
 
     let log: LogOutput
     private var allowance = linesMax
-    /// Outputs with lines that wait, each of them once.
+    /// Outputs with pending lines, each of them once.
     private var waiting = Deque<LogSink>()
     private var size = 0
-    /// By module.
+    /// Log allowances by module.
     private var allowances: [String: LogAllowance] = [:]
 
     init(_ log: LogOutput) {
         self.log = log
     }
 
-    /// Outputs had better get nothing more for the moment.
+    /// Whether outputs should not be read for the moment.
     var isHolding: Bool { log.channel.isHolding }
 
-    /// Something is to be done at once.
+    /// Whether pending lines can be passed on now.
     var hasBacklog: Bool { !waiting.isEmpty && !isHolding }
 
-    /// A turn of the loop begins.
+    /// Begins a turn of the loop.
     func beginTurn() {
         allowance = Self.linesMax
         guard !isHolding else { return }
         while allowance > 0, let output = waiting.popFirst() { resume(output) }
     }
 
-    /// How many lines may be passed on now.
+    /// How many lines one output may pass on now.
     var share: Int { min(Self.share, allowance) }
 
     func spend(_ lines: Int) { allowance -= lines }
 
-    /// Passes on a line, unless its module has printed more than its share.
+    /// Passes on a line, unless its module has exceeded its share of the log.
     func forward(_ line: [UInt8], from module: String, _ fields: [LogOutput.Field]) {
         switch allowances[module, default: LogAllowance()].admit(line.count, at: Clock.now) {
         case .pass(let missing):
@@ -58,7 +58,8 @@ final class OutputForwarder {
         }
     }
 
-    /// An output has ended, and the module's next may be long in coming.
+    /// Reports dropped lines when an output ends, since the module's next output may be a long time
+    /// coming.
     func end(of module: String) {
         report(allowances[module]?.passDropped(at: Clock.now) ?? 0, of: module)
     }
@@ -72,9 +73,9 @@ final class OutputForwarder {
             .warning, [.init("CRD_MODULE", module)])
     }
 
-    /// Keeps an output whose lines wait.
+    /// Queues an output with pending lines.
     ///
-    /// - Returns: whether there is room for so many bytes more.
+    /// - Returns: whether there is room for that many more bytes.
     func keep(_ output: LogSink, _ bytes: Int, isNew: Bool) -> Bool {
         guard size + bytes <= Self.sizeMax else { return false }
         size += bytes
@@ -82,7 +83,7 @@ final class OutputForwarder {
         return true
     }
 
-    /// The daemon ends: passes on all there is.
+    /// Passes on all pending lines, since the daemon stops.
     func finish() {
         allowance = .max
         while let output = waiting.popFirst() { resume(output) }

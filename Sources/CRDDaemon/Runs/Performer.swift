@@ -7,28 +7,29 @@ import Glibc
 import Logging
 import SystemPackage
 
-/// Does what the scheduler asks: starts, signals and forgets processes. Decides nothing.
+/// Performs the scheduler's commands: starts, signals and forgets processes. Does not decide
+/// anything.
 final class Performer {
     private let reactor: Reactor
     private let containment: any Containment
     private let rule: OwnershipRule
     private let inForce: ModulesInForce
-    /// How much of what a check prints is kept for its response, in bytes.
+    /// How much of a check's output is kept for its response, in bytes.
     var outputMax: Int
-    /// What modules print for people.
+    /// Passes the modules' log output on.
     let forwarder: OutputForwarder
     private let reporter: RunReporter
     private let trouble: StateTrouble
-    /// Modules that ran without their `CRD_STATE`.
+    /// Modules that ran without their `CRD_STATE` directories.
     private var lacking: [ModuleID: PreparedModule] = [:]
     private var active: [ModuleID: ActiveRun] = [:]
     /// Modules whose latest response failed.
     private(set) var failing: Set<ModuleID> = []
-    /// Tells the runs of this life of the daemon from those of others.
+    /// Distinguishes the runs of this life of the daemon from those of others.
     private let life: DaemonLife
     private let supplies: SpawnSupplies
     private let kept: KeptOutputs
-    /// The limit of open files that modules get, where the daemon's own was raised.
+    /// The open file limit that modules get, if the daemon's own was raised.
     private let openFiles = ChildProcess.raiseOpenFiles()
 
     init(
@@ -49,7 +50,9 @@ final class Performer {
         kept = KeptOutputs(reactor, reporter)
     }
 
-    /// - Returns: what the scheduler must know at once.
+    /// Performs a command.
+    ///
+    /// - Returns: events that the scheduler must receive at once.
     func perform(_ command: Command) -> [Event] {
         switch command {
         case .spawn(let module, let role, let run): return spawn(module, role, run)
@@ -77,19 +80,20 @@ final class Performer {
         return []
     }
 
-    /// Nothing is to be done just now: prepares the next spawn.
+    /// Prepares the next spawn while nothing else is to be done, and begins a turn of the log
+    /// output.
     func prepare() {
         forwarder.beginTurn()
         supplies.restock()
     }
 
-    /// Something is to be done at once.
+    /// Whether there is work that must not wait for an event.
     var hasBacklog: Bool { forwarder.hasBacklog || hasAdoptedBacklog }
 
-    /// There are processes left to be signalled or collected.
+    /// Whether adopted processes remain to be signalled or collected.
     var hasAdoptedBacklog: Bool { containment.hasBacklog }
 
-    /// SIGCHLD came, or there is a backlog.
+    /// Collects adopted children, after SIGCHLD or while there is a backlog.
     func reapAdopted(into events: inout [Event]) {
         containment.reapAdopted(into: &events)
     }
@@ -98,9 +102,9 @@ final class Performer {
         inForce[module].name.description
     }
 
-    /// The scheduler has said that all is over.
+    /// Finishes after the scheduler's `.exit`.
     ///
-    /// - Returns: whether nothing is left that may not stay.
+    /// - Returns: whether only processes that may stay are left.
     func finish() -> Bool {
         forwarder.finish()
         if containment.finish() { return true }
@@ -119,7 +123,8 @@ final class Performer {
                 try module.installed.verify(under: rule)
                 try makeDirectories(of: module, id)
             case .response:
-                // What outlives the check writes no more into what the response reads.
+                // A process that outlives the check could otherwise alter the output that the
+                // response reads.
                 closeOutputs(of: active)
                 try module.installed.verify(role, under: rule)
             }
@@ -134,7 +139,8 @@ final class Performer {
         }
     }
 
-    /// A module whose state directory cannot be made runs without: it may be the one that makes room.
+    /// Makes the state directories. If that fails for lack of space or the like, the module runs
+    /// without them: it may be the one that frees space.
     private func makeDirectories(
         of module: PreparedModule, _ id: ModuleID
     ) throws(SystemCallError) {
@@ -148,10 +154,10 @@ final class Performer {
         }
     }
 
-    /// Makes the state directories that could not be made, for modules that are as they were.
+    /// Retries the state directories that could not be made, for modules that are unchanged.
     func makeDirectoriesAgain() {
         for (id, module) in lacking {
-            // A successor may give them to another user.
+            // A new version of the module may assign them to another user.
             guard inForce.prepared(id) === module else {
                 lacking[id] = nil
                 continue
@@ -187,7 +193,7 @@ final class Performer {
         let events = try supplies.eventFile(active.run.events.text)
         let user = module.user(role)
         if let user {
-            // Or it could not open its own /dev/stdout and /dev/stderr.
+            // Otherwise the user could not open its own /dev/stdout and /dev/stderr.
             try systemCall("fchown") { fchown(printed.childEnd, user.uid, user.gid) }
             try systemCall("fchown") { fchown(told.childEnd, user.uid, user.gid) }
         }
@@ -220,7 +226,7 @@ final class Performer {
         active.process = source
     }
 
-    /// Nil stands for an empty one.
+    /// Returns the check's output as the response's input; nil stands for an empty input.
     private func input(
         of role: Role, _ active: ActiveRun
     ) throws(SystemCallError) -> MemoryFile? {
@@ -246,10 +252,11 @@ final class Performer {
             kept.take(active.outputs, of: active.prepared.name)
             active.outputs = []
         }
-        // Others of the run may be putting things in order, and must not get SIGPIPE for a word.
+        // Other processes of the run may still be cleaning up, and printing must not kill them by
+        // SIGPIPE.
         for output in active.outputs { output.source.outlivesChild = true }
         letGo(of: active)
-        // Of a check that was not started nothing more is heard.
+        // A check that did not start sends no further events.
         if case .unstarted = end, role == .check { forget(active) }
     }
 

@@ -5,7 +5,7 @@ import CRDLinux
 import CRDModules
 import SystemPackage
 
-/// A module with all that a run of it needs and that does not change from run to run.
+/// A module with everything that its runs need and that does not change between runs.
 final class PreparedModule {
     let installed: ModuleOnDisk
     private let environments: [Role: BaseEnvironment]
@@ -32,10 +32,10 @@ final class PreparedModule {
         self.environments = environments
     }
 
-    /// Makes the module's state directories, each its role's user's own. To be called when a run
-    /// begins: until then they may be those of a run of the module as it was before.
+    /// Makes the module's state directories, each owned by its role's user. Call this when a run
+    /// begins: until then a run of the module's previous version may be using them.
     ///
-    /// - Returns: what was put aside, since it was another user's.
+    /// - Returns: former directories that were moved aside, since they belonged to another user.
     func makeDirectories() throws(SystemCallError) -> [ModuleStateDirectories.Former] {
         guard !hasDirectories else { return [] }
         let former = try directories.make()
@@ -43,13 +43,13 @@ final class PreparedModule {
         return former
     }
 
-    /// Who the role runs as, if that is not the daemon's own user.
+    /// Returns the role's user, if it is not the daemon's own.
     func user(_ role: Role) -> UserAccount? {
         guard let account = installed.accounts[role] else { return nil }
         return account.uid == UserAccount.daemon.uid ? nil : account
     }
 
-    /// The whole environment of one executable of one run (DESIGN section 4).
+    /// Returns the complete environment of one executable of one run (DESIGN section 4).
     func environment(_ role: Role, of run: Run, id: String) -> CStringBlock {
         var block = environments[role]?.block ?? CStringBlock()
         block.append(
@@ -60,7 +60,7 @@ final class PreparedModule {
         return block
     }
 
-    /// Where the value of an event's variable is cut, in bytes: execve(2) takes 128 KiB in one,
-    /// and the whole value is among the events.
+    /// The size in bytes at which an event's variable is cut, since execve(2) takes at most 128 KiB
+    /// in one string. `CRD_EVENTS` has the whole value.
     private static let valueMax = 4_096
 }

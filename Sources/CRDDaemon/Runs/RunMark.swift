@@ -3,13 +3,13 @@
 import CRDCore
 import CRDLinux
 
-/// What the mark of a process says of it (`ProcessMark`): in which life of the daemon it was started,
-/// for which run, and whether it may outlive that run.
+/// The content of a process's mark (`ProcessMark`): the daemon's life and the run for which it was
+/// started, and whether it may outlive that run.
 ///
-/// A process may clear its environment and lose its parents, and keeps its mark.
+/// A process keeps its mark even if it clears its environment and loses its parents.
 struct RunMark: Equatable {
-    /// One life of a daemon, in 30 random bits: those of others differ, be it on the same state
-    /// directory, or in a container with one of the same name.
+    /// One life of a daemon, in 30 random bits. Other lives differ, even those with the same state
+    /// directory, or with one of the same name in a container.
     struct Life: Equatable, Codable {
         fileprivate let bits: UInt64
 
@@ -22,7 +22,7 @@ struct RunMark: Equatable {
     /// See `number(of:)`.
     let run: UInt64
 
-    /// Above the numbers of runs: a process that lowers its mark never gets it.
+    /// Above the run number: a process that lowers its mark cannot set this bit.
     private static let stayBit: UInt64 = 1 << 31
     private static let runMask: UInt64 = stayBit - 1
 
@@ -32,16 +32,17 @@ struct RunMark: Equatable {
         self.run = run & Self.runMask
     }
 
-    /// A run's number, as far as a mark has room for it.
+    /// Returns a run's number, as far as a mark has room for it.
     static func number(of run: Run) -> UInt64 { run.number & runMask }
 
-    /// Nil for a limit that is not the mark of a run of that life.
+    /// Fails if the limit is not the mark of a run of that life.
     init?(_ limit: UInt64?, life: Life) {
         guard let limit, limit >> 32 == life.bits | Self.markBit else { return nil }
         self.init(life: life, mayStay: limit & Self.stayBit != 0, run: limit)
     }
 
-    /// Marks are never 0; and the highest bit stays clear, since some programs show limits as signed.
+    /// Keeps marks from being 0; the highest bit stays clear, since some programs show limits as
+    /// signed.
     private static let markBit: UInt64 = 1 << 30
 
     var processMark: ProcessMark {

@@ -4,10 +4,11 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// What the next spawn needs of the kernel, made while nobody waits for it: between an event and
-/// its check there is then little more than the spawn itself.
+/// The kernel objects of the next spawn, made while the daemon is idle. Between an event and its
+/// check there is then little more than the spawn itself.
 final class SpawnSupplies {
-    /// A pipe for a child to print into. Our end is registered; the child's is closed with this.
+    /// A pipe that a child prints into. Our end is registered; the child's end is closed with this
+    /// object.
     final class Pipe {
         let source: PipeSource
         let token: Reactor.Token
@@ -25,7 +26,7 @@ final class SpawnSupplies {
         }
     }
 
-    /// /dev/null for one run: position, flags and locks of an open file are shared by all who have it.
+    /// /dev/null for one run only: all holders of an open file share its position, flags and locks.
     final class Nothing {
         private let file: Descriptor
 
@@ -36,7 +37,7 @@ final class SpawnSupplies {
         }
     }
 
-    /// Standard output and standard error.
+    /// One for standard output and one for standard error.
     private static let pipesMax = 2
 
     private let reactor: Reactor
@@ -49,8 +50,8 @@ final class SpawnSupplies {
         self.reactor = reactor
     }
 
-    /// Makes what was used up. What cannot be made now is tried by the spawn that needs it, which
-    /// tells why it fails.
+    /// Replaces the supplies that were used. If that fails, the spawn that needs them retries and
+    /// reports the error.
     func restock() {
         do throws(SystemCallError) {
             while pipes.count < Self.pipesMax { pipes.append(try Pipe(reactor, scratch)) }
@@ -65,13 +66,13 @@ final class SpawnSupplies {
         return pipe
     }
 
-    /// What a check reads.
+    /// Returns a check's standard input.
     func emptyInput() throws(SystemCallError) -> Nothing {
         defer { nothing = nil }
         return if let nothing { nothing } else { try Nothing() }
     }
 
-    /// A `CRD_EVENTS` file, of this run alone.
+    /// Returns a `CRD_EVENTS` file for one run.
     func eventFile(_ text: [UInt8]) throws(SystemCallError) -> MemoryFile {
         let file = if let events { events } else { try Self.eventFile() }
         events = nil

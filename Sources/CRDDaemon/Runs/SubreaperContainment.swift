@@ -5,31 +5,32 @@ import CRDLinux
 import CRDModules
 import Glibc
 
-/// Without cgroups: a process that loses its parent becomes a child of the daemon, the subreaper
-/// (prctl(2), `PR_SET_CHILD_SUBREAPER`), and is recognized by the mark of its run (`RunMark`).
+/// Follows processes without cgroups. A process that loses its parent becomes a child of the
+/// daemon, the subreaper (prctl(2), `PR_SET_CHILD_SUBREAPER`). It is recognized by the mark of its
+/// run (`RunMark`).
 ///
-/// What a process says of itself is not believed (G15): its environment, or a limit that it has
-/// lowered. The mark as it was set cannot be raised to one that may stay.
+/// A process's own claims are not trusted (G15): neither its environment nor a limit that it has
+/// lowered. A process cannot raise its mark to one that may stay.
 ///
-/// The daemon may have other children: those that its process had before it became crd, and what a
-/// container's process 1 inherits. They carry no mark and are never signalled.
+/// The daemon may have other children: those that its process had before it executed crd, and those
+/// that process 1 of a container inherits. They carry no mark and are never signalled.
 final class SubreaperContainment: Containment {
     let name = "subreaper"
     let adopts = true
-    /// Runs between `admit` and `release`, by their number as far as a mark holds it.
+    /// Runs between `admit` and `release`, by the part of their number that a mark holds.
     private var runs: [UInt64: ActiveRun] = [:]
     private let life: DaemonLife
-    /// Our own limit, which a process without a mark has as well; nil: none.
+    /// Our own hard limit, which a process without a mark has as well; nil: none.
     private let ownLimit = ProcessMark.Limits(of: getpid())?.hard
-    /// The latest runs whose response had leave to leave something behind, and did.
+    /// The latest runs whose response left processes behind that may stay.
     private var keepers: [UInt64] = []
     private let children = ChildList()
-    /// Where children that were looked at come from; only we can collect them, so their numbers stay
-    /// theirs.
+    /// The origins of the children examined so far. Only we can reap them, so their PIDs are not
+    /// reused.
     private var origins: [PID: Origin] = [:]
-    /// Signals that have not reached everybody yet.
+    /// Signals that have not reached every process yet.
     private var sweeps: [Sweep] = []
-    /// The last look has left children for the next.
+    /// Whether the last look left children for the next one.
     private var isLookCut = false
     /// Whether the last look found a process of a run that is not its executable.
     private var hasAdopted = false
@@ -68,12 +69,12 @@ final class SubreaperContainment: Containment {
         }
         runs[run.number] = nil
         endSweeps(through: run)
-        // The look at whether the run was empty has shown whether there is anybody.
+        // The look that found the run empty has also shown whether adopted processes are left.
         if hasAdopted { killStragglers() }
     }
 
     func finish() -> Bool {
-        // What forks without end is caught by who is faster, so without a pause.
+        // Only speed catches a process that forks endlessly, so there is no pause.
         for _ in 0..<Self.finalLooksMax {
             let look = look()
             let left = look.adopted.filter { $0.owner.isToEnd }.map(\.pid)
@@ -94,7 +95,8 @@ final class SubreaperContainment: Containment {
             events.append(.refused(run.module, reason: "\(KillRefusal(refused))"))
         }
         if look().adopted.contains(where: { $0.owner.isToEnd }) {
-            // Who was born while its parents were being killed turns up when they are dead.
+            // Processes born while their parents were being killed appear when their parents are
+            // dead.
             for run in runs.values where run.isCondemned { kill(run) }
             killStragglers()
         }
@@ -104,14 +106,14 @@ final class SubreaperContainment: Containment {
         }
     }
 
-    // MARK: Whose is it?
+    // MARK: Owners
 
     private enum Owner: Equatable {
-        /// A run under way, by its number.
+        /// A run in progress, by its number.
         case run(UInt64)
-        /// A response that had leave to leave it behind.
+        /// A former response that was allowed to leave the process behind.
         case kept
-        /// A run that is over.
+        /// A run that has ended.
         case formerRun
         case stranger
 
@@ -123,18 +125,18 @@ final class SubreaperContainment: Containment {
         }
     }
 
-    /// What a child is for good, whatever it changes about itself later.
+    /// The permanent origin of a child, whatever it changes about itself later.
     private enum Origin {
         case marked(RunMark)
-        /// It has lost its mark, and says of what run it is, or does not.
+        /// The child has lost its mark; the number is the run that it claims, if any.
         case unmarked(UInt64?)
         case stranger
     }
 
-    /// Our living children apart from the runs' executables.
+    /// Our living children except the runs' executables.
     private struct Look {
         var adopted: [(pid: PID, owner: Owner)] = []
-        /// Nobody died while we looked, who might have left a child that we did not see.
+        /// Whether no child died during the look; it might have left a child that we did not see.
         var isSettled = true
 
         func pids(of owner: Owner) -> [PID] {
@@ -142,8 +144,8 @@ final class SubreaperContainment: Containment {
         }
     }
 
-    /// Looks until the picture is whole, and collects the dead: so many that it takes some
-    /// milliseconds, the others in the next turn.
+    /// Lists and reaps children until the list is complete, for a few milliseconds at most; the
+    /// next turn handles the rest.
     private func look() -> Look {
         var look = Look()
         var share = Self.share
@@ -178,7 +180,8 @@ final class SubreaperContainment: Containment {
         return look
     }
 
-    /// The run's executable, if it runs, and those of its descendants that we adopted.
+    /// Returns the PIDs of the run's executable, if it runs, and of its descendants that we
+    /// adopted.
     private func roots(of run: ActiveRun) -> [PID] {
         look().pids(of: .run(run.number)) + (run.process.map { [$0.pid] } ?? [])
     }
@@ -194,15 +197,16 @@ final class SubreaperContainment: Containment {
         }
     }
 
-    /// Nil for one that has died meanwhile.
+    /// Returns nil if the process has died meanwhile.
     private func origin(of pid: PID) -> Origin? {
         guard let limits = ProcessMark.Limits(of: pid) else { return nil }
         if let mark = RunMark(limits.hard, life: life.mark) {
             return .marked(mark)
         }
-        // Only a run's process has one, and it has given itself a lower one.
+        // Only a run's process has a limit below ours, and this one has lowered its mark.
         if let limit = limits.hard, limit < ownLimit ?? .max { return .unmarked(nil) }
-        // Where our own limit forbids a mark, or root has raised it. What may stay we have noted.
+        // Our own limit forbids a mark, or root has raised it. `keepers` lists the runs whose
+        // processes may stay.
         let names = ["CRD_RUN"]
         let id = ProcessTable.environment(of: pid, names)?["CRD_RUN"]
         let claimed = id.flatMap { id in runs.values.first { $0.id == id }?.number }
@@ -218,18 +222,18 @@ final class SubreaperContainment: Containment {
 
     // MARK: Signals
 
-    /// A signal on its way to every process of a run, or of those that are over, which may be
+    /// A signal on its way to every process of a run, or of all former runs; there may be
     /// thousands.
     private final class Sweep {
         let signal: TreeSignal
-        /// Nil: those that are over.
+        /// Nil: the former runs.
         let run: ActiveRun?
         var round = 0
-        /// Those of this round, and which of them are to be looked at still.
+        /// The PIDs of this round, and those that are not examined yet.
         var known: Set<PID> = []
         var waiting: [(pid: PID, seenAt: UInt64)] = []
         var hasMetAnybody = false
-        /// Who has got the signal.
+        /// The processes that have got the signal.
         var met: Set<ProcessTable.Entry> = []
         var refused: ProcessTable.Entry?
 
@@ -244,7 +248,7 @@ final class SubreaperContainment: Containment {
         }
     }
 
-    /// What comes next of the run is none of their business.
+    /// Ends the run's sweeps; they must not reach the run's next processes.
     private func endSweeps(through run: ActiveRun) { sweeps.removeAll { $0.run === run } }
 
     private func kill(_ run: ActiveRun) {
@@ -257,19 +261,20 @@ final class SubreaperContainment: Containment {
         if !sweeps.contains(where: { $0.run == nil }) { _ = begin(Sweep(.kill, through: nil)) }
     }
 
-    /// - Returns: why one of those that had their turn at once cannot be killed, if the kernel refused
-    ///   that.
+    /// Begins a sweep.
+    ///
+    /// - Returns: why a process of the first share cannot be killed, if the kernel refused it.
     private func begin(_ sweep: Sweep) -> KillRefusal? {
         if !goOn(sweep) { sweeps.append(sweep) }
         defer { sweep.refused = nil }
         return sweep.refused.map(KillRefusal.init)
     }
 
-    /// Signals some, each of them once, until a round finds nobody new: a process may fork between the
-    /// look and the signal, and the kernel's list of children lacks some where one of them ends meanwhile
-    /// (`/proc/PID/task/TID/children`, proc(5)).
+    /// Signals some processes, each of them once, until a round finds no new one. A process may
+    /// fork between the look and the signal. The kernel's list of children may be incomplete while
+    /// one of them ends (`/proc/PID/task/TID/children`, proc(5)).
     ///
-    /// - Returns: whether everybody has got it.
+    /// - Returns: whether all of them have got the signal.
     private func goOn(_ sweep: Sweep) -> Bool {
         var share = Self.share
         while share > 0 {
@@ -281,7 +286,7 @@ final class SubreaperContainment: Containment {
                 return !isLookCut
             }
             share -= 1
-            // One that began later has the number of one that is gone, and may be anybody's.
+            // A process that started later reuses the PID of a dead one and may be anybody's.
             guard let process = ProcessTable.entry(pid), process.startTime <= seenAt else {
                 continue
             }
@@ -301,7 +306,7 @@ final class SubreaperContainment: Containment {
 
     private func beginRound(_ sweep: Sweep) {
         let roots = sweep.run.map(roots) ?? look().pids(of: .formerRun)
-        // One that has not seen all of them does not count.
+        // An incomplete look does not count as a round.
         if !isLookCut { sweep.round += 1 }
         sweep.hasMetAnybody = false
         sweep.known = []
@@ -309,13 +314,13 @@ final class SubreaperContainment: Containment {
             ProcessTable.hasChildLists ? roots : ProcessTable().tree(below: roots).map(\.pid))
     }
 
-    /// What one turn does: some milliseconds. Of children collected or looked at, or of signals sent.
+    /// The share of one turn, some milliseconds: children collected or examined, or signals sent.
     private static let share = 128
-    /// A tree that grows faster than it is killed gets another try with its next SIGCHLD.
+    /// A tree that grows faster than it is killed is retried at its next SIGCHLD.
     private static let roundsMax = 16
     private static let looksMax = 16
-    /// Beyond that, what the oldest left is ended, if it has no mark.
+    /// Beyond this count, unmarked leftovers of the oldest run are killed.
     private static let keepersMax = 1_024
-    /// At the end there is no next time.
+    /// There is no later retry when the daemon stops.
     private static let finalLooksMax = 5_000
 }

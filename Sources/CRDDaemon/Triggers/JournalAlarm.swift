@@ -5,15 +5,15 @@ import CRDLinux
 import Logging
 import SystemPackage
 
-/// Says when to look at the journal: `journal-wake` in crd.conf.
+/// Decides when to look at the journal: `journal-wake` in crd.conf.
 final class JournalAlarm {
-    /// More entries than that in one look are a storm: then the bell is not armed, which would cost
-    /// journald time, but the next look comes soon.
+    /// More entries than this in one look are a storm. During a storm the bell is not armed, since
+    /// that would cost journald time; instead the next look comes soon.
     private static let stormMin = 8
     private static let stormPause = Duration.milliseconds(2)
-    /// How often to look, where journald announces new entries, whether there is a journald.
+    /// The polling period where journald announces new entries, in case there is no journald.
     private static let announcedPeriod = Duration.seconds(5)
-    /// How soon, at first and at last, journald is looked for again after it has ended.
+    /// The first and the longest pause before the daemon searches for journald again after its end.
     private static let searchPause = Duration.milliseconds(100)...Duration.seconds(5)
 
     private let reactor: Reactor
@@ -24,14 +24,16 @@ final class JournalAlarm {
     private var timerToken: Reactor.Token?
     private var bell: JournalDoorbell?
     private var tokens: [Reactor.Token] = []
-    /// Rings yet to come would add up.
+    /// Whether the bell is armed; arming it again would add another ring.
     private var isArmed = false
     private var isStorm = false
     private var searchAt: Instant?
     private var search = searchPause.lowerBound
     private var hasTold = false
 
-    /// - Parameter ring: looks.
+    /// Makes an alarm that is not started yet.
+    ///
+    /// - Parameter ring: looks at the journal.
     init(
         _ wake: JournalWake, reactor: Reactor, logger: Logger,
         ring: @escaping (inout [Event]) -> Void
@@ -42,7 +44,7 @@ final class JournalAlarm {
         self.ring = ring
     }
 
-    /// How new entries are noticed just now, as `crd list --json` shows it.
+    /// How new entries are noticed now, as `crd list --json` shows it.
     var name: String {
         if wake == .notify { return "notify" }
         return bell != nil ? "doorbell" : "every \(TimeSpan(period))"
@@ -65,13 +67,13 @@ final class JournalAlarm {
         hangBell()
     }
 
-    /// Rings no more.
+    /// Stops ringing.
     func end() {
         for token in tokens + [timerToken].compactMap(\.self) { reactor.remove(token) }
         (tokens, timerToken, timer, bell) = ([], nil, nil, nil)
     }
 
-    /// A look begins: from now on every entry rings.
+    /// Arms the bell before a look, so that every later entry rings.
     func arm() {
         if bell == nil, let searchAt, searchAt <= Clock.now { hangBell() }
         guard !isStorm, !isArmed, let bell else { return }
@@ -83,10 +85,10 @@ final class JournalAlarm {
         }
     }
 
-    /// A look has come to the end of the journal.
+    /// Plans the next look after one that has reached the end of the journal.
     ///
-    /// - Parameter deadline: when to look again though nothing rings.
-    /// - Returns: whether to look again at once, the bell being armed only now.
+    /// - Parameter deadline: when to look again even if nothing rings.
+    /// - Returns: whether to look again at once, since the bell was not armed during the storm.
     func settle(after entries: Int, by deadline: Instant?) throws(SystemCallError) -> Bool {
         let wasStorm = isStorm
         isStorm = bell != nil && entries > Self.stormMin
@@ -105,7 +107,7 @@ final class JournalAlarm {
                 self?.isArmed = false
                 self?.ring(&events)
             }
-            // What it hangs at ends when journald is started again.
+            // The bell is bound to this process, which ends when journald restarts.
             let watch = try ProcessSource(journald) { [weak self] events in
                 self?.lose(nil)
                 self?.ring(&events)
@@ -117,7 +119,7 @@ final class JournalAlarm {
             logger.info("the doorbell hangs at journald, process \(journald)")
         } catch {
             lose("\(error)")
-            // Not ours to have, or not in this kernel: that does not change.
+            // Missing privileges or kernel support do not change, so there is no retry.
             let isFinal: [Errno] = [
                 .permissionDenied, .notPermitted, .noFunction, .noSuchFileOrDirectory,
             ]

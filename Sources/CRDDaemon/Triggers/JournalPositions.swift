@@ -7,18 +7,18 @@ import FoundationEssentials
 import Glibc
 import SystemPackage
 
-/// The file that tells a later daemon where to read on in the journal (G8).
+/// The file that tells a later daemon where to continue reading the journal (G8).
 ///
-/// It is replaced as a whole, so that a daemon which is killed leaves the old one or the new one.
-/// Its time of change says when a daemon last read an entry that mattered.
+/// It is replaced as a whole, so that a killed daemon leaves either the old file or the new one.
+/// Its modification time says when a daemon last read a matching entry.
 final class JournalPositions {
-    /// What is in it.
+    /// The file's content.
     struct Contents: Codable {
-        /// How far the journal had been read.
+        /// The position up to which the journal had been read.
         var read: JournalPosition?
-        /// The modules that had been served until there, by name: most of them.
+        /// The names of the modules that had been served up to `read`: most modules.
         var upToDate: Set<String> = []
-        /// The others, and those that count.
+        /// The records of the other modules, including those that count entries.
         var records: [String: JournalRecord] = [:]
 
         func record(of module: String) -> JournalRecord? {
@@ -27,7 +27,7 @@ final class JournalPositions {
         }
     }
 
-    /// There is a file, but it says nothing.
+    /// The file exists but cannot be decoded.
     struct Damaged: Error, CustomStringConvertible {
         let description: String
     }
@@ -36,7 +36,7 @@ final class JournalPositions {
 
     private let path: FilePath
     private let directory: FilePath
-    /// When it was last changed or touched, in microseconds since 1970, as it was found.
+    /// The file's modification time when the daemon started, in microseconds since 1970.
     private(set) var lastSeen: Int64?
 
     init(in directory: FilePath) {
@@ -45,9 +45,9 @@ final class JournalPositions {
         lastSeen = FileStatus(of: path)?.modifiedMicroseconds
     }
 
-    /// Nil where there is none.
+    /// Reads the file; returns nil if there is none.
     ///
-    /// - Throws: `Damaged`; the file is moved aside then.
+    /// - Throws: `Damaged`; the file is then moved aside.
     func load() throws(Damaged) -> Contents? {
         do {
             return try JSONFile.load(Contents.self, from: path, sizeMax: Self.sizeMax)
@@ -60,8 +60,8 @@ final class JournalPositions {
 
     /// Replaces the file (rename(2)).
     ///
-    /// - Parameter lasting: wait until it is on the disk, so that not even a loss of power takes it
-    ///   (fdatasync(2)). Without, that may bring back an older one.
+    /// - Parameter lasting: wait until the file is on the disk, so that it survives a power failure
+    ///   (fdatasync(2)). Otherwise a power failure may bring back an older one.
     func store(_ contents: Contents, lasting: Bool) throws {
         let new = directory.appending("journal.json.new")
         let file = try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
@@ -73,14 +73,14 @@ final class JournalPositions {
         try systemCall("rename", on: path.string) { rename(new.string, path.string) }
     }
 
-    /// Entries were read that matter: should the daemon die before it can store that, the next one
-    /// knows that they were seen (utimensat(2)).
+    /// Notes that matching entries were read: if the daemon dies before it stores their position,
+    /// the next one knows that they were seen (utimensat(2)).
     func touch() {
         _ = utimensat(AT_FDCWD, path.string, Self.timesNow, 0)
     }
 
-    /// For a file. What the kernel gives it by itself is the time of its latest tick, some
-    /// milliseconds ago: before that of an entry which has just been read.
+    /// The current time as both times of a file. The kernel's own default is the time of its latest
+    /// tick, some milliseconds ago: that may precede an entry that was just read.
     private static var timesNow: [timespec] {
         let (seconds, nanoseconds) = Clock.realtimeNanoseconds.quotientAndRemainder(
             dividingBy: 1_000_000_000)

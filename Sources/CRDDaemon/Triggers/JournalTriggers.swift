@@ -6,24 +6,24 @@ import Glibc
 import Logging
 import SystemPackage
 
-/// The journal triggers of all modules, and the source that reads for them once there is a journal
-/// to read.
+/// The journal triggers of all modules, and the source that reads the journal for them once there
+/// is one.
 final class JournalTriggers {
-    /// A module that has some.
+    /// A module with journal triggers.
     struct Module: Equatable {
         let id: ModuleID
         let name: String
         let triggers: [JournalTrigger]
     }
 
-    /// The least time between two lines about patterns that were given up, and between two attempts
-    /// to open a journal that failed while it was read.
+    /// The minimum time between two log lines about aborted patterns, and between two attempts to
+    /// reopen a journal after a read error.
     private static let logPeriod = Duration.seconds(60)
     private static let reopenPeriod = Duration.seconds(1)
 
     private var modules: [Module]
-    /// Modules that could not run at the start, by name: what was logged meanwhile is for them when
-    /// they are mended, so that their records are kept.
+    /// The names of modules that could not run at the start. Their records are kept, so that they
+    /// get the entries logged meanwhile once they are fixed.
     private let broken: Set<String>
     private var configuration: Configuration
     private let positions: JournalPositions
@@ -32,11 +32,11 @@ final class JournalTriggers {
     private let reactor: Reactor
     private let logger: Logger
     private var alarm: JournalAlarm?
-    /// Where to begin, if there is no source.
+    /// Where each module starts to read while there is no source.
     private var listeners: [JournalSource.Listener] = []
     private var order: Int64 = 0
     private var stored = JournalPositions.Contents()
-    /// Of those who are broken.
+    /// The records of broken modules.
     private var kept: [String: JournalRecord] = [:]
     private var source: JournalSource?
     private var token: Reactor.Token?
@@ -48,9 +48,11 @@ final class JournalTriggers {
     private var exceededLogged = 0
     private var exceededLoggedAt: Instant?
 
+    /// Takes the modules; does not open the journal yet.
+    ///
     /// - Parameters:
-    ///   - broken: the names of those whose records are kept.
-    ///   - own: what is passed over.
+    ///   - broken: the names of modules whose records are kept.
+    ///   - own: the daemon's own entries, which are skipped.
     init(
         _ modules: [Module], broken: Set<String>, configuration: Configuration, state: FilePath,
         trouble: StateTrouble, own: OwnEntries, reactor: Reactor, logger: Logger
@@ -65,16 +67,16 @@ final class JournalTriggers {
         positions = JournalPositions(in: state.appending("daemon"))
     }
 
-    /// How new entries are noticed; nil where nobody waits for any.
+    /// How new entries are noticed; nil if no module waits for any.
     var wakeName: String? { alarm?.name }
 
-    /// How many patterns were given up.
+    /// How many lines counted as matches because a pattern exceeded a limit.
     var exceeded: Int { exceededBefore + (source?.exceeded.count ?? 0) }
 
-    // MARK: Where to begin
+    // MARK: Start positions
 
-    /// Finds out where each module begins: where a former daemon's record ends, else at the end of
-    /// the journal as it is now.
+    /// Determines where each module starts: at the end of a former daemon's record, otherwise at
+    /// the current end of the journal.
     func begin() -> (records: [ModuleID: JournalRecord], catchUp: CatchUp?) {
         guard !modules.isEmpty || !broken.isEmpty else { return ([:], nil) }
         let now = Clock.realtimeNanoseconds / 1_000
@@ -104,16 +106,16 @@ final class JournalTriggers {
         return (records, catchUp)
     }
 
-    /// Who listens from now on is another, or for something else.
+    /// The effect of a change of the modules or their triggers, for the scheduler.
     struct Change {
-        /// Where those begin who did not listen until now.
+        /// The records of modules that had no journal triggers until now.
         var records: [ModuleID: JournalRecord] = [:]
-        /// What they have missed, and is too old.
+        /// Which of their missed entries are too old to be examined.
         var catchUp: CatchUp?
     }
 
-    /// Tells the entry at hand to the end, so that what is told next is for those who listen then:
-    /// to be called, and its events dealt with, before `change`.
+    /// Delivers the rest of a partly delivered entry to the modules that are active now. Call this
+    /// and process its events before `change`.
     func finishEntry(into events: inout [Event]) {
         do throws(SystemCallError) {
             try source?.finishEntry(into: &events)
@@ -122,11 +124,11 @@ final class JournalTriggers {
         }
     }
 
-    /// Listens for these modules from now on, where the others have got to.
+    /// Replaces the modules; those that had journal triggers before continue at their positions.
     ///
     /// - Parameters:
-    ///   - broken: the names of those that cannot run.
-    /// - Returns: what the scheduler must know before it gets the events.
+    ///   - broken: the names of modules that cannot run.
+    /// - Returns: the records that the scheduler needs before it gets the events.
     func change(
         to new: [Module], broken: Set<String>, _ configuration: Configuration,
         into events: inout [Event]
@@ -157,7 +159,7 @@ final class JournalTriggers {
             uniqueKeysWithValues: (source?.resumption ?? listeners).map { ($0.module, $0.start) })
         var change = Change()
         var begun: [JournalSource.Listener] = []
-        // As far as has been read, what others get is what new ones get.
+        // New modules start at the position up to which the others have read.
         let end =
             new.contains { former[$0.id] == nil } ? source?.position ?? JournalSource.end() : nil
         for module in new {
@@ -178,7 +180,7 @@ final class JournalTriggers {
         return (begun, change)
     }
 
-    /// Stores how far the modules have got.
+    /// Stores the modules' positions.
     ///
     /// - Parameter lasting: wait for the disk.
     func store(_ scheduler: Scheduler, lasting: Bool) {
@@ -203,7 +205,7 @@ final class JournalTriggers {
 
     // MARK: Reading
 
-    /// Begins to listen.
+    /// Starts to read the journal.
     func arm(into events: inout [Event]) {
         guard !modules.isEmpty else { return }
         startAlarm()
@@ -223,7 +225,7 @@ final class JournalTriggers {
         }
     }
 
-    /// Tries again to read what could not be read.
+    /// Opens the journal again if that failed before.
     func rearm(into events: inout [Event]) {
         guard isDeaf else { return }
         open(into: &events)
@@ -231,21 +233,21 @@ final class JournalTriggers {
 
     func isSource(_ other: any EventSource) -> Bool { source === other }
 
-    /// The source has failed, and the reactor let go of it.
+    /// Reopens the journal after its source has failed and the reactor has removed it.
     func lose(_ error: SystemCallError, into events: inout [Event]) {
         token = nil
         reopen(because: "\(error)", into: &events)
     }
 
-    /// The events of a turn have been dealt with.
+    /// Notes matching entries after the events of a turn have been processed.
     func note(_ events: [Event]) {
-        // After the spawn, since somebody waits for that.
+        // After the spawn, since that is urgent.
         if events.contains(where: { if case .matched = $0 { true } else { false } }) {
             positions.touch()
         }
     }
 
-    /// Does what a look has found to be necessary.
+    /// Reopens the journal if the last look found that necessary, and logs aborted patterns.
     func settle(into events: inout [Event]) {
         if mustReopen { reopen(because: nil, into: &events) }
         logExceeded()
@@ -269,14 +271,15 @@ final class JournalTriggers {
         }
     }
 
-    /// What is there can be read, but perhaps nothing will ever come.
+    /// Checks that the journal is still being written to, while it is readable but without new
+    /// entries.
     private func noteSilence(after entries: Int, _ events: inout [Event]) {
         let wasSilent = silence.isSilent
         let now = Clock.now
         if entries > 0 {
             silence.hear()
         } else if silence.isDue(at: now) {
-            // Where nobody can tell, as without rights, nothing is said.
+            // If nobody can tell, for lack of rights, the journal counts as written to.
             silence.note(isWritten: JournalSource.isWritten() ?? true, at: now)
         }
         guard silence.isSilent != wasSilent else { return }
@@ -325,14 +328,14 @@ final class JournalTriggers {
         source = nil
     }
 
-    /// Reads on with a new handle.
+    /// Continues to read with a new handle.
     private func reopen(because reason: String?, into events: inout [Event]) {
         mustReopen = false
         guard source != nil else { return }
         close()
         let now = Clock.now
         if let reason {
-            // What fails again at once would keep the daemon busy with nothing else.
+            // An immediate second failure would keep the daemon busy with nothing else.
             if let last = reopenedAt, last + Self.reopenPeriod > now {
                 isDeaf = true
                 for module in modules {

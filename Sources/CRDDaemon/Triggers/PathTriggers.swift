@@ -4,13 +4,12 @@ import CRDCore
 import CRDLinux
 import Logging
 
-/// The path triggers of all modules, and the source that watches for them once the kernel gives
-/// one.
+/// The path triggers of all modules, and the source that watches them once the kernel provides one.
 final class PathTriggers {
-    /// The least time between two lines about the kernel's queue.
+    /// The minimum time between two log lines about overflows of the kernel's queue.
     private static let overflowLogPeriod = Duration.seconds(60)
 
-    /// A trigger and whose it is.
+    /// A trigger and its module.
     typealias Trigger = (ModuleID, PathTrigger)
 
     private var triggers: [Trigger]
@@ -19,14 +18,14 @@ final class PathTriggers {
     private let mounts: MountMap
     private let logger: Logger
     private var source: PathSource?
-    /// Those who wait for there to be a source.
+    /// Modules that wait for a source.
     private var waiting: Set<ModuleID> = []
     private var overflowsLogged = 0
     private var overflowLoggedAt: Instant?
-    /// Who watches what may stall, by mount point.
+    /// The watchers of mounts that may stall, by mount point.
     private var watchers: [[UInt8]: MountWatcher] = [:]
     private var haveBordersChanged = false
-    /// What the watchers have reported since the last `settle`.
+    /// The watchers' reports since the last `settle`.
     private var reports: [(mountPoint: [UInt8], report: MountWatcher.Report)] = []
 
     init(
@@ -40,14 +39,14 @@ final class PathTriggers {
         self.logger = logger
     }
 
-    /// Begins to watch; what is there already is nothing new.
+    /// Starts to watch; existing files do not count as events.
     func arm(into events: inout [Event]) {
         guard !triggers.isEmpty else { return }
         begin(into: &events)
         settle(into: &events)
     }
 
-    /// Watches for these triggers from now on. Where one is as before, so is its watch.
+    /// Replaces the triggers. Unchanged triggers keep their watches.
     func change(to new: [Trigger], into events: inout [Event]) {
         let former = Set(triggers.map(Key.init))
         let wanted = Set(new.map(Key.init))
@@ -73,7 +72,7 @@ final class PathTriggers {
         init(_ trigger: Trigger) { (module, self.trigger) = trigger }
     }
 
-    /// Tries again to watch what could not be watched for a module.
+    /// Retries a module's failed watches.
     func rearm(_ module: ModuleID, into events: inout [Event]) {
         if let source {
             source.rearm(module, into: &events)
@@ -84,7 +83,7 @@ final class PathTriggers {
         settle(into: &events)
     }
 
-    /// The source has failed, and the reactor let go of it.
+    /// Reports all modules deaf after the source has failed and the reactor has removed it.
     func lose(_ error: SystemCallError, into events: inout [Event]) {
         source = nil
         for watcher in watchers.values { watcher.want([:]) }
@@ -94,24 +93,24 @@ final class PathTriggers {
 
     func isSource(_ other: any EventSource) -> Bool { source === other }
 
-    /// The first of the module's paths that is not there.
+    /// Returns the first of the module's paths that does not exist.
     func missingPath(of module: ModuleID) -> String? {
         source?.missingPath(of: module)
             ?? watchers.values.lazy.compactMap { $0.missingPath(of: module) }.min()
     }
 
-    /// Something was mounted or unmounted.
+    /// Passes on changes of the mount table.
     func take(_ changes: [MountSource.Change], into events: inout [Event]) {
         source?.take(changes, into: &events)
     }
 
     // MARK: Mounts that may stall
 
-    /// When `settle` has something to do though nothing else happens.
+    /// When `settle` has work even if nothing else happens.
     var deadline: Instant? { watchers.values.compactMap(\.deadline).min() }
 
-    /// Hands on what the watchers have reported, and to them what is theirs to watch. To be called
-    /// after each turn of the loop.
+    /// Passes on the watchers' reports, and passes them the triggers that they are to watch. Call
+    /// this after each turn of the loop.
     func settle(into events: inout [Event]) {
         if !watchers.isEmpty {
             let now = Clock.now
@@ -157,7 +156,7 @@ final class PathTriggers {
         return watcher
     }
 
-    /// How often the kernel's queue was full.
+    /// How often the kernel's queue overflowed.
     var overflows: Int { source?.overflows ?? 0 }
 
     func logOverflows() {

@@ -2,7 +2,7 @@
 
 import CRDLinux
 
-/// Signals that came and were not dealt with yet.
+/// Received signals that are not processed yet.
 final class SignalInbox {
     private var signals: [SignalSource.Received] = []
 

@@ -3,7 +3,7 @@
 import CRDCore
 import CRDLinux
 
-/// Which modules wait for which signal.
+/// The modules that wait for each signal.
 struct SignalTriggers {
     private var listeners: [CInt: [ModuleID]] = [:]
     private var names: [CInt: TriggerSignal] = [:]
@@ -17,7 +17,7 @@ struct SignalTriggers {
         }
     }
 
-    /// What a signal means; nothing where nobody waits for it.
+    /// Returns the events of a signal; none if no module waits for it.
     func events(for signal: SignalSource.Received) -> [Event] {
         guard let name = names[signal.number], let modules = listeners[signal.number] else {
             return []

@@ -4,25 +4,25 @@ public import CRDCore
 public import CRDLinux
 import Glibc
 
-/// Who watches while modules are changed.
+/// The connection to the user who changes modules.
 public struct InstallationConsole {
-    /// Says a sentence to the one who watches.
+    /// Shows a sentence.
     public var say: (String) -> Void
-    /// Shows the lines and asks whether to go on; nil where nobody can be asked.
+    /// Shows the lines and asks whether to continue; nil if nobody can be asked.
     public var confirm: (([String]) -> Bool)?
-    /// Whether what would be asked is answered with yes.
+    /// Whether every question counts as answered with yes.
     public var assumesYes = false
-    /// Where what a script prints is shown.
+    /// Where the scripts' output is shown.
     public var output: CInt = STDOUT_FILENO
     public var errors: CInt = STDERR_FILENO
-    /// Whether git may draw its progress there.
+    /// Whether git may show its progress there.
     public var showsProgress = false
-    /// How many runs of a user module have ended, as the daemon tells it, while another is under way;
-    /// nil where none is.
+    /// Returns the number of ended runs of a user module, as reported by the daemon, while a run is
+    /// in progress; nil if none is.
     public var runUnderWay: (ModuleName) -> Int? = { _ in nil }
-    /// What ends it early; nil where nothing may.
+    /// The signals that interrupt the change; nil if it cannot be interrupted.
     public var interruption: InterruptSignals?
-    /// What is being undone is not ended early.
+    /// Whether a change is being undone, which must not be interrupted.
     var isUndoing = false
 
     public init(say: @escaping (String) -> Void) {

@@ -5,18 +5,18 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// Installs modules from git, and brings newer versions of them.
+/// Installs modules from git, and upgrades them to newer versions.
 public struct Installer {
     private let configuration: ConfigurationFile
     private let console: InstallationConsole
     private let files: InstallationFiles
 
-    /// What is in force now.
+    /// The version that is active now.
     public struct Outcome: Sendable {
         public let receipt: Receipt
-        /// It was in force already.
+        /// Whether it was active already.
         public let isUnchanged: Bool
-        /// What keeps it from working.
+        /// The faults that keep it from working.
         public let complaints: [Diagnostic]
     }
 
@@ -28,7 +28,10 @@ public struct Installer {
 
     private var settings: Configuration { configuration.configuration }
 
-    /// - Throws: `InstallationFailure`; then the machine is as it was, or the message says what not.
+    /// Installs a module.
+    ///
+    /// - Throws: `InstallationFailure`; the machine is then unchanged, or the message says what is
+    ///   not.
     public func install(
         _ name: ModuleName, from location: RepositoryLocation, at ref: GitReference
     ) throws -> Outcome {
@@ -52,8 +55,10 @@ public struct Installer {
         }
     }
 
-    /// - Parameter force: also where somebody has changed its files since.
-    /// - Throws: `InstallationFailure`; then the old version is in force, or the message says what
+    /// Upgrades a module.
+    ///
+    /// - Parameter force: upgrade even if its files were changed after the installation.
+    /// - Throws: `InstallationFailure`; the old version is then active, or the message says what is
     ///   not.
     public func upgrade(
         _ name: ModuleName, from location: RepositoryLocation?, at ref: GitReference?, force: Bool
@@ -106,18 +111,18 @@ public struct Installer {
 
     // MARK: The change
 
-    /// What is to be in force.
+    /// The version that is to become active.
     private struct Wish {
         var name: ModuleName
         var location: RepositoryLocation
         var ref: GitReference
-        /// The version in force, and what it is.
+        /// The active version, and its kind.
         var former: Receipt?
         var kind: ModuleKind?
         var isForced = false
     }
 
-    /// A version that is good to be installed.
+    /// A version that may be installed.
     private struct Candidate {
         var kind: ModuleKind
         var commit: String
@@ -143,7 +148,7 @@ public struct Installer {
             files.note("\(what): \(failure)")
             throw Self.story(failure, operation, wish.name, transaction)
         }
-        // Where nothing was committed, the former version is the newest.
+        // If nothing was committed, the former version is the newest.
         guard
             let receipt = try transaction.record.receipt
                 ?? wish.former.map({ try follow(wish, $0) })
@@ -160,7 +165,8 @@ public struct Installer {
             complaints: complaints)
     }
 
-    /// The next upgrade is from where this one was to be from, also if there was nothing newer.
+    /// Stores the new origin and reference even if there was nothing newer: the next upgrade uses
+    /// them.
     private func follow(_ wish: Wish, _ former: Receipt) throws -> Receipt {
         var receipt = former
         receipt.origin = wish.location.url
@@ -169,7 +175,7 @@ public struct Installer {
         return receipt
     }
 
-    /// The failure, what the scripts said, and how things are now.
+    /// Describes the failure, the last output of the scripts and the present state.
     private static func story(
         _ failure: any Error, _ operation: TransactionRecord.Operation, _ name: ModuleName,
         _ transaction: Transaction
@@ -193,11 +199,11 @@ public struct Installer {
         return InstallationFailure(lines: lines)
     }
 
-    // MARK: Before anything is executed
+    // MARK: Preparation
 
     private func prepare(_ wish: Wish, _ transaction: inout Transaction) throws -> Candidate {
         console.say("fetching \(wish.name) from \(wish.location)")
-        // Better to know now than when 'install' has run.
+        // Checked before 'install' runs, rather than when the receipt needs it.
         _ = try FileDigest.program()
         let git = try Git(in: files.fetched, runID: transaction.record.id, console: console)
         let commit = try git.fetch(wish.location, wish.ref)
@@ -277,7 +283,7 @@ public struct Installer {
                 + missing.map { "crd --install \($0)" }.joined(separator: "; "))
     }
 
-    /// `install` may have done anything to the module's own files.
+    /// Verifies the module again, since `install` may have changed its files.
     private func verifyUsable(
         _ name: ModuleName, _ kind: ModuleKind, _ place: FilePath
     ) throws {
@@ -314,7 +320,7 @@ public struct Installer {
         return try git.signer(of: commit, allowed: signers, location)
     }
 
-    /// What was never used before is looked at by somebody, or somebody has said that it need not be.
+    /// Asks somebody to look at a module from a new origin, unless `--yes` was given.
     private func confirm(
         _ wish: Wish, _ git: Git, _ commit: String, _ module: ModuleInspection
     ) throws {
@@ -328,7 +334,7 @@ public struct Installer {
         var lines = ["nothing was installed from \(wish.location) before. \(wish.name) is:"]
         lines += try git.description(of: commit, wish.location).map { "    \($0)" }
         let files = module.files.filter { $0.status.kind != .directory }
-        // What is executed first must not be among those that are left out.
+        // Scripts are executed first, so they must be among the files that are shown.
         let isScript = { (file: FileTree.Entry) in ModuleScript(rawValue: file.path.string) != nil }
         lines += (files.filter(isScript) + files.filter { !isScript($0) })
             .prefix(Self.filesShownMax).map { file in

@@ -5,7 +5,7 @@ import CRDLinux
 import Glibc
 public import SystemPackage
 
-/// A new module that works at once, for its author to go on from.
+/// A new module that works immediately, as a start for its author.
 public struct ModuleTemplate {
     private struct File {
         var name: String
@@ -30,12 +30,11 @@ public struct ModuleTemplate {
         ]
     }
 
-    /// A user module that is checked when something happens, or periodically where it waits for
-    /// nothing.
+    /// Makes a user module with the given triggers; without any, it is checked periodically.
     ///
     /// - Parameters:
-    ///   - paths: absolute.
-    ///   - units: whose journal entries it waits for.
+    ///   - paths: absolute paths.
+    ///   - units: units whose journal entries trigger it.
     public init(
         userModule name: ModuleName, paths: [String], units: [UnitName], signals: [String]
     ) {
@@ -53,9 +52,9 @@ public struct ModuleTemplate {
         ]
     }
 
-    /// Writes the module where the daemon finds it, all at once.
+    /// Writes the module to its directory, in one step for the daemon.
     ///
-    /// - Returns: its directory.
+    /// - Returns: the module's directory.
     /// - Throws: `InstallationFailure`.
     public func write(
         _ configuration: ConfigurationFile, console: InstallationConsole
@@ -78,7 +77,7 @@ public struct ModuleTemplate {
                 _ = try OwnershipRule().makeDirectory(shelf)
                 try transaction.makePlace(for: shelf.appending(name.description))
                 try fill(transaction.place)
-                // Of a module that somebody has removed by hand.
+                // Removes the receipt of a former module that somebody has removed by hand.
                 try DurableFile.forget(places.receipt(of: name))
                 try transaction.commit()
             }
@@ -92,7 +91,7 @@ public struct ModuleTemplate {
             let path = place.appending(file.name)
             let descriptor = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: file.mode)
             try descriptor.writeAll(Array(file.text.utf8), subject: path.string)
-            // Whatever the umask is.
+            // Independent of the umask.
             try systemCall("fchmod", on: path.string) { fchmod(descriptor.rawValue, file.mode) }
         }
         let module = ModuleInspection(of: place, named: name, as: name.description)
@@ -189,7 +188,7 @@ public struct ModuleTemplate {
         return (paths + units + signals).joined()
     }
 
-    /// A basic string of TOML.
+    /// Returns a basic string of TOML.
     private static func quoted(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {

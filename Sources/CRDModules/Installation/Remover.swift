@@ -4,7 +4,7 @@ public import CRDCore
 import CRDLinux
 import SystemPackage
 
-/// Takes modules away, after their `rollback` has undone what `install` did.
+/// Removes modules, after their `rollback` has undone their `install`.
 public struct Remover {
     private let configuration: ConfigurationFile
     private let console: InstallationConsole
@@ -16,7 +16,9 @@ public struct Remover {
         files = InstallationFiles(configuration.configuration)
     }
 
-    /// - Parameter force: also where other modules require it, or crd has not installed it.
+    /// Removes a module.
+    ///
+    /// - Parameter force: remove it even if other modules require it or crd did not install it.
     /// - Throws: `InstallationFailure`.
     public func remove(_ name: ModuleName, force: Bool) throws {
         try ModuleLock.whileHeld(files, configuration, console) {
@@ -75,7 +77,7 @@ public struct Remover {
                 "\(names) \(dependents.count == 1 ? "requires" : "require") \(name); remove "
                     + "\(dependents.count == 1 ? "that" : "those") first, or give --force")
         }
-        // The module that the receipt is of may have gone, and this one may be somebody's own.
+        // The receipt's module may be gone, and this one may be the user's own.
         guard let receipt = try Receipt.load(files.receipt(of: name)),
             try ModuleVerification(of: receipt, in: target).isRecognisable(receipt)
         else {

@@ -21,9 +21,9 @@ struct CheckConfigCommand: ConfiguredCommand {
     func run() throws {
         let file = ConfigurationFile.atRest(options.file)
         var complaints = file.complaints
-        // Without the file nobody knows where the modules are.
+        // Without the file, the directories of the modules are unknown.
         if file.isReadable {
-            // The daemon may run as root where we do not.
+            // The daemon may run as root even if we do not.
             let shelf = ModuleDirectories(
                 file.configuration, switchesUsers: true, judgement: ExecutableJudgement())
             complaints += shelf.contents().allComplaints

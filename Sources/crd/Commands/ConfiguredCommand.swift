@@ -4,12 +4,12 @@ import ArgumentParser
 import CRDCore
 import CRDModules
 
-/// A command that reads crd.conf, and so knows whether a change of modules was interrupted.
+/// A command that reads crd.conf and can therefore detect an interrupted change of modules.
 protocol ConfiguredCommand: ParsableCommand {
     var options: ConfigurationOption { get }
-    /// Whether what was left half done was this command, given once more.
+    /// Returns whether the interrupted change was the same command, which is now repeated.
     func isDone(by finished: Recovery.Finished) -> Bool
-    /// Where complaints about the configuration go.
+    /// Prints a complaint about the configuration.
     func say(_ complaint: Diagnostic)
 }
 
@@ -18,10 +18,10 @@ extension ConfiguredCommand {
 
     func say(_ complaint: Diagnostic) { StandardError.say("\(complaint)") }
 
-    /// Finishes what a crd that was killed has left half done. Ends with 78 where the configuration
-    /// that somebody named is not there: what is in the default one's place is not meant.
+    /// Finishes or undoes a change that a killed crd left behind. Ends with 78 if the explicitly
+    /// named configuration is missing: the default file is not a substitute.
     ///
-    /// - Returns: whether nothing is left for this one.
+    /// - Returns: whether this command has nothing left to do.
     func recover() throws -> Bool {
         let file = ConfigurationFile.atRest(options.file)
         if file.isAbsent {

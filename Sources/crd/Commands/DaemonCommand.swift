@@ -20,7 +20,7 @@ struct DaemonCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOption
 
-    /// As `Logger.Level`, whose other cases nobody uses here.
+    /// The cases of `Logger.Level` that crd uses.
     enum LogLevel: String, ExpressibleByArgument, CaseIterable {
         case debug, info, notice, warning, error
     }
@@ -48,13 +48,13 @@ struct DaemonCommand: ParsableCommand {
         }
     }
 
-    /// Before any module is read: what an installation that was killed has left half done.
+    /// Finishes or undoes an interrupted installation before any module is read.
     private func recover(
         _ configuration: ConfigurationFile, _ output: LogOutput, _ serviceManager: ServiceManager
     ) {
         guard Recovery.isDue(configuration.configuration) else { return }
         let settings = configuration.configuration
-        // A rollback may take its time, and then get its grace.
+        // A rollback may use its whole timeout, followed by its grace period.
         serviceManager.tellStarting(within: (settings.timeout + settings.grace) * 2)
         var console = InstallationConsole { output.write($0, .notice, []) }
         console.output = STDERR_FILENO

@@ -6,7 +6,7 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// What the daemon starts for itself (`HelperProcess`).
+/// Runs one of the daemon's helper processes (`HelperProcess`).
 struct HelperCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "helper",
@@ -28,7 +28,7 @@ struct HelperCommand: ParsableCommand {
         } catch let error as SystemCallError
             where [.brokenPipe, .connectionReset].contains(error.errno)
         {
-            // The daemon needs it no longer.
+            // The daemon has closed the connection, so the helper is no longer needed.
         }
     }
 

@@ -4,7 +4,7 @@ import ArgumentParser
 import CRDCore
 import CRDModules
 
-/// `crd --install NAME`, and `crd -l LOCATION NAME`, are this command by other names.
+/// Also available as `crd --install NAME` and `crd -l LOCATION NAME`.
 struct InstallCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "install",

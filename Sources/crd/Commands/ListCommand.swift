@@ -22,13 +22,13 @@ struct ListCommand: ConfiguredCommand {
     var json = false
 
     func run() throws {
-        // A file that was broken since is no reason not to ask the daemon that runs.
+        // The running daemon can be asked even if the file is faulty by now.
         let file = ConfigurationFile.atRest(options.file)
         let listing = try listing(file)
         if json { return try JSONOutput.write(listing) }
         for line in Self.table(listing.modules) { StandardOutput.say(line) }
         let told = listing.daemon?.complaints ?? []
-        // What the daemon has not read yet.
+        // Faults that the daemon has not read yet.
         let news = file.complaints.map(\.description).filter { complaint in
             !told.contains { $0.hasPrefix(complaint) }
         }
@@ -56,9 +56,9 @@ struct ListCommand: ConfiguredCommand {
         }
     }
 
-    // MARK: The table
+    // MARK: Table
 
-    /// A longer state, such as one with a path in it, must not push every row's rest aside.
+    /// Longer states, such as one with a path, do not widen the column for all rows.
     private static let stateMax = 24
 
     private static func table(_ modules: [ControlInterface.Module]) -> [String] {
@@ -85,7 +85,7 @@ struct ListCommand: ConfiguredCommand {
                     line[
                         ..<(line.lastIndex { $0 != " " }.map(line.index(after:)) ?? line.startIndex)
                     ]))
-            // What is wrong is a sentence, too long for a column.
+            // The reason is a sentence, too long for a column.
             if index > 0, let reason = modules[index - 1].reason { lines.append("    \(reason)") }
         }
         return lines

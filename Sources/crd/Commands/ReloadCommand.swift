@@ -21,7 +21,7 @@ struct ReloadCommand: ConfiguredCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-        // Broken or not, it is the daemon that judges the file, but where it listens stands in it.
+        // The daemon judges the file, but even a faulty file tells where the daemon listens.
         let file = ConfigurationFile.atRest(options.file)
         let socket = file.configuration.socketPath
         do {
@@ -41,7 +41,9 @@ struct ReloadCommand: ConfiguredCommand {
         }
     }
 
-    /// - Returns: whether nothing is refused.
+    /// Reloads and prints all complaints.
+    ///
+    /// - Returns: whether nothing was refused.
     private static func reload(_ file: ConfigurationFile, _ socket: FilePath) throws -> Bool {
         var told: Set<String> = []
         func tell(_ complaints: [String]) {
@@ -58,8 +60,8 @@ struct ReloadCommand: ConfiguredCommand {
         return told.isEmpty
     }
 
-    /// What the kernel refuses shows to the daemon when it runs the module. The command can look into
-    /// the files, which may take its time.
+    /// Returns the faults of failed modules' executables. The daemon sees only that the kernel
+    /// refused to run them; the command can take the time to read the files.
     private static func complaintsOfExecutables(
         _ file: ConfigurationFile, _ socket: FilePath
     ) throws -> [String] {

@@ -3,9 +3,9 @@
 import CRDLinux
 import SystemPackage
 
-/// Why a daemon could not be asked, and what to do.
+/// Explains why a daemon could not be asked, with the remedy.
 enum ControlFailure {
-    /// Whether no daemon runs there.
+    /// Returns whether no daemon runs there.
     static func isAbsence(_ error: any Error) -> Bool {
         let code = (error as? SystemCallError)?.errno
         return code == .noSuchFileOrDirectory || code == .connectionRefused

@@ -2,7 +2,7 @@
 
 import FoundationEssentials
 
-/// What `--json` prints.
+/// The output of `--json`.
 enum JSONOutput {
     static func write(_ value: some Encodable) throws {
         let encoder = JSONEncoder()

@@ -8,12 +8,12 @@ import CRDModules
 import Glibc
 import SystemPackage
 
-/// The terminal, for what changes modules.
+/// The terminal during changes of modules.
 enum ModuleConsole {
     static func make(
         _ file: ConfigurationFile, assumesYes: Bool = false
     ) throws -> InstallationConsole {
-        // What is made here must be open to the users that roles run as, whatever we inherited.
+        // Files created here must be readable by the roles' users, whatever umask was inherited.
         umask(0o022)
         let interruption = try InterruptSignals()
         var console = InstallationConsole { StandardError.say($0, unless: interruption) }
@@ -27,15 +27,15 @@ enum ModuleConsole {
         return console
     }
 
-    /// For what a crd that was killed has left behind: what scripts print must not be taken for what
-    /// this one prints.
+    /// A console for the recovery of an interrupted change. Script output goes to standard error,
+    /// so that it is not taken for the command's output.
     static var forRecovery: InstallationConsole {
         var console = InstallationConsole { StandardError.say($0) }
         console.output = STDERR_FILENO
         return console
     }
 
-    /// Runs `body`, and ends with 1 and the reason where it fails.
+    /// Runs `body`; if it fails, prints the reason and exits with 1.
     static func run<Value>(_ body: () throws -> Value) throws -> Value {
         do {
             return try body()
@@ -54,12 +54,12 @@ enum ModuleConsole {
         return module.flatMap { ["checking", "responding"].contains($0.state) ? $0.runs : nil }
     }
 
-    /// In seconds. A daemon that does not answer is not waited for.
+    /// In seconds. A daemon that takes longer is ignored.
     private static let patience = 5
 
     private static func confirm(_ lines: [String], unless interruption: InterruptSignals) -> Bool {
         for line in lines { StandardError.say(line) }
-        // What was typed before this was shown answers something else.
+        // Discards input typed before the question was shown.
         tcflush(STDIN_FILENO, TCIFLUSH)
         StandardError.ask("crd: install it? [y/N] ")
         var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)

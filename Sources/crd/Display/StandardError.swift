@@ -4,23 +4,24 @@ import CRDCore
 import CRDLinux
 import Glibc
 
-/// Where messages to the person at the terminal go. Nothing else prints there, as with
-/// `StandardOutput`.
+/// Prints messages for the user. All messages of the commands go through here.
 enum StandardError {
-    /// - Parameter interruption: after which a reader that does not read is not waited for.
+    /// Prints a message of one line.
+    ///
+    /// - Parameter interruption: after it, a reader that does not read is no longer waited for.
     static func say(_ message: String, unless interruption: InterruptSignals? = nil) {
         write("crd: \(PrintableText.of(message))\n", unless: interruption)
     }
 
-    /// One message of several lines.
+    /// Prints one message of several lines.
     static func say(lines: [String]) {
         write("crd: \(lines.map(PrintableText.of).joined(separator: "\n"))\n")
     }
 
-    /// Text of our own, with its line ends and tabs.
+    /// Prints crd's own text, with its line ends and tabs.
     static func say(text: String) { write("\(PrintableText.lines(text))\n") }
 
-    /// Without the end of a line: somebody is to answer there.
+    /// Prints a question without a line end, for the answer on the same line.
     static func ask(_ question: String) { write(PrintableText.of(question)) }
 
     private static func write(_ text: String, unless interruption: InterruptSignals? = nil) {

@@ -2,16 +2,17 @@
 
 import CRDCore
 
-/// Where answers go. Nothing else prints there: names, reasons and descriptions are others' words,
-/// and none of them may command the terminal or begin a line of its own.
+/// Prints answers. All answers of the commands go through here. Names, reasons and descriptions may
+/// come from others; they must neither control the terminal nor start a line of their own.
 enum StandardOutput {
     static func say(_ line: some CustomStringConvertible) {
         print(PrintableText.of(line.description))
     }
 
-    /// Text of our own, with its line ends and tabs.
+    /// Prints crd's own text, with its line ends and tabs.
     static func say(text: String) { print(PrintableText.lines(text)) }
 
-    /// JSON of several lines: whatever is not printed stands in a string and is escaped there.
+    /// Prints JSON of several lines; unprintable characters occur only in strings, where they are
+    /// escaped.
     static func say(json: String) { print(PrintableText.json(json)) }
 }

@@ -4,7 +4,7 @@ import ArgumentParser
 import CRDModules
 import Glibc
 
-/// `--config`, which works with each command.
+/// `--config`, which every command accepts.
 struct ConfigurationOption: ParsableArguments {
     @Option(
         name: .customLong("config"),
@@ -17,7 +17,7 @@ struct ConfigurationOption: ParsableArguments {
     /// EX_CONFIG of sysexits(3).
     static let isWrong = ExitCode(78)
 
-    /// The configuration, or the end with 78 and every complaint.
+    /// Returns the configuration; if it has faults, prints them all and exits with 78.
     static func load(_ file: String?) -> ConfigurationFile {
         let configuration = ConfigurationFile.atRest(file)
         guard configuration.complaints.isEmpty else {

@@ -4,8 +4,8 @@ import ArgumentParser
 import CRDCore
 import CRDModules
 
-/// `-x NAME`, for help and completion alone: `CRD.main()` has taken it before the parser looks,
-/// since nothing behind the name is ours.
+/// `-x NAME`, only for help and completion: `CRD.main()` handles it before the parser, since all
+/// arguments after the name belong to the module.
 struct ExecutionOption: ParsableArguments {
     @Option(
         name: .customShort("x"),

@@ -2,9 +2,9 @@
 
 import ArgumentParser
 
-/// `--install NAME` and `-l LOCATION NAME` in the place of a command: `crd install`, to the parser.
-/// The option is for help and completion alone; the parser would take a `-l` of this one for that of
-/// every command.
+/// `--install NAME` and `-l LOCATION NAME` instead of a command; the parser gets `crd install`.
+/// This option exists only for help and completion. `-l` is not declared here, since the parser
+/// would take every command's `-l` for it.
 struct InstallationOption: ParsableArguments {
     @Option(
         name: .customLong("install"),
@@ -17,12 +17,12 @@ struct InstallationOption: ParsableArguments {
         }
     }
 
-    /// The arguments with the command in words, where they ask for an installation.
+    /// Returns the arguments with `install` as their command, if they ask for an installation.
     static func asCommand(_ arguments: ArraySlice<String>) -> ArraySlice<String> {
         guard arguments.first?.hasPrefix("-") == true, arguments.contains(where: isAsking) else {
             return arguments
         }
-        // The name may stand anywhere in what follows.
+        // The name may follow anywhere.
         return ["install"]
             + arguments.filter { $0 != option }.map {
                 $0.hasPrefix("\(option)=") ? String($0.dropFirst(option.count + 1)) : $0

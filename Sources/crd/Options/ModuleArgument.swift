@@ -3,14 +3,16 @@
 import ArgumentParser
 import CRDCore
 
-/// How a module is named on the command line.
+/// The module name as a command line argument.
 enum ModuleArgument {
     static let help = ArgumentHelp("The module's name.", valueName: "name")
     static let completion = CompletionKind.custom { words, _, _ in
         ExecutionOption.moduleNames(words)
     }
 
-    /// - Throws: `ValidationError` for what no directory that is looked at is called.
+    /// Parses a module's name.
+    ///
+    /// - Throws: `ValidationError` if the daemon would not look at a directory of that name.
     static func parse(_ text: String) throws -> ModuleName {
         if let name = ModuleName(text), !ModuleName.isSkipped(text) { return name }
         throw ValidationError(

@@ -5,7 +5,7 @@ import CRDCore
 import CRDModules
 import Glibc
 
-/// Which repository, and which of its versions.
+/// The repository and the version to use.
 struct RepositoryOption: ParsableArguments {
     @Option(
         name: [.customShort("l"), .long],
@@ -19,7 +19,8 @@ struct RepositoryOption: ParsableArguments {
     @Option(help: "A branch, a tag or a commit; else what the repository shows first.")
     var ref: String?
 
-    /// `-lLOCATION` in two words: whoever parses would look for options among its letters.
+    /// Splits `-lLOCATION` into two words; otherwise the parser would search its letters for
+    /// options.
     static func separated(_ arguments: ArraySlice<String>) -> ArraySlice<String> {
         ArraySlice(
             arguments.flatMap {
@@ -28,7 +29,7 @@ struct RepositoryOption: ParsableArguments {
             })
     }
 
-    /// Nil where none is named.
+    /// Returns the location of `-l`; nil if there is none.
     func named() throws -> RepositoryLocation? {
         guard let location else { return nil }
         let directory = getcwd(nil, 0)
@@ -42,7 +43,7 @@ struct RepositoryOption: ParsableArguments {
         }
     }
 
-    /// The one that is named, or that of crd.conf.
+    /// Returns the location of `-l`, or else that of crd.conf.
     func location(_ file: ConfigurationFile) throws -> RepositoryLocation {
         if let location = try named() ?? file.configuration.repository { return location }
         StandardError.say(

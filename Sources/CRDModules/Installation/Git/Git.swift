@@ -5,23 +5,25 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// The system's git, in an environment of its own: no configuration, no hook, no question, no
-/// helper, no submodule (git(1), git-config(1)).
+/// The system's git in an isolated environment: without configuration, hooks, questions, helpers
+/// and submodules (git(1), git-config(1)).
 struct Git {
-    /// Where the repository that it fetches into lies, and what it needs beside.
+    /// The directory of the repository that it fetches into, and of git's temporary files.
     let directory: FilePath
     private let console: InstallationConsole
     private let program: String
     private let variables: [String: String]
 
     private static let fetchTimeout = Duration.seconds(600)
-    /// For what needs no network.
+    /// The limit for commands that do not use the network.
     private static let timeout = Duration.seconds(300)
-    /// A pack is one file.
+    /// The maximum size of a pack, which is one file, in bytes.
     private static let fetchSizeMax: UInt64 = 512 << 20
     private static let listingMax = 32 << 20
 
-    /// - Parameter runID: by which a later crd finds the processes of a killed one.
+    /// Finds the system's git; does not run it yet.
+    ///
+    /// - Parameter runID: the id by which a later crd finds the processes of a killed one.
     init(
         in directory: FilePath, runID: String, console: InstallationConsole
     ) throws(InstallationFailure) {
@@ -36,7 +38,8 @@ struct Git {
 
     private var repository: FilePath { directory.appending("git") }
 
-    /// Whoever owns a repository can have git do much; as git itself does, but through links too.
+    /// Refuses other users' repositories, since a repository's owner can make git execute commands;
+    /// git does the same, but not through symbolic links.
     private func refuseForeign(_ location: RepositoryLocation) throws(InstallationFailure) {
         let scheme = "file://"
         let path = FilePath(
@@ -58,9 +61,9 @@ struct Git {
         }
     }
 
-    // MARK: What it does
+    // MARK: Operations
 
-    /// Fetches one commit, without its history, into a repository of its own.
+    /// Fetches one commit, without its history, into a new repository.
     ///
     /// - Returns: the commit's name.
     func fetch(
@@ -89,7 +92,7 @@ struct Git {
         return String(decoding: commit, as: UTF8.self).filter { $0 != "\n" }
     }
 
-    /// All files of the commit.
+    /// Lists all files of the commit.
     func tree(
         of commit: String, _ location: RepositoryLocation
     ) throws(InstallationFailure) -> RepositoryTree {
@@ -101,14 +104,14 @@ struct Git {
         }
     }
 
-    /// What is in a file, up to a limit.
+    /// Returns a file's content, up to a limit in bytes.
     func content(
         of object: String, _ location: RepositoryLocation, limit: Int
     ) throws(InstallationFailure) -> [UInt8] {
         try run(["cat-file", "blob", object], location, limit: limit)
     }
 
-    /// Writes the files below a path of the commit into a directory that is there and empty
+    /// Writes the files below a path of the commit into an existing empty directory
     /// (git-read-tree(1), git-checkout-index(1)).
     func checkOut(
         _ path: String, of commit: String, into target: FilePath, _ location: RepositoryLocation
@@ -120,8 +123,8 @@ struct Git {
             in: target)
     }
 
-    /// Who signed the commit: one of those in the file, with a good SSH signature
-    /// (git-verify-commit(1), ssh-keygen(1)).
+    /// Returns who signed the commit; the signer must be in the file, and the SSH signature must be
+    /// good (git-verify-commit(1), ssh-keygen(1)).
     func signer(
         of commit: String, allowed signers: FilePath, _ location: RepositoryLocation
     ) throws(InstallationFailure) -> String {
@@ -130,7 +133,7 @@ struct Git {
                 "ssh-keygen is not there, without which no signature can be verified; install it "
                     + "(on Debian: apt install openssh-client)")
         }
-        // Whatever else calls itself a signature is not asked.
+        // Other kinds of signatures are disabled.
         let settings = [
             "gpg.format=ssh", "gpg.ssh.program=ssh-keygen",
             "gpg.ssh.allowedSignersFile=\(signers)", "gpg.minTrustLevel=fully",
@@ -147,7 +150,7 @@ struct Git {
                 "commit \(commit) of \(location) \(Self.objection(lines.first)) by a key in "
                     + "\(signers) ('allowed-signers' in crd.conf); nothing of it was executed")
         }
-        // The one who decides: the exit code of git's own verification.
+        // The exit code of git's own verification decides.
         try run(settings + ["verify-commit", commit], location)
         return "\(lines[1]) \(lines[2])"
     }
@@ -162,7 +165,7 @@ struct Git {
         }
     }
 
-    /// The commit as people look at it.
+    /// Returns the commit's description for people.
     func description(
         of commit: String, _ location: RepositoryLocation
     ) throws(InstallationFailure) -> [String] {
@@ -192,7 +195,9 @@ struct Git {
         }
     }
 
-    /// - Parameter isFetch: whether it goes over the network, and what it writes is bounded.
+    /// Runs git and returns its standard output.
+    ///
+    /// - Parameter isFetch: whether it uses the network, so that its output is bounded.
     @discardableResult
     private func run(
         _ arguments: [String], _ location: RepositoryLocation, _ ref: GitReference = .head,
@@ -243,26 +248,27 @@ struct Git {
         }
     }
 
-    /// Whether a pack became as large as it may.
+    /// Whether a pack has reached the maximum size.
     private var reachesLimit: Bool {
         let files = (try? FileTree.entries(of: repository.appending("objects"))) ?? []
         return files.contains { $0.status.size >= Int64(Self.fetchSizeMax) }
     }
 
-    /// Of ours only what leads to the network and to the user's ssh agent.
+    /// The variables of our environment that git inherits: only those for the network and the ssh
+    /// agent.
     private static let inherited = [
         "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "all_proxy",
         "ALL_PROXY", "SSH_AUTH_SOCK",
     ]
 
-    /// Certificates of other authorities than the machine's: git's own variables, and those of OpenSSL
-    /// that everybody knows but not git, which may be built with another library.
+    /// Variables that name other certificates than the machine's: git's own, and the well-known
+    /// ones of OpenSSL. A git that was built with another library ignores the latter.
     private static let certificates = [
         (names: ["GIT_SSL_CAINFO", "SSL_CERT_FILE"], others: ["SSL_CERT_FILE"]),
         (names: ["GIT_SSL_CAPATH", "SSL_CERT_DIR"], others: ["SSL_CERT_DIR"]),
     ]
 
-    /// git runs elsewhere.
+    /// Makes a path absolute, since git has another working directory.
     private static func absolute(_ path: String) -> String {
         guard !path.hasPrefix("/"), let directory = getcwd(nil, 0) else { return path }
         defer { free(directory) }
@@ -275,24 +281,27 @@ struct Git {
         "core.protectNTFS": "true", "core.attributesFile": "/dev/null",
         "credential.helper": "", "submodule.recurse": "false", "fetch.recurseSubmodules": "false",
         "fetch.fsckObjects": "true", "transfer.fsckObjects": "true",
-        // Only told of otherwise: set-user-ID and the like, which git leaves out when it writes the file.
+        // A mere warning by default; covers set-user-ID and the like, which git drops on checkout.
         "fetch.fsck.badFilemode": "error",
-        // One file, which the limit of its size bounds.
+        // Keeps the pack in one file, so that the file size limit bounds it.
         "fetch.unpackLimit": "1", "gc.auto": "0", "maintenance.auto": "false",
         "protocol.version": "2", "advice.detachedHead": "false", "log.showSignature": "false",
         "http.lowSpeedLimit": "1000", "http.lowSpeedTime": "60",
     ]
 
-    /// Answers git's question for a name and a password (gitcredentials(7)) with what only this user
-    /// can read. printf is the shell's own, so the values are no program's arguments.
+    /// Answers git's question for a name and a password (gitcredentials(7)) from variables that
+    /// only this user can read. printf is a shell builtin, so no process has the values as
+    /// arguments.
     private static let credentialHelper =
         "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' "
         + "\"$CRD_GIT_USER\" \"$CRD_GIT_PASSWORD\"; }; f"
 
-    /// - Parameter credentials: for their origin alone, wherever that redirects.
+    /// Returns git's environment.
+    ///
+    /// - Parameter credentials: used for their own origin only, whatever it redirects to.
     private func environment(for credentials: RepositoryLocation.Credentials?) -> CStringBlock {
         var variables = variables
-        // In this order: an empty helper forgets those before it.
+        // The order matters: an empty helper clears the helpers before it.
         var settings = Self.settings.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         if let credentials {
             settings.append(("credential.\(credentials.origin).helper", Self.credentialHelper))

@@ -3,9 +3,9 @@
 import CRDCore
 import Glibc
 
-/// What git says when it fails, in one sentence that names the place and the remedy.
+/// Turns git's error output into one sentence that names the place and the remedy.
 enum GitComplaint {
-    /// What git's words mean; the first that fits.
+    /// Sentences for git's messages; the first match counts.
     private static let meanings:
         [(words: [String], sentence: @Sendable (_ place: String, _ ref: String) -> String)] = [
             (
@@ -164,8 +164,8 @@ enum GitComplaint {
         return "\(meaning.sentence("\(location)", "\(ref)")) (git says: \(said))"
     }
 
-    /// What ssh or the server said last, where git itself says only that it could not read from
-    /// there.
+    /// Returns the last line of ssh or of the server, if git itself reports only that it could not
+    /// read from the repository.
     private static func other(in lines: [String]) -> String? {
         guard
             let end = lines.firstIndex(where: {

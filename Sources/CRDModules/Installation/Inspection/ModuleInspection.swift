@@ -5,23 +5,25 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// A module that is not in force yet: what it is, and what is wrong with its files.
+/// A module that is not active yet: its kind, and the faults of its files.
 struct ModuleInspection {
     let name: ModuleName
-    /// Nil where it is neither a user module nor a support module.
+    /// Nil if it is neither a user module nor a support module.
     let kind: ModuleKind?
     let manifest: Manifest
     /// Errors.
     let complaints: [Diagnostic]
     let warnings: [Diagnostic]
-    /// Of its files, for whoever is asked about them.
+    /// Its files, to be shown before the installation.
     let files: [FileTree.Entry]
 
+    /// Examines a module's directory.
+    ///
     /// - Parameters:
-    ///   - label: what the complaints call the directory.
-    ///   - examinesFiles: false where only what makes it a module is looked at.
-    ///   - isInstalled: whether its `install` has been run: until then that may still bring what its
-    ///     executables need.
+    ///   - label: the directory's name in complaints.
+    ///   - examinesFiles: false to examine only the files that define the module.
+    ///   - isInstalled: whether its `install` was run. Until then, `install` may still provide what
+    ///     its executables need.
     init(
         of directory: FilePath, named name: ModuleName, as label: String,
         examinesFiles: Bool = true, isInstalled: Bool = false
@@ -43,7 +45,7 @@ struct ModuleInspection {
         warnings = examiner.complaints.warnings
     }
 
-    /// What is wanting to be as good as others may expect of a module that is published.
+    /// Returns what a published module should have and this one lacks.
     func shortcomings(as label: String) -> [Diagnostic] {
         var found: [Diagnostic] = []
         func complain(_ file: String, _ message: String) {
@@ -64,7 +66,7 @@ struct ModuleInspection {
     }
 }
 
-/// Looks at one directory, and collects what is wrong.
+/// Examines one directory and collects its faults.
 private struct Examiner {
     let directory: FilePath
     let label: String
@@ -198,7 +200,9 @@ private struct Examiner {
         return Manifest()
     }
 
-    /// - Parameter mayBePrepared: whether what it needs of the machine may still come.
+    /// Examines an executable, if it exists or is required.
+    ///
+    /// - Parameter mayBePrepared: whether `install` may still provide what it needs on the machine.
     mutating func examine(
         executable name: String, isRequired: Bool, mayBePrepared: Bool, _ manifest: Manifest
     ) {

@@ -4,21 +4,21 @@ public import CRDCore
 import CRDLinux
 import SystemPackage
 
-/// How the files of a module differ from its receipt.
+/// The differences between a module's files and its receipt.
 public struct ModuleVerification: Encodable, Sendable {
     public let name: String
     public private(set) var changed: [String] = []
     public private(set) var missing: [String] = []
     public private(set) var extra: [String] = []
-    /// Nil where there is no receipt to compare with.
+    /// Nil if there is no receipt.
     public private(set) var commit: String?
 
-    /// Why it could not be compared.
+    /// Why the files could not be compared.
     public private(set) var fault: String?
 
     public var isClean: Bool { fault == nil && changed.isEmpty && missing.isEmpty && extra.isEmpty }
 
-    /// One line.
+    /// The differences in one line.
     public var summary: String {
         let parts = [("changed", changed), ("missing", missing), ("extra", extra)].flatMap {
             word, files in files.map { "\(word) \(PrintableText.of($0))" }
@@ -36,7 +36,7 @@ public struct ModuleVerification: Encodable, Sendable {
         let found =
             FileStatus(of: directory)?.kind == .directory
             ? try Receipt.files(in: directory) : [:]
-        // By their bytes: two names that Unicode has for the same are two files.
+        // Compares bytes: two names that are equal in Unicode may be different files.
         let installed = Dictionary(
             receipt.files.map { (FilePath($0.key), $0.value) }
         ) { first, _ in first }
@@ -53,7 +53,7 @@ public struct ModuleVerification: Encodable, Sendable {
         extra.sort()
     }
 
-    /// Whether any file is still as it was installed.
+    /// Returns whether any file is still as it was installed.
     func isRecognisable(_ receipt: Receipt) -> Bool {
         changed.count + missing.count < receipt.files.count
     }
@@ -67,9 +67,9 @@ public struct ModuleVerification: Encodable, Sendable {
         self.name = name.description
     }
 
-    /// Compares one module, or all, with their receipts.
+    /// Compares one module, or all modules, with their receipts.
     ///
-    /// - Throws: `InstallationFailure` where that cannot be done.
+    /// - Throws: `InstallationFailure` if that is not possible.
     public static func all(
         _ configuration: Configuration, only name: ModuleName? = nil
     ) throws -> [ModuleVerification] {
@@ -88,7 +88,7 @@ public struct ModuleVerification: Encodable, Sendable {
         do throws(SystemCallError) {
             names = try Directory.list(files.receipts)
         } catch {
-            // Nothing was installed yet.
+            // Nothing has been installed yet.
             guard error.errno == .noSuchFileOrDirectory else {
                 throw InstallationFailure("\(error); run crd as root")
             }

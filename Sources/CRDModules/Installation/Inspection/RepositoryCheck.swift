@@ -4,9 +4,9 @@ public import CRDCore
 import CRDLinux
 public import SystemPackage
 
-/// Looks through a directory of modules as it would be published.
+/// Checks a directory of modules that is to be published.
 public struct RepositoryCheck {
-    /// How many modules there are.
+    /// The number of modules.
     public private(set) var count = 0
     /// Errors.
     public private(set) var complaints: [Diagnostic] = []
@@ -14,7 +14,9 @@ public struct RepositoryCheck {
     private let root: FilePath
     private var shelfOfName: [ModuleName: String] = [:]
 
-    /// - Throws: `InstallationFailure` where it cannot be read.
+    /// Checks the modules at the root, in `modules` and in `support`.
+    ///
+    /// - Throws: `InstallationFailure` if the directory cannot be read.
     public init(of root: FilePath) throws {
         self.root = root
         guard FileStatus(of: root)?.kind == .directory else {
@@ -60,7 +62,7 @@ public struct RepositoryCheck {
                 }
                 continue
             }
-            // At the root there may be anything else too.
+            // The root may also contain directories that are not modules.
             if shelf.isEmpty && !Self.looksLikeModule(path, entry.string) { continue }
             guard let name = ModuleName(entry.string), !ModuleName.isSkipped(entry.string) else {
                 complain(
@@ -78,7 +80,7 @@ public struct RepositoryCheck {
         if names.contains(where: { FileStatus(of: path.appending($0))?.kind == .regular }) {
             return true
         }
-        // One whose executables are called otherwise.
+        // A module whose executables are misnamed.
         let files = (try? Directory.list(path).map(\.string)) ?? []
         return files.contains(ModuleOnDisk.manifestName.string)
             && names.contains { ExecutableName.misnamed($0, among: files) != nil }
@@ -104,8 +106,8 @@ public struct RepositoryCheck {
         }
     }
 
-    /// A module without a directory of its own has no name but the one it is installed by: a support
-    /// module's is that of its executable.
+    /// Checks a module at the root, which has no directory name. A support module gets the name of
+    /// its executable.
     private mutating func checkRoot() {
         let names = Directory.entries(of: root).map(\.string).sorted()
         let isUser = [Role.check.rawValue, Role.response.rawValue].contains(where: names.contains)

@@ -5,7 +5,7 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// What a repository offers.
+/// Searches the modules of a repository.
 public enum RepositorySearch {
     public struct Found: Encodable, Sendable {
         public let name: String
@@ -13,7 +13,8 @@ public enum RepositorySearch {
         public let description: String?
     }
 
-    /// The modules in whose name or description the term is, whatever its case, in name order.
+    /// Returns the modules whose name or description contains the term, ignoring case, in name
+    /// order.
     ///
     /// - Throws: `InstallationFailure`.
     public static func search(
@@ -40,7 +41,7 @@ public enum RepositorySearch {
         return found.sorted { $0.name < $1.name }
     }
 
-    /// Nil where the manifest has none, or is broken.
+    /// Returns nil if the manifest has no description or is faulty.
     private static func description(
         in object: String, _ git: Git, _ location: RepositoryLocation
     ) throws -> String? {

@@ -4,12 +4,14 @@ import CRDCore
 import CRDLinux
 import SystemPackage
 
-/// What `sha256sum` says of files: the one of coreutils, which is on every machine, so that the
-/// daemon need not carry a library for what only an installation does.
+/// SHA-256 digests of files by `sha256sum` of coreutils, which every machine has, so that the
+/// daemon does not need a library that only installations use.
 enum FileDigest {
-    /// How many names one call gets; far below what execve(2) takes.
+    /// The number of names in one call; far below the limit of execve(2).
     private static let batch = 512
 
+    /// Computes digests.
+    ///
     /// - Returns: hexadecimal digits, by path.
     static func sha256(
         of paths: [FilePath], in directory: FilePath
@@ -19,7 +21,7 @@ enum FileDigest {
         var digests: [FilePath: String] = [:]
         for start in stride(from: 0, to: paths.count, by: batch) {
             let some = paths[start..<min(start + batch, paths.count)]
-            // A zero byte ends each line, so that nothing in a name is escaped.
+            // With `-z` each line ends with a zero byte, and names are not escaped.
             let printed = try ask(program, ["-z", "--"] + some.map { "./\($0)" }, in: directory)
             for line in printed.split(separator: 0) {
                 let text = String(decoding: line, as: UTF8.self)
@@ -34,7 +36,9 @@ enum FileDigest {
         return digests
     }
 
-    /// - Throws: `InstallationFailure` where it is not installed.
+    /// Returns the path of the program.
+    ///
+    /// - Throws: `InstallationFailure` if it is not installed.
     static func program() throws(InstallationFailure) -> String {
         if let program = CommonEnvironment.program("sha256sum") { return program }
         throw InstallationFailure("sha256sum is not there; install coreutils")

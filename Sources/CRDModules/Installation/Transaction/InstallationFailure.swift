@@ -2,9 +2,9 @@
 
 import CRDCore
 
-/// Why modules were not changed, and what to do.
+/// Why modules were not changed, and the remedy.
 public struct InstallationFailure: Error, CustomStringConvertible {
-    /// One for each line that it is shown on.
+    /// The lines of the message.
     public let lines: [String]
 
     init(_ sentence: String) {
@@ -15,10 +15,10 @@ public struct InstallationFailure: Error, CustomStringConvertible {
         self.lines = lines
     }
 
-    /// Each line by itself is plain, so that no name in it makes another line.
+    /// The text with each line made printable by itself, so that a name cannot add a line.
     public var description: String { lines.map(PrintableText.of).joined(separator: "\n") }
 
-    /// Whatever went wrong, by lines.
+    /// Returns the lines of any error.
     static func lines(of error: any Error) -> [String] {
         (error as? InstallationFailure)?.lines ?? ["\(error)"]
     }

@@ -5,7 +5,7 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// Where it is written down what was installed, and how far a change has got: root's alone.
+/// The files that record installed modules and the progress of a change; accessible to root only.
 struct InstallationFiles {
     private let layout: StateLayout
 
@@ -15,17 +15,17 @@ struct InstallationFiles {
 
     private var directory: FilePath { layout.daemon }
 
-    /// Held by whoever changes modules.
+    /// Held while modules are changed.
     var lock: FilePath { directory.appending("install.lock") }
-    /// The write-ahead record; there is one as long as a change is under way.
+    /// The write-ahead record, which exists while a change is in progress.
     var record: FilePath { directory.appending("install.json") }
-    /// A line for each change.
+    /// One line for each change.
     var log: FilePath { directory.appending("install.log") }
-    /// The places that something was installed from, a line each.
+    /// The origins of all installations, one per line.
     var origins: FilePath { directory.appending("origins") }
-    /// The repository, while it is looked at.
+    /// The fetched repository, during an installation.
     var fetched: FilePath { directory.appending("fetched") }
-    /// What a rollback that failed has left.
+    /// The directories of failed rollbacks.
     var aside: FilePath { directory.appending("aside") }
     var receipts: FilePath { directory.appending("receipts") }
 
@@ -33,18 +33,18 @@ struct InstallationFiles {
         receipts.appending("\(name).json")
     }
 
-    /// The module's own directory, `CRD_STATE`.
+    /// Returns the module's state directory, `CRD_STATE`.
     func state(of name: String) -> FilePath {
         layout.modules.appending(name)
     }
 
-    /// Makes what is missing, and sees that nobody else could change it.
+    /// Makes missing directories, and verifies that only trusted users can change them.
     ///
     /// - Throws: `InstallationFailure`.
     func prepare() throws(InstallationFailure) {
         do {
             try layout.make()
-            // Nobody else can change what is in the daemon's own directory.
+            // Only trusted users can change the daemon's own directory.
             try Directory.makePrivate(receipts, owner: .daemon)
             try Directory.makePrivate(aside, owner: .daemon)
         } catch let refusal as Refusal {
@@ -55,7 +55,7 @@ struct InstallationFiles {
         }
     }
 
-    /// Appends a line to the log, with the time.
+    /// Appends a line with the time to the log.
     func note(_ line: String) {
         let time = Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
         guard let file = try? Descriptor.open(log, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
@@ -67,7 +67,7 @@ struct InstallationFiles {
 
     func isKnown(_ origin: RepositoryLocation) -> Bool { isKnown(origin.url) }
 
-    /// By its bytes: two addresses that Unicode has for the same are two places.
+    /// Compares bytes: two addresses that are equal in Unicode may be different places.
     private func isKnown(_ origin: String) -> Bool {
         knownOrigins.contains { $0.utf8.elementsEqual(origin.utf8) }
     }

@@ -5,7 +5,7 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// One crd at a time changes modules (flock(2)).
+/// Lets only one crd at a time change modules (flock(2)).
 final class ModuleLock {
     private static let patience = Duration.seconds(600)
 
@@ -15,15 +15,14 @@ final class ModuleLock {
         self.lock = lock
     }
 
-    /// Without waiting; nil where somebody has it.
+    /// Takes the lock without waiting; returns nil if another process holds it.
     ///
-    /// - Throws: `InstallationFailure` where it cannot be had at all.
+    /// - Throws: `InstallationFailure` if it cannot be taken at all.
     static func takeAtOnce(_ files: InstallationFiles) throws(InstallationFailure) -> ModuleLock? {
         try attempt(files, tries: 2).lock
     }
 
-    /// Does something to modules that nobody else changes meanwhile, after what was left half done is
-    /// in order.
+    /// Runs `body` with the lock held, after an interrupted change was finished or undone.
     static func whileHeld<Value>(
         _ files: InstallationFiles, _ configuration: ConfigurationFile,
         _ console: InstallationConsole, _ body: () throws -> Value
@@ -35,9 +34,9 @@ final class ModuleLock {
         }
     }
 
-    /// Waits for whoever has it, and says so once.
+    /// Waits for the lock's holder, and reports that once.
     ///
-    /// - Throws: `InstallationFailure` where it could not be had.
+    /// - Throws: `InstallationFailure` if the lock could not be taken.
     private static func take(
         _ files: InstallationFiles, _ console: InstallationConsole
     ) throws(InstallationFailure) -> ModuleLock {

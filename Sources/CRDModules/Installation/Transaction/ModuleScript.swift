@@ -5,20 +5,21 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// What prepares the system for a module, and what undoes that. The raw value is the file's name.
+/// The scripts that prepare the system for a module and undo that. The raw value is the file's
+/// name.
 public enum ModuleScript: String, CaseIterable {
     case install, rollback
 
-    /// Where, for which module, and in the course of what it runs.
+    /// The directory, the module and the operation of a script's run.
     struct Setting {
-        /// The module's directory, in which it runs.
+        /// The script's working directory, which contains the module.
         var directory: FilePath
-        /// Where that will be, or was.
+        /// The module's directory after the installation, or before the removal.
         var target: FilePath
         var name: String
-        /// By which a later crd finds the processes of a killed one.
+        /// The id by which a later crd finds the processes of a killed one.
         var runID: String
-        /// `install`, `upgrade` or `remove`; `restore` for the old version after an upgrade that failed.
+        /// `install`, `upgrade` or `remove`; `restore` for the old version after a failed upgrade.
         var operation: String
         var state: FilePath
         var manifest: Manifest
@@ -27,12 +28,12 @@ public enum ModuleScript: String, CaseIterable {
 
     struct Outcome {
         var ending: ForegroundProgram.Ending
-        /// The last lines that it printed.
+        /// The last lines of its output.
         var lines: [String]
 
         var isGood: Bool { ending == .ended(.exited(0)) }
 
-        /// Completing "install …".
+        /// Completes "install ...".
         var story: String {
             switch ending {
             case .ended(let termination): termination.predicate
@@ -44,10 +45,10 @@ public enum ModuleScript: String, CaseIterable {
         }
     }
 
-    /// Runs it to its end, its output shown as it comes; nil where the module has none.
+    /// Runs the script to its end and shows its output; returns nil if the module does not have it.
     ///
-    /// One that cannot be started at all, or could be changed by others, counts as ended with 126, as
-    /// in a shell.
+    /// A script that cannot start, or that others could change, counts as ended with 126, as in a
+    /// shell.
     func run(_ setting: Setting, _ console: InstallationConsole) -> Outcome? {
         let path = setting.directory.appending(rawValue)
         guard FileStatus(of: path, followingLinks: false) != nil else { return nil }
@@ -76,7 +77,7 @@ public enum ModuleScript: String, CaseIterable {
         }
     }
 
-    /// Looks at who could change it (G13).
+    /// Verifies that only trusted users could change the script (G13).
     ///
     /// - Throws: `Refusal`, with the remedy.
     func verify(in directory: FilePath) throws(Refusal) {

@@ -6,33 +6,34 @@ import FoundationEssentials
 import Glibc
 import SystemPackage
 
-/// What was installed, from where, and how each file was when its `install` had succeeded.
+/// The origin of an installed module, and the state of each of its files after its `install` had
+/// succeeded.
 public struct Receipt: Codable, Equatable, Sendable {
     public struct File: Codable, Equatable, Sendable {
-        /// Of a file, as `sha256sum` prints it.
+        /// The digest of a regular file, as `sha256sum` prints it.
         public var sha256: String?
         /// The permission bits in octal, such as `0755`.
         public var mode: String?
-        /// What a symbolic link says.
+        /// The target of a symbolic link.
         public var link: String?
     }
 
     public var name: String
     public var kind: ModuleKind
-    /// As git takes it.
+    /// The repository's address for git.
     public var origin: String
     public var ref: String
     public var commit: String
-    /// Who signed the commit, and with which key; nil where nobody asked.
+    /// The signer of the commit and the key; nil if signatures were not required.
     public var signer: String?
     /// RFC 3339, UTC.
     public var time: String
-    /// By their paths in the module's directory.
+    /// The files by their paths in the module's directory.
     public var files: [String: File]
 
-    /// Nil where there is none.
+    /// Reads a receipt; returns nil if there is none.
     ///
-    /// - Throws: `InstallationFailure` for one that cannot be read.
+    /// - Throws: `InstallationFailure` if it cannot be read.
     static func load(_ path: FilePath) throws(InstallationFailure) -> Receipt? {
         do {
             return try JSONFile.load(Receipt.self, from: path, sizeMax: sizeMax)
@@ -53,10 +54,10 @@ public struct Receipt: Codable, Equatable, Sendable {
         try DurableFile.replace(path, with: Array(encoder.encode(self)) + [UInt8(ascii: "\n")])
     }
 
-    /// What is in a directory now, as it is written down.
+    /// Returns the current files of a directory in the receipt's form.
     ///
-    /// - Throws: `InstallationFailure` where it cannot be read, or has two names that are one to
-    ///   whoever reads JSON.
+    /// - Throws: `InstallationFailure` if the directory cannot be read, or if two of its names are
+    ///   equal for a reader of JSON.
     static func filesByName(
         in directory: FilePath
     ) throws(InstallationFailure) -> [String: File] {
@@ -71,9 +72,9 @@ public struct Receipt: Codable, Equatable, Sendable {
         return files
     }
 
-    /// What is in a directory now.
+    /// Returns the current files of a directory.
     ///
-    /// - Throws: `InstallationFailure` where it cannot be read.
+    /// - Throws: `InstallationFailure` if the directory cannot be read.
     static func files(in directory: FilePath) throws(InstallationFailure) -> [FilePath: File] {
         let entries: [FileTree.Entry]
         do throws(SystemCallError) {
@@ -84,7 +85,7 @@ public struct Receipt: Codable, Equatable, Sendable {
         var files: [FilePath: File] = [:]
         var regular: [FilePath] = []
         for entry in entries {
-            // As JSON will have it, which what is not UTF-8 is not found by.
+            // As JSON stores it; a name that is not valid UTF-8 does not find its file.
             let path = FilePath(entry.path.string)
             let mode = String(entry.status.mode, radix: 8)
             let padded = String(repeating: "0", count: max(0, 4 - mode.count)) + mode

@@ -5,9 +5,9 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// Puts in order what a crd left behind that was killed while it changed modules (G12).
+/// Finishes or undoes a change of modules that was interrupted by the death of its crd (G12).
 public enum Recovery {
-    /// Whether there is anything to do, or somebody at work. Costs two access(2).
+    /// Returns whether there is an interrupted change, or one in progress. Costs two access(2).
     public static func isDue(_ configuration: Configuration) -> Bool {
         let record = InstallationFiles(configuration).record
         return [record, DurableFile.unfinished(record)].contains {
@@ -15,15 +15,15 @@ public enum Recovery {
         }
     }
 
-    /// What had been left half done, and is as it was to be now.
+    /// An interrupted change that is complete now.
     public enum Finished: Sendable {
         case installed(Receipt)
         case removed(String)
     }
 
-    /// Finishes it, unless the one who began is still at work.
+    /// Finishes or undoes an interrupted change, unless its crd is still running.
     ///
-    /// - Returns: nil where there was nothing to do, or it was undone or could not be done wholly.
+    /// - Returns: nil if there was none, or if it was undone or could not be finished completely.
     @discardableResult
     public static func finishInterrupted(
         _ configuration: ConfigurationFile, console: InstallationConsole
@@ -31,7 +31,7 @@ public enum Recovery {
         guard isDue(configuration.configuration) else { return nil }
         let files = InstallationFiles(configuration.configuration)
         do {
-            // Not waited for: a module that calls crd must not wait for an installation.
+            // Does not wait: a module that calls crd must not wait for an installation.
             guard let lock = try ModuleLock.takeAtOnce(files) else { return nil }
             return try withExtendedLifetime(lock) { try finish(files, configuration, console) }
         } catch {
@@ -40,7 +40,7 @@ public enum Recovery {
         }
     }
 
-    /// To be called with the lock held.
+    /// Does the same with the lock held.
     @discardableResult
     static func finish(
         _ files: InstallationFiles, _ configuration: ConfigurationFile,
@@ -53,7 +53,7 @@ public enum Recovery {
             throw InstallationFailure("\(error)")
         }
         guard let record = try TransactionRecord.load(files.record) else { return nil }
-        // Whoever it started may still be writing.
+        // Processes that the killed crd started may still be writing.
         let id = record.id
         ProcessTable.killAll(knowing: ["CRD_RUN"]) { $1["CRD_RUN"] == id }
         var transaction = Transaction(resuming: record, files, configuration, console)

@@ -5,30 +5,30 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// One change of a module, which ends complete or leaves everything as it was (G12).
+/// One change of a module, which is either completed or leaves everything as it was (G12).
 ///
-/// `finish` is the one way to its end: called by who began it, whether it went well or not, and by
-/// whoever comes after that one was killed.
+/// Every transaction ends with `finish`. The crd that began it calls it after success and failure;
+/// if that crd was killed, the next one calls it.
 struct Transaction {
     private(set) var record: TransactionRecord
     let files: InstallationFiles
     let configuration: ConfigurationFile
     let console: InstallationConsole
-    /// What became of the scripts, for the message.
+    /// The results of the scripts, for the message.
     private(set) var outcomes: [(script: ModuleScript, outcome: ModuleScript.Outcome)] = []
-    /// Why it was not committed, or is not in force all the same.
+    /// Why it was not committed, or is not active in spite of the commit.
     private(set) var failure: (any Error)?
-    /// The module's files had gone, by somebody else's doing.
+    /// Whether somebody else removed the module's files.
     private(set) var isLost = false
-    /// Nothing is left that should be gone.
+    /// Whether everything that had to be removed was removed.
     private(set) var isCleared = true
-    /// What somebody must look at.
+    /// Problems that the user must look at.
     private(set) var warnings: [String] = []
 
-    /// Does what `body` says, and finishes that; or undoes it, where it throws or does not commit. Before
-    /// anything is done it is written down.
+    /// Performs `body` and finishes the transaction, or undoes it if `body` throws or does not
+    /// commit. The record is stored before anything else is done.
     ///
-    /// - Throws: `InstallationFailure` where it could not be finished.
+    /// - Throws: `InstallationFailure` if it could not be finished.
     static func carryOut(
         _ record: TransactionRecord, _ files: InstallationFiles,
         _ configuration: ConfigurationFile, _ console: InstallationConsole,
@@ -45,7 +45,7 @@ struct Transaction {
         return transaction
     }
 
-    /// One that somebody else began.
+    /// Resumes a stored transaction.
     init(
         resuming record: TransactionRecord, _ files: InstallationFiles,
         _ configuration: ConfigurationFile, _ console: InstallationConsole
@@ -56,13 +56,13 @@ struct Transaction {
         self.console = console
     }
 
-    /// Where the directory of a rollback that failed is kept.
+    /// The directory of a failed rollback, if it was kept.
     var keptAside: FilePath? {
         if record.isKeptInPlace { return place }
         return Self.isThere(aside) ? aside : nil
     }
 
-    /// Whether nothing is left that somebody would have to see to.
+    /// Whether nothing is left for the user to clean up.
     var isWhole: Bool { keptAside == nil && !isLost && isCleared }
 
     var target: FilePath { FilePath(record.target) }
@@ -71,7 +71,8 @@ struct Transaction {
 
     // MARK: Forward
 
-    /// What is mounted on a module or in it keeps it from being moved, and would be lost with it.
+    /// Refuses to move a module that has a mount on it or in it. The mount prevents the move and
+    /// would be lost with the module.
     ///
     /// - Throws: `InstallationFailure`.
     static func demandMovable(_ module: FilePath) throws(InstallationFailure) {
@@ -87,7 +88,7 @@ struct Transaction {
                 + "'\(mount)'")
     }
 
-    /// Makes the dot directory beside where the module will be seen.
+    /// Makes the dot directory beside the module's future target.
     mutating func makePlace(for target: FilePath) throws(InstallationFailure) {
         let place = try Self.place(beside: target, "installing")
         record.target = target.string
@@ -101,7 +102,7 @@ struct Transaction {
         }
     }
 
-    /// Where nobody sees a module.
+    /// Returns the hidden path for a module.
     private static func place(
         beside target: FilePath, _ what: String
     ) throws(InstallationFailure) -> FilePath {
@@ -117,7 +118,7 @@ struct Transaction {
 
     /// Runs `install` in the dot directory, if the module has one.
     ///
-    /// - Throws: `InstallationFailure` where it did not succeed.
+    /// - Throws: `InstallationFailure` if it did not succeed.
     mutating func install(_ manifest: Manifest) throws(InstallationFailure) {
         if console.interruption?.signal != nil { throw InstallationFailure("interrupted") }
         record.madeState = !Self.isThere(state)
@@ -126,7 +127,7 @@ struct Transaction {
         try record.store(files.record)
         guard record.mayBePrepared else { return }
         do throws(SystemCallError) {
-            // One that is there may belong to a role's user.
+            // An existing one may belong to a role's user.
             if record.madeState { try Directory.makePrivate(state, owner: .daemon) }
         } catch {
             throw InstallationFailure("\(error)")
@@ -145,8 +146,8 @@ struct Transaction {
         }
     }
 
-    /// Gives the directory that was made for `install` to the user of the roles, for whom its content
-    /// is. The daemon itself hands nobody what another user has made.
+    /// Gives the directory that was created for `install` to the roles' user, who is to use its
+    /// content. The daemon itself never gives a user another user's files.
     private func handOverState(_ manifest: Manifest) throws(InstallationFailure) {
         let users = Set(Role.allCases.map { manifest.roles[$0]?.user })
         guard record.madeState, users.count == 1, let user = users.first ?? nil,
@@ -159,7 +160,7 @@ struct Transaction {
         }
     }
 
-    /// From here on it will be finished, whatever happens.
+    /// Commits the change: from here on it will be finished, whatever happens.
     mutating func commit(_ receipt: Receipt? = nil) throws(InstallationFailure) {
         do throws(SystemCallError) {
             try FileTree.sync(place)
@@ -171,7 +172,7 @@ struct Transaction {
         try record.store(files.record)
     }
 
-    /// The module is to be taken away.
+    /// Starts the removal of the module.
     mutating func beginRemoval(
         of target: FilePath, _ status: FileStatus
     ) throws(InstallationFailure) {
@@ -187,7 +188,7 @@ struct Transaction {
 
     // MARK: The end
 
-    /// Finishes what was committed or is a removal, and undoes anything else.
+    /// Finishes a committed change or a removal, and undoes any other change.
     mutating func finish() throws(InstallationFailure) {
         do {
             try end()
@@ -218,7 +219,7 @@ struct Transaction {
                 return
             }
             if Self.isThere(target) && record.operation != .upgrade {
-                // Whoever made the directory that is there now did not know of us.
+                // Somebody else has made this directory, without knowing of our change.
                 return try giveUp(
                     "\(target) has appeared meanwhile, made by somebody else; see what it is")
             }
@@ -244,16 +245,16 @@ struct Transaction {
         FileStatus(of: path, followingLinks: false) != nil
     }
 
-    /// Whether the new files are where they are seen.
+    /// Whether the new files are at the target.
     private var isShown: Bool {
         if FileStatus(of: target, followingLinks: false)?.inode == record.inode { return true }
         if FileStatus(of: place, followingLinks: false)?.inode == record.inode { return false }
-        // All was copied, as from a backup: then what is in the files tells.
+        // Neither inode matches, as after restoring a backup: compare the files instead.
         let differences = record.receipt.flatMap { try? ModuleVerification(of: $0, in: target) }
         return Self.isThere(target) && differences?.isClean ?? true
     }
 
-    /// What was committed cannot be shown.
+    /// Undoes a committed change that cannot be moved to its target.
     private mutating func giveUp(_ reason: String) throws {
         failure = InstallationFailure(reason)
         record.step = .scripting
@@ -265,7 +266,7 @@ struct Transaction {
         "\(error); see what holds it where it is (lsattr -d, findmnt)"
     }
 
-    /// In one step where the file system can do that.
+    /// Replaces the old version, in one step if the file system supports that.
     private func replaceOld() throws(SystemCallError) {
         if try DurableFile.exchange(place, target) { return }
         try DurableFile.move(target, to: replaced)
@@ -277,7 +278,7 @@ struct Transaction {
         }
     }
 
-    /// The old version, where two directories cannot be exchanged.
+    /// The hidden path of the old version if two directories cannot be exchanged.
     private var replaced: FilePath {
         target.removingLastComponent().appending(".\(record.name).\(record.id)")
     }
@@ -288,8 +289,8 @@ struct Transaction {
         if record.madeState { discard(state) }
     }
 
-    /// What the two versions have in common was undone too. As dpkg does, the old one is installed
-    /// once more.
+    /// Runs `install` of the old version again, as dpkg does: the rollback has also undone the
+    /// parts that both versions share.
     private mutating func restoreOld() {
         let manifest = Self.manifest(in: target, record.name)
         guard let outcome = run(.install, in: target, manifest, undoing, "restore"), !outcome.isGood
@@ -301,8 +302,8 @@ struct Transaction {
 
     private static let waitPeriod = Duration.milliseconds(100)
 
-    /// A run of the version that goes may end first, its response too: what it needs is in the
-    /// directory. The run that this crd is a part of is not waited for.
+    /// Waits until a run of the outgoing version has ended, including its response, which needs the
+    /// files in the directory. Does not wait for a run that this crd is part of.
     private func waitForRun(while isConcerned: () -> Bool = { true }) {
         guard let interruption = console.interruption, let name = ModuleName(record.name),
             let run = console.runUnderWay(name), !isPartOfRun
@@ -311,7 +312,8 @@ struct Transaction {
         let end = Clock.now + settings.timeout + settings.grace
         var hasSaid = false
         while interruption.signal == nil {
-            // The daemon answers with all its modules: asking it takes a tenth of its time at most.
+            // The daemon answers with all its modules; the pauses limit this to a tenth of its
+            // time.
             let asked = Clock.now
             guard asked < end, console.runUnderWay(name) == run, isConcerned() else { return }
             if !hasSaid { console.say("waiting for a run of \(name) to end") }
@@ -324,7 +326,7 @@ struct Transaction {
         }
     }
 
-    /// One may have begun just before the old version went.
+    /// Waits for a run that may have begun just before the old version was replaced.
     private func waitForStragglers() {
         waitForRun(while: { !ProcessTable.working(in: place).isEmpty })
     }
@@ -352,11 +354,11 @@ struct Transaction {
         waitForStragglers()
         try rollBack()
         if let name = ModuleName(record.name) { try DurableFile.forget(files.receipt(of: name)) }
-        // Only where it is empty.
+        // rmdir(2) succeeds only if it is empty.
         _ = state.withPlatformString { rmdir($0) }
     }
 
-    /// Runs `rollback`; what it fails on is kept aside.
+    /// Runs `rollback`; keeps its directory aside if it fails.
     private mutating func rollBack() throws {
         guard record.step != .rolledBack, record.mayBePrepared else { return }
         guard Self.isThere(place) else { return noteLoss() }
@@ -371,7 +373,8 @@ struct Transaction {
         try record.store(files.record)
     }
 
-    /// Whoever began may have kept it aside, and got no further.
+    /// Notes that the module's files are missing, unless the crd that was killed had already moved
+    /// them aside.
     private mutating func noteLoss() {
         if keptAside != nil { return }
         isLost = true
@@ -386,7 +389,7 @@ struct Transaction {
         guard Self.isThere(place) else { return }
         do {
             try FileTree.remove(aside)
-            // What was copied is removed with the rest.
+            // After a copy, `clearAway` removes the original.
             if try !DurableFile.moveWithinFileSystem(place, to: aside) {
                 try copy(place, to: aside)
             }
@@ -411,7 +414,7 @@ struct Transaction {
         }
     }
 
-    /// Nothing of it is left but what is in force.
+    /// Removes all files of the transaction that are no longer needed.
     private mutating func clearAway() throws {
         if !record.place.isEmpty {
             if !record.isKeptInPlace { discard(place) }
@@ -421,7 +424,7 @@ struct Transaction {
         try DurableFile.forget(files.record)
     }
 
-    /// What cannot be removed must not keep everybody from changing modules.
+    /// Removes a file or directory; one that cannot be removed must not block later changes.
     private mutating func discard(_ path: FilePath) {
         do throws(SystemCallError) {
             try FileTree.remove(path)
@@ -437,7 +440,7 @@ struct Transaction {
 
     // MARK: Scripts
 
-    /// For undoing, which nobody may interrupt.
+    /// A console for undoing, which must not be interrupted.
     private var undoing: InstallationConsole {
         var console = console
         console.isUndoing = true
@@ -467,9 +470,9 @@ struct Transaction {
         outcomes.contains { $0.script == .rollback && !$0.outcome.isGood }
     }
 
-    // MARK: For the message
+    // MARK: Messages
 
-    /// What the scripts said last, and what became of it all.
+    /// The last output of the scripts, and the consequences.
     var account: [String] {
         var lines: [String] = []
         for (script, outcome) in outcomes where !outcome.lines.isEmpty {

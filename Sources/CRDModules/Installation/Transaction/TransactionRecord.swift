@@ -6,40 +6,40 @@ import FoundationEssentials
 import Glibc
 import SystemPackage
 
-/// What is being done to a module, and how far it has got: on the disk before each step, so that
-/// whoever comes after SIGKILL or a loss of power knows what to undo, or to finish.
+/// A change of a module and its progress. It is on disk before each step, so that after SIGKILL or
+/// a power failure the next crd knows what to undo or to finish.
 struct TransactionRecord: Codable, Equatable {
     enum Operation: String, Codable { case install, upgrade, remove }
 
     enum Step: String, Codable {
-        /// Files were fetched and put in place. Nothing of them was executed.
+        /// The files were fetched and put in place. None of them was executed.
         case preparing
-        /// A script may have begun to change the system.
+        /// A script may have started to change the system.
         case scripting
-        /// The rollback has ended; what is left is to clear away.
+        /// The rollback has ended; only the cleanup is left.
         case rolledBack
-        /// It has succeeded; what is left is to show it.
+        /// The change has succeeded; the module must still be moved to its target.
         case committed
     }
 
     let operation: Operation
-    /// `CRD_RUN` of all that it starts.
+    /// `CRD_RUN` of all processes that it starts.
     let id: String
     let name: String
     var step = Step.preparing
-    /// Where the module is seen.
+    /// The module's visible directory.
     var target = ""
-    /// The dot directory beside it, where nobody sees it; empty as long as there is none.
+    /// The hidden dot directory beside the target; empty while there is none.
     var place = ""
-    /// Whether the module's state directory was made for it.
+    /// Whether the module's state directory was created for it.
     var madeState = false
-    /// Whether a script may have prepared the system, so that there is something to undo.
+    /// Whether a script may have changed the system, so that a rollback is needed.
     var mayBePrepared = false
-    /// Of the directory that is put where it is seen, or taken away from there.
+    /// The inode of the directory that is moved to the target or away from it.
     var inode: UInt64?
-    /// Whether a rollback has failed, and what it failed on can be kept nowhere else.
+    /// Whether a rollback has failed and its directory could not be moved aside.
     var isKeptInPlace = false
-    /// The new one; nil for a module that nobody has fetched.
+    /// The new receipt; nil for a module that was not fetched.
     var receipt: Receipt?
 
     init(_ operation: Operation, _ name: ModuleName) {
@@ -48,7 +48,7 @@ struct TransactionRecord: Codable, Equatable {
         id = "install-\(String(UInt64.random(in: 0..<(1 << 48)), radix: 36))"
     }
 
-    /// Waits until it is on the disk.
+    /// Stores the record and waits until it is on the disk.
     func store(_ path: FilePath) throws(InstallationFailure) {
         do {
             try DurableFile.replace(path, with: Array(JSONEncoder().encode(self)))
@@ -57,9 +57,9 @@ struct TransactionRecord: Codable, Equatable {
         }
     }
 
-    /// Nil where there is none.
+    /// Reads the record; returns nil if there is none.
     ///
-    /// - Throws: `InstallationFailure` for one that says nothing; it is moved aside.
+    /// - Throws: `InstallationFailure` if it cannot be decoded; it is then moved aside.
     static func load(_ path: FilePath) throws(InstallationFailure) -> TransactionRecord? {
         do {
             return try JSONFile.load(TransactionRecord.self, from: path, sizeMax: sizeMax)
