@@ -79,8 +79,8 @@ struct crd_bell {
 /// with all its signals blocked.
 ///
 /// A child that switches user has a copy of the memory instead (fork(2)), and the caller does not wait.
-/// That user may stop the child before its execve for as long as they like, and the caller would sleep
-/// in the kernel all that time.
+/// That user may stop the child before its execve for any time, and the caller would sleep in the
+/// kernel all that time.
 ///
 /// \returns the process ID, or -1 with `error` and `step` set; then no process is left.
 pid_t crd_spawn(struct crd_spawn *spawn);

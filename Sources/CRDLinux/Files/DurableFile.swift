@@ -55,8 +55,8 @@ public enum DurableFile {
         }
     }
 
-    /// Writes a file that only its owner can read, in place of an existing one, and waits until it
-    /// is on disk. After a crash there is the old file or the new one (fsync(2)).
+    /// Writes a file that only its owner can access, in place of an existing one, and waits until
+    /// it is on disk. After a crash there is the old file or the new one (fsync(2)).
     public static func replace(_ path: FilePath, with bytes: [UInt8]) throws(SystemCallError) {
         let new = unfinished(path)
         do {

@@ -84,7 +84,7 @@ final class JournalDispatcher {
         return patterns.count - 1
     }
 
-    // MARK: One entry
+    // MARK: The current entry
 
     /// Whether every candidate trigger has been matched with the current entry.
     var isDone: Bool { next == found.count }

@@ -36,8 +36,8 @@ public final class JournalDoorbell: EventSource {
     /// After a ring the descriptor stays ready until the bell is armed again.
     public var interest: Interest { [.readable, .edge] }
 
-    /// Arms one notification; while one is pending, one more. Read the journal afterwards: earlier
-    /// entries do not ring.
+    /// Arms one ring; if one is still armed, one more. Read the journal afterwards: earlier entries
+    /// do not ring.
     public func arm() throws(SystemCallError) {
         try systemCall("ioctl", on: "the bell at journald") {
             withUnsafePointer(to: bell) { crd_bell_arm($0) }

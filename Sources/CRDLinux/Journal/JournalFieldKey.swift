@@ -19,7 +19,7 @@ final class JournalFieldKey {
 
     /// Returns the field's value in the current entry; nil if the entry has no such field.
     ///
-    /// - Parameter isWhole: return the value beyond the limit where values are cut.
+    /// - Parameter isWhole: return all of a value that would otherwise be cut.
     func value(in reader: JournalReader, isWhole: Bool = false) -> UnsafeRawBufferPointer? {
         guard let base = cString.baseAddress,
             let datum = isWhole ? reader.wholeData(base) : reader.data(base)

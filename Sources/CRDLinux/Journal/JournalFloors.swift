@@ -45,7 +45,7 @@ struct JournalFloors {
 
     var isEmpty: Bool { floors.isEmpty }
 
-    /// Called before an entry is dispatched.
+    /// Opens the floors at or before an entry that is about to be dispatched.
     mutating func reach(_ entry: JournalPosition) {
         open { floor in
             let position = floor.position
@@ -55,7 +55,7 @@ struct JournalFloors {
         }
     }
 
-    /// Called after an entry was dispatched.
+    /// Opens the floors at an entry that has been dispatched.
     mutating func pass(_ cursor: String) {
         open { $0.cursor == cursor }
     }

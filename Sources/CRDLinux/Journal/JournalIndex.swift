@@ -73,7 +73,7 @@ final class JournalIndex {
         let number = names.add(name)
         numbers[name] = number
         fields.append(Field())
-        // Long enough to tell a unit's name from a longer text.
+        // Long enough to distinguish a unit's name from a longer text.
         names.expect(valueOf: JournalUnitTable.nameMax + 1)
         return number
     }

@@ -40,7 +40,7 @@ final class JournalReader {
         try libsystemdCall("sd_journal_process") { sd_journal_process(journal) }
     }
 
-    // MARK: Places
+    // MARK: Positions
 
     /// Moves to the next entry (sd_journal_next(3)).
     ///
@@ -129,7 +129,7 @@ final class JournalReader {
         return position.cursor.isEmpty
     }
 
-    // MARK: The entry at hand
+    // MARK: The current entry
 
     /// Returns the entry's cursor (sd_journal_get_cursor(3)).
     func cursor() throws(SystemCallError) -> String {
@@ -257,7 +257,7 @@ final class JournalReader {
         }
     }
 
-    // MARK: What to step over
+    // MARK: Skipping entries
 
     /// Makes `next` stop at every entry again (sd_journal_flush_matches(3)). The position is lost.
     func stopEverywhere() {

@@ -156,8 +156,8 @@ public final class JournalSource: BackloggedSource {
         try tellPosition(into: &events)
     }
 
-    /// Returns whether the journal must be reopened: directories appeared or went unnoticed by
-    /// libsystemd, or it silently skips a file that we may not read.
+    /// Returns whether the journal must be reopened: libsystemd did not notice that directories came
+    /// or went, or it silently skips a file that we may not read.
     public func isStale() -> Bool {
         if JournalRoots(includingFiles: !isWatched) != roots { return true }
         guard haveFilesChanged else { return false }
@@ -193,7 +193,7 @@ public final class JournalSource: BackloggedSource {
         if !hasBacklog { try afterLook(count, &events) }
     }
 
-    // MARK: What to step over
+    // MARK: Skipping entries
 
     /// Lets libsystemd skip unwanted entries, up to the one that is now the last.
     private func select(

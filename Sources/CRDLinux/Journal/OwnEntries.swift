@@ -6,8 +6,8 @@ import SystemPackage
 
 /// Recognizes entries of the daemon and output of its runs, which must not trigger runs again.
 ///
-/// It uses only trusted fields, which journald fills in itself (systemd.journal-fields(7)): nobody
-/// can hide entries from the daemon by what they write into them.
+/// It uses only trusted fields, which journald fills in itself (systemd.journal-fields(7)): a
+/// sender cannot hide entries from the daemon by their content.
 public struct OwnEntries: Sendable {
     private let pid: [UInt8]
     /// Before this process began, its number belonged to another.
@@ -54,8 +54,8 @@ public struct OwnEntries: Sendable {
             || other[other.startIndex + cgroup.count] == UInt8(ascii: "/")
     }
 
-    /// Returns whether journald found the sender in a cgroup. For processes that our runs start, it
-    /// often finds none, which proves nothing.
+    /// Returns whether journald knows the sender's cgroup; unless `contains` is true, that is not
+    /// ours. For processes that our runs start, journald often knows none, which proves nothing.
     func isElsewhere(_ fields: JournalFields) -> Bool {
         cgroup != nil && fields.first("_SYSTEMD_CGROUP") != nil
     }

@@ -4,7 +4,9 @@ public import CRDCore
 public import SystemPackage
 
 /// Reports in which of many directories a name was made, written, moved, removed or given other
-/// permissions: one inotify(7) instance, one watch and some forty bytes of our own a directory.
+/// permissions.
+///
+/// It takes one inotify(7) instance, and a watch and some forty bytes for each directory.
 ///
 /// It does not follow paths: when another directory replaces one, the caller must watch it again.
 public final class DirectorySource: EventSource {

@@ -66,7 +66,7 @@ struct Inotify: ~Copyable {
     /// How symbolic links in a path are handled.
     enum Links {
         case followed
-        /// Follows all links but the last component (`IN_DONT_FOLLOW`).
+        /// Follows all links except one at the end (`IN_DONT_FOLLOW`).
         case notFollowedLast
         /// Treats a path with any link as missing (openat2(2), `RESOLVE_NO_SYMLINKS`).
         case refused

@@ -267,7 +267,7 @@ public final class PathSource: BackloggedSource {
             let heirs = child.inherited
             if !heirs.isEmpty && !events.isDisjoint(with: .departures) {
                 table.release(child, by: heirs)
-                // Two exchanged names each produce a departure and an arrival, in no such order.
+                // Of two exchanged names, both depart and both arrive, and not in that order.
                 if !node.isRemoved && scan.hasDirectory(name, in: node) {
                     scan.inherit(name, of: node, by: heirs, evenIfKnown: true, quietly: false)
                 }
@@ -336,7 +336,7 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    /// Handles an overflow of the kernel's queue. Nobody knows which records were dropped, so every
+    /// Handles an overflow of the kernel's queue. It is unknown which records were dropped, so every
     /// module gets an event and every directory is scanned again.
     private func rescan() {
         overflows += 1
@@ -376,7 +376,7 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    // MARK: Where targets lead
+    // MARK: Resolving targets
 
     /// Why a path may mean something else than before.
     private enum Change {
@@ -485,7 +485,7 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    // MARK: What modules are told
+    // MARK: Reporting to modules
 
     /// Reports that one of the target's own names was made, removed or moved.
     ///

@@ -45,7 +45,7 @@ final class PathTarget {
         exclude = trigger.exclude.map(Pattern.init)
     }
 
-    // MARK: What it waits for
+    // MARK: The events it needs
 
     var isRecursive: Bool { trigger.isRecursive }
 

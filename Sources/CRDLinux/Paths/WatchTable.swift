@@ -63,7 +63,7 @@ final class WatchTable {
 
     /// Watches the inode now at the node's path, and adds these events to those already watched.
     ///
-    /// Marks the node as fresh if its watch was on another inode before.
+    /// Marks the node as fresh unless its watch was on that inode already.
     ///
     /// - Parameter isExposed: another user may be replacing a directory above it by a symbolic link
     ///   right now.

@@ -9,15 +9,16 @@ import CRDCore
 /// PCRE2's match limit does not bound that time: it starts anew at each possible start of a match,
 /// and ignores how far a single item goes. So there are two methods:
 ///
-/// - A line of up to 1 KiB is first matched with the plain pattern. Its match limit is so low that
-///   limit, possible starts and length multiply to 4 Mi steps. Of 80 patterns made to be slow none
-///   took 2 ms; an honest one takes 0.1 µs on 100 bytes.
-/// - A longer line, or one that meets that limit or has no JIT, is matched with a callout before
-///   each item, which reads a clock. After 5 ms the match is aborted; of those 80 patterns none
-///   took 6.5 ms. An honest pattern takes up to 1 ms on 64 KiB, and 3 ms interpreted.
+/// - Fast: the plain pattern, for lines of up to 1 KiB. Its match limit is so low that limit,
+///   possible starts and length multiply to 4 Mi steps. Of 80 patterns made to be slow none took
+///   2 ms; an honest one takes 0.1 µs on 100 bytes.
+/// - Slow: the pattern with a callout before each item, which reads a clock. It is for longer
+///   lines, for those that meet the fast method's limit, and if there is no JIT. After 5 ms the
+///   match is aborted; of those 80 patterns none took 6.5 ms. An honest pattern takes up to 1 ms on
+///   64 KiB, and 3 ms interpreted.
 ///
 /// Only one thread at a time may use a pattern. It takes 2 KB, and 7 KB more after the first use of
-/// the second method.
+/// the slow method.
 public final class Pattern {
     /// A pattern that does not compile: the reason and the position.
     public struct Malformed: Error, Equatable {

@@ -89,8 +89,8 @@ public struct ChildProcess: ~Copyable {
         return ChildProcess(pid: pid, pidfd: Descriptor(adopting: spawn.pidfd), report: report)
     }
 
-    /// Replaces this program by the requested one, set up as `spawn` would set it up, but in our
-    /// own session and cgroup and as our own user (execve(2)).
+    /// Replaces this program by the requested one, set up as `spawn` would do it (execve(2)). It
+    /// keeps our session and cgroup, and gets no parent-death signal.
     ///
     /// - Parameter argv: null-terminated, used instead of the request's arguments; its first entry
     ///   is overwritten.

@@ -50,7 +50,7 @@ struct EnvironmentReader {
         return found
     }
 
-    /// Returns the process if it lives and is no kernel thread but has no arguments; else nil.
+    /// Returns the process if it lives, is not a kernel thread and has no arguments; else nil.
     private static func executing(_ pid: PID) -> ProcessTable.Entry? {
         // Before Linux 6.13 the environment of a kernel thread could be opened, and was empty.
         guard let entry = ProcessTable.entry(pid), !entry.isZombie, !entry.isKernelThread,
