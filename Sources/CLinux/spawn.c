@@ -73,8 +73,7 @@ static int set_soft_limit(int resource, uint64_t soft) {
 }
 
 // Sets the hard limit as well, which only root can raise: otherwise a process could take the mark of
-// another run. If an earlier limit forbids that, the soft limit still identifies processes that do not
-// hide.
+// another run. If that fails, it tries the soft limit alone, for processes that do not hide.
 static void carry_mark(uint64_t mark) {
     const struct rlimit both = {.rlim_cur = mark, .rlim_max = mark};
     if (syscall(SYS_prlimit64, 0, RLIMIT_LOCKS, &both, NULL) == -1)

@@ -156,8 +156,8 @@ public final class JournalSource: BackloggedSource {
         try tellPosition(into: &events)
     }
 
-    /// Returns whether the journal must be reopened: libsystemd did not notice that directories came
-    /// or went, or it silently skips a file that we may not read.
+    /// Returns whether the journal must be reopened: libsystemd has missed that directories came or
+    /// went, or it silently skips a file that we may not read.
     public func isStale() -> Bool {
         if JournalRoots(includingFiles: !isWatched) != roots { return true }
         guard haveFilesChanged else { return false }

@@ -5,8 +5,8 @@ import CRDCore
 import Glibc
 import SystemPackage
 
-/// An inotify(7) instance. The daemon keeps its instance for life, since closing one takes the
-/// kernel milliseconds.
+/// An inotify(7) instance. The daemon keeps each one for life, since closing it takes the kernel
+/// milliseconds.
 struct Inotify: ~Copyable {
     /// The bytes of records read in one turn: some thousand events.
     private static let share = 1 << 16

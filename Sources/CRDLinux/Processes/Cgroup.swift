@@ -15,7 +15,7 @@ public final class Cgroup: EventSource {
     private let killFile: Descriptor
     private let emptied: (inout [Event]) -> Void
     /// No process may be started here any more. Since Linux 6.14, `cgroup.kill` also catches forks
-    /// in progress, but after one use it kills, for ever, all that is cloned in from another cgroup.
+    /// in progress. But once used, it kills for ever what is cloned in from another cgroup.
     public private(set) var isSpent = false
 
     /// Makes the directory.

@@ -54,7 +54,8 @@ public struct ChildProcess: ~Copyable {
     /// them after its start.
     private static let ignoredSignals = crd_ignored_signals()
 
-    /// Raises this process's soft limit of open files to the hard limit: a run needs up to eight.
+    /// Raises this process's soft limit of open files to the hard limit: a run needs up to eight
+    /// descriptors.
     ///
     /// - Returns: the former soft limit, for `Request.openFiles`; nil if nothing was changed.
     public static func raiseOpenFiles() -> UInt64? {

@@ -32,8 +32,8 @@ public final class ChildSource: EventSource {
 
     public var pid: PID { process.pid }
     public var descriptor: CInt { process.pidfd.rawValue }
-    /// While another process traces this one, we cannot collect it (ptrace(2)). The kernel reports
-    /// its end once more afterwards.
+    /// While a tracer is attached to the process, we cannot collect it (ptrace(2)). The kernel
+    /// reports its end once more afterwards.
     public var interest: Interest { [.readable, .edge] }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {

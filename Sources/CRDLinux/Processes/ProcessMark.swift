@@ -41,8 +41,7 @@ public struct ProcessMark: RawRepresentable, Hashable, Sendable {
         private static let label = "Max file locks "
     }
 
-    /// Returns whether a process carries the mark. A lower hard limit from before leaves the mark
-    /// in the soft limit only.
+    /// Returns whether a process carries the mark, as its hard or as its soft limit.
     public func isCarried(by pid: PID) -> Bool {
         guard let limits = Limits(of: pid) else { return false }
         return limits.hard == rawValue || limits.soft == rawValue
