@@ -29,7 +29,7 @@
 
 int crd_memfd_create(const char *name) {
     const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    // It is made with mode 0777, by which anybody who has it could put attributes on it.
+    // It is created with mode 0777, which would allow any holder to set attributes on it.
     if (fd != -1) fchmod(fd, 0444);
     return fd;
 }
@@ -132,7 +132,7 @@ int crd_unix_datagram(const char *name) {
     if (unix_address(name, &address) == -1) return -1;
     socklen_t size = sizeof address;
     if (name[0] == '@') {
-        // An abstract name is exactly as long as it is said to be.
+        // The size of an abstract name includes no terminating NUL.
         address.sun_path[0] = '\0';
         size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
     }
@@ -191,7 +191,7 @@ int crd_bell_hang(struct crd_bell *bell, pid_t pid) {
     };
     bell->fd = perf_event_open(&attributes, pid);
     if (bell->fd == -1) return -1;
-    // Without a buffer nobody is woken: a page to control it, one for data.
+    // Wake-ups need a buffer: one control page, one data page.
     bell->size = 2 * (size_t)sysconf(_SC_PAGESIZE);
     bell->pages = mmap(NULL, bell->size, PROT_READ | PROT_WRITE, MAP_SHARED, bell->fd, 0);
     return bell->pages == MAP_FAILED ? close_keeping_errno(bell->fd) : 0;
@@ -199,7 +199,7 @@ int crd_bell_hang(struct crd_bell *bell, pid_t pid) {
 
 int crd_bell_arm(const struct crd_bell *bell) {
     struct perf_event_mmap_page *control = bell->pages;
-    // What is in the buffer is of no interest; it must only not be full.
+    // The buffer's content does not matter, but it must not be full.
     const uint64_t head = __atomic_load_n(&control->data_head, __ATOMIC_ACQUIRE);
     __atomic_store_n(&control->data_tail, head, __ATOMIC_RELEASE);
     return ioctl(bell->fd, PERF_EVENT_IOC_REFRESH, 1);

@@ -20,7 +20,7 @@
 
 enum { STACK_SIZE = 32 * 1024, SIGNALS = 64, DESCRIPTORS = 4 };
 
-/// The kernel's signal set and action, which are not glibc's.
+/// The kernel's signal set and action, which differ from glibc's.
 typedef uint64_t kernel_sigset;
 struct kernel_sigaction {
     void (*handler)(int);
@@ -29,16 +29,16 @@ struct kernel_sigaction {
     kernel_sigset mask;
 };
 
-/// What the child needs beside the request.
+/// The child's data besides the request.
 struct birth {
     struct crd_spawn *spawn;
     pid_t parent;
     bool handlers_are_cleared;
-    /// Where to report a failure, or -1: to the memory shared with the parent.
+    /// Where to report a failure; -1: in the memory shared with the parent.
     int report;
 };
 
-/// What a child that shares no memory with its parent reports.
+/// The report of a child that shares no memory with its parent.
 struct failure {
     enum crd_spawn_step step;
     int error;
@@ -59,7 +59,7 @@ static void default_signals(const struct birth *birth) {
     const struct kernel_sigaction action = {.handler = SIG_DFL};
     for (int signal = 1; signal <= SIGNALS; signal++) {
         const bool is_ignored = birth->spawn->ignored_signals >> (signal - 1) & 1;
-        // SIGKILL and SIGSTOP answer EINVAL, which is as well.
+        // SIGKILL and SIGSTOP fail with EINVAL, which does not matter.
         if (is_ignored || !birth->handlers_are_cleared)
             syscall(SYS_rt_sigaction, signal, &action, NULL, sizeof(kernel_sigset));
     }
@@ -72,15 +72,15 @@ static int set_soft_limit(int resource, uint64_t soft) {
     return (int)syscall(SYS_prlimit64, 0, resource, &limit, NULL);
 }
 
-// The hard limit as well, which nobody but root can raise: else a process could give itself the mark of
-// another run. Where a limit from before forbids that, the soft one identifies those that do not hide.
+// Sets the hard limit as well, which only root can raise: otherwise a process could take the mark of
+// another run. If that fails, it tries the soft limit alone, for processes that do not hide.
 static void carry_mark(uint64_t mark) {
     const struct rlimit both = {.rlim_cur = mark, .rlim_max = mark};
     if (syscall(SYS_prlimit64, 0, RLIMIT_LOCKS, &both, NULL) == -1)
         set_soft_limit(RLIMIT_LOCKS, mark);
 }
 
-/// Moves a descriptor out of the way, unless it is `first` or above.
+/// Moves a descriptor to `first` or above, unless it is there already.
 static int move_up(int *descriptor, int first) {
     if (*descriptor >= first) return 0;
     const long moved = syscall(SYS_fcntl, *descriptor, F_DUPFD_CLOEXEC, first);
@@ -89,11 +89,12 @@ static int move_up(int *descriptor, int first) {
     return 0;
 }
 
-/// Leaves the child what is its own, and the report right behind that, if there is one.
+/// Leaves the child its own descriptors, and the report right after them, if there is one.
 static int place_descriptors(struct crd_spawn *spawn, int *report) {
     const bool reports = report != NULL && *report >= 0;
     const int count = reports ? DESCRIPTORS + 1 : DESCRIPTORS;
-    // A source below may be overwritten by another's dup3, so these move out of the way first.
+    // A source among the targets could be overwritten by another's dup3, so such sources move away
+    // first.
     if (reports && move_up(report, count) == -1) return -1;
     for (int i = 0; i < DESCRIPTORS; i++)
         if (move_up(&spawn->descriptors[i], count) == -1) return -1;
@@ -103,15 +104,15 @@ static int place_descriptors(struct crd_spawn *spawn, int *report) {
         if (syscall(SYS_dup3, *report, DESCRIPTORS, O_CLOEXEC) == -1) return -1;
         *report = DESCRIPTORS;
     }
-    // Ours are close-on-exec. But one that is stopped before that must hold nothing of ours, such as
-    // the lock of the state directory; and a library may have opened something otherwise.
+    // Ours are close-on-exec. But a child that is stopped before its execve must not hold any of ours,
+    // such as the lock of the state directory. And a library may have opened one without close-on-exec.
     syscall(SYS_close_range, count, ~0U, 0);
     return 0;
 }
 
-/// Takes on the user's rights. \returns whether, with the step that failed where not.
+/// Switches to the user. \returns whether that worked; `step` is the one that failed.
 static bool become_user(struct crd_spawn *spawn) {
-    // In this order: without the user's rights there is none to change the group.
+    // In this order: once the user is changed, the process may no longer change its groups.
     spawn->step = CRD_SPAWN_SETGROUPS;
     if (syscall(SYS_setgroups, spawn->group_count, spawn->groups) == -1) return false;
     spawn->step = CRD_SPAWN_SETGID;
@@ -120,8 +121,8 @@ static bool become_user(struct crd_spawn *spawn) {
     return syscall(SYS_setresuid, spawn->uid, spawn->uid, spawn->uid) != -1;
 }
 
-/// The place where an executable begins, entered with its user's rights, and its signal mask.
-/// \returns whether, with the step that failed where not.
+/// Sets umask, working directory (with the user's rights) and signal mask for the executable.
+/// \returns whether that worked; `step` is the one that failed.
 static bool enter(struct crd_spawn *spawn) {
     syscall(SYS_umask, 022);
     spawn->step = CRD_SPAWN_CHDIR;
@@ -131,8 +132,8 @@ static bool enter(struct crd_spawn *spawn) {
     return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &empty, NULL, sizeof empty) != -1;
 }
 
-/// The child, on its own stack but mostly in the parent's memory: nothing but system calls, and raw
-/// ones, since glibc's setuid and its like would tell the parent's threads.
+/// The child, on its own stack but mostly in the parent's memory. It makes only system calls, and raw
+/// ones, since glibc's setuid and the like would involve the parent's threads.
 static int child(void *argument) {
     struct birth *birth = argument;
     struct crd_spawn *spawn = birth->spawn;
@@ -144,9 +145,9 @@ static int child(void *argument) {
         fail(birth, CRD_SPAWN_LIMIT);
     if (spawn->mark != 0) carry_mark(spawn->mark);
     if (place_descriptors(spawn, &birth->report) == -1) fail(birth, CRD_SPAWN_DUP);
-    // From here on that user may stop, end or slow it.
+    // From here on, that user may stop, end or slow down the child.
     if (spawn->switches_user && !become_user(spawn)) fail(birth, spawn->step);
-    // After the change of user, which clears it; and the parent may be gone already.
+    // After the change of user, which clears the setting; the parent may be gone already.
     if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1)
         fail(birth, CRD_SPAWN_PDEATHSIG);
     if (syscall(SYS_getppid) != birth->parent) {
@@ -158,10 +159,10 @@ static int child(void *argument) {
     fail(birth, CRD_SPAWN_EXEC);
 }
 
-/// clone3(2), which glibc does not export, with a function to call on the child's new stack.
+/// Calls clone3(2), which glibc does not export, and then a function on the child's new stack.
 ///
-/// The child must not return through the caller's frame, which the parent goes on to use, so what
-/// it needs stays in registers that a system call preserves.
+/// The child must not return through the caller's frame, which the parent continues to use. So its data
+/// stays in registers that a system call preserves.
 static long clone3_calling(struct clone_args *args, int (*function)(void *), void *argument) {
 #if defined(__x86_64__)
     register long result __asm__("rax") = SYS_clone3;
@@ -214,14 +215,15 @@ static struct clone_args clone_arguments(struct crd_spawn *spawn, uint64_t flags
     };
 }
 
-/// Whether clone(2) may do what clone3(2) did not: kernels before 5.3 lack that, those before 5.5 know
-/// no CLONE_CLEAR_SIGHAND (EINVAL), and seccomp filters that do not know it answer EPERM.
+/// Returns whether clone(2) can replace a failed clone3(2): kernels before 5.3 lack clone3, those
+/// before 5.5 do not support CLONE_CLEAR_SIGHAND (EINVAL), and seccomp filters that do not know it
+/// return EPERM.
 static bool may_do_without_clone3(const struct crd_spawn *spawn) {
     return spawn->cgroup < 0 && (errno == ENOSYS || errno == EINVAL || errno == EPERM);
 }
 
-/// A child in our memory, which sleeps in the caller's frame until the child has left it, so one stack
-/// serves.
+/// Makes a child in our memory. We sleep in this frame until the child has left that memory, so the
+/// stack can be here.
 static pid_t clone_child(struct birth *birth) {
     _Alignas(16) char stack[STACK_SIZE];
     struct crd_spawn *spawn = birth->spawn;
@@ -238,7 +240,7 @@ static pid_t clone_child(struct birth *birth) {
     return clone(child, stack + STACK_SIZE, (int)flags | SIGCHLD, birth, &spawn->pidfd);
 }
 
-/// A child with a copy of our memory, for which nobody waits.
+/// Makes a child with a copy of our memory, which nothing waits for.
 static pid_t fork_child(struct birth *birth) {
     struct crd_spawn *spawn = birth->spawn;
     int ends[2];
@@ -249,7 +251,7 @@ static pid_t fork_child(struct birth *birth) {
     long pid = syscall(SYS_clone3, &args, sizeof args);
     if (pid == -1 && may_do_without_clone3(spawn)) {
         birth->handlers_are_cleared = false;
-        // The order of the two behind the process descriptor differs between machines; both are 0.
+        // The order of the two arguments after the pidfd differs between architectures; both are 0.
         pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &spawn->pidfd, 0, 0);
     }
     if (pid == 0) child(birth);
@@ -270,7 +272,7 @@ pid_t crd_spawn(struct crd_spawn *spawn) {
     spawn->report = -1;
     spawn->error = 0;
 
-    // No handler of the parent's may run in the child, in the parent's memory.
+    // None of the parent's handlers may run in the child, in the parent's memory.
     const kernel_sigset all = ~(kernel_sigset)0;
     kernel_sigset previous;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &previous, sizeof all);
@@ -282,7 +284,7 @@ pid_t crd_spawn(struct crd_spawn *spawn) {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &previous, NULL, sizeof previous);
 
     if (pid > 0 && spawn->error != 0) {
-        // It is past its last use of our memory, but perhaps not yet a zombie.
+        // It no longer uses our memory, but may not be a zombie yet.
         siginfo_t info;
         while (waitid(P_PID, (id_t)pid, &info, WEXITED) == -1 && errno == EINTR) continue;
         close(spawn->pidfd);

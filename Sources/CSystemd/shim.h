@@ -9,17 +9,17 @@
 
 #pragma clang assume_nonnull begin
 
-/// A field's name.
+/// The name of a journal field.
 struct crd_journal_name {
     const char *text;
     size_t size;
 };
 
-/// Goes on through the data of the entry at hand (sd_journal_enumerate_available_data(3)) to the next
-/// that is of one of the fields: here, since entries have some thirty of them.
+/// Continues through the data of the current entry (sd_journal_enumerate_available_data(3)) to the next
+/// datum of one of the fields. In C for speed, since entries have some thirty of them.
 ///
 /// \param value is valid until the next call.
-/// \returns the field's number, or -1 at the end.
+/// \returns the field's index, or -1 at the end.
 static inline int crd_journal_next_value(sd_journal *journal, const struct crd_journal_name *names, int count,
                                          const void *_Nullable *_Nonnull value, size_t *size) {
     const void *data;
@@ -37,7 +37,7 @@ static inline int crd_journal_next_value(sd_journal *journal, const struct crd_j
     return -1;
 }
 
-/// A place in a table of values that are looked for; free where `bytes` is NULL.
+/// A slot in a table of wanted values; free if `bytes` is NULL.
 struct crd_journal_slot {
     uint64_t hash;
     const void *_Nullable bytes;
@@ -45,20 +45,20 @@ struct crd_journal_slot {
     int field;
 };
 
-/// Values of fields that are looked for, found by their hash.
+/// The wanted values of fields, found by their hash.
 struct crd_journal_table {
     const struct crd_journal_name *names;
     int name_count;
-    /// The only field, which an entry has once, is asked for by name.
+    /// There is one field, which an entry has once, so it is fetched by name.
     bool is_single;
     const struct crd_journal_slot *slots;
-    /// The number of slots, which is a power of two, less one.
+    /// The number of slots, which is a power of two, minus one.
     size_t mask;
-    /// No value that is looked for is longer.
+    /// The length of the longest wanted value.
     size_t size_max;
 };
 
-/// FNV-1a, its halves folded: the lower bits of names that differ in a digit only are much alike.
+/// FNV-1a with its halves folded: the lower bits of values that differ only in a digit are much alike.
 static inline uint64_t crd_journal_hash(const void *bytes, size_t size, int field) {
     uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)field;
     for (size_t index = 0; index < size; index++) {
@@ -98,10 +98,10 @@ static inline bool crd_journal_is_wanted(sd_journal *journal, const struct crd_j
     }
 }
 
-/// Steps on to the next entry that has one of the values, at most `max` entries: most entries are
-/// nobody's.
+/// Moves to the next entry that has one of the values, at most `max` entries further: most entries are
+/// unwanted.
 ///
-/// \param passed is how many entries it has stepped to, that one included.
+/// \param passed is the number of entries passed, including the last.
 /// \returns 1 at such an entry, 0 at the end or after `max` of them, or a negative error number.
 static inline int crd_journal_skip(sd_journal *journal, const struct crd_journal_table *table, int max, int *passed) {
     for (*passed = 0; *passed < max;) {

@@ -4,14 +4,14 @@ import CLinux
 import Glibc
 public import SystemPackage
 
-/// Directories and what is in them.
+/// Directories and their entries.
 public enum Directory {
-    /// The names in a directory, without `.` and `..`, in no order; none where it cannot be read.
+    /// Returns the names in a directory, without `.` and `..`, unsorted; none if it cannot be read.
     public static func entries(of path: FilePath) -> [FilePath.Component] {
         (try? list(path)) ?? []
     }
 
-    /// The names in a directory, without `.` and `..`, in no order (readdir(3)).
+    /// Returns the names in a directory, without `.` and `..`, unsorted (readdir(3)).
     public static func list(_ path: FilePath) throws(SystemCallError) -> [FilePath.Component] {
         guard let directory = path.withPlatformString({ opendir($0) }) else {
             throw SystemCallError(
@@ -25,8 +25,8 @@ public enum Directory {
         return names
     }
 
-    /// Goes through a directory, without `.` and `..`, in no order. Nothing is there if a symbolic link
-    /// is in the path.
+    /// Calls `body` for each entry of a directory, without `.` and `..`, unsorted. A path that
+    /// contains a symbolic link counts as missing.
     static func visit(
         _ path: [UInt8], _ body: (UnsafePointer<CChar>, DirectoryStream.EntryKind) -> Void
     ) throws(SystemCallError) {
@@ -34,12 +34,12 @@ public enum Directory {
         while stream.next(body) {}
     }
 
-    /// Makes a directory that is not there yet (mkdir(2)).
+    /// Makes a directory that does not exist yet (mkdir(2)).
     public static func makeNew(_ path: FilePath, mode: ModeBits) throws(SystemCallError) {
         try systemCall("mkdir", on: path.string) { path.withPlatformString { mkdir($0, mode) } }
     }
 
-    /// Makes a directory and those above it that are missing (mkdir(2)).
+    /// Makes a directory and its missing parents (mkdir(2)).
     public static func make(_ path: FilePath, mode: ModeBits) throws(SystemCallError) {
         let result = path.withPlatformString { mkdir($0, mode) }
         if result == 0 { return }
@@ -52,12 +52,12 @@ public enum Directory {
         throw SystemCallError(function: "mkdir", errno: code, subject: path.string)
     }
 
-    /// Makes a directory that is one user's alone, or gives one that is there to that user.
+    /// Makes a directory that belongs to one user alone, or gives an existing one to that user.
     public static func makePrivate(
         _ path: FilePath, owner: UserAccount, mode: ModeBits = 0o700
     ) throws(SystemCallError) {
         try make(path, mode: mode)
-        // Not through a link: whoever owned the directory before could point it elsewhere.
+        // Not through a link: the directory's former owner could point it elsewhere.
         let directory = try Descriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         try give(directory, at: path, to: owner, mode: mode)
     }

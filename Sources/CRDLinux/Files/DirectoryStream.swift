@@ -4,15 +4,15 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// A directory that is gone through entry by entry, in one go or in many (readdir(3)).
+/// A directory that is read entry by entry, in one go or in several (readdir(3)).
 final class DirectoryStream {
     private let stream: OpaquePointer
 
-    /// What readdir(3) says of an entry.
+    /// The kind of an entry according to readdir(3).
     enum EntryKind { case directory, other, unknown }
 
-    /// Nothing is there if a symbolic link is in the path (openat2(2), `RESOLVE_NO_SYMLINKS`;
-    /// fdopendir(3)).
+    /// Opens a directory; a path that contains a symbolic link counts as missing (openat2(2),
+    /// `RESOLVE_NO_SYMLINKS`; fdopendir(3)).
     init(_ path: [UInt8]) throws(SystemCallError) {
         let flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK
         let descriptor = try systemCall("open", on: String(decoding: path, as: UTF8.self)) {
@@ -33,9 +33,10 @@ final class DirectoryStream {
 
     deinit { closedir(stream) }
 
-    /// Hands over the next entry, unless it is `.` or `..`; the name is valid during the call.
+    /// Calls `body` with the next entry, unless it is `.` or `..`; the name is valid during the
+    /// call.
     ///
-    /// - Returns: whether there was one, of whatever name.
+    /// - Returns: whether there was an entry, of whatever name.
     func next(_ body: (UnsafePointer<CChar>, EntryKind) -> Void) -> Bool {
         guard let record = readdir(stream) else { return false }
         let kind: EntryKind =

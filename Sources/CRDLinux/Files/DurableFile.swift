@@ -4,15 +4,15 @@ import CLinux
 import Glibc
 public import SystemPackage
 
-/// Moves of files that are seen as a whole or not at all (rename(2)).
+/// Atomic moves of files: others see all of a file or nothing (rename(2)).
 public enum DurableFile {
-    /// Gives a file or a directory another name, which nothing has (`RENAME_NOREPLACE`).
+    /// Renames a file or a directory to a name that does not exist yet (`RENAME_NOREPLACE`).
     public static func move(_ path: FilePath, to new: FilePath) throws(SystemCallError) {
         try systemCall("rename", on: "\(path)' to '\(new)") {
             path.withPlatformString { from in
                 new.withPlatformString { to in
                     let result = crd_rename_new(from, to)
-                    // Some file systems know no flags.
+                    // Some file systems do not support the flags.
                     guard result == -1, errno == EINVAL, access(to, F_OK) == -1 else {
                         return result
                     }
@@ -22,7 +22,7 @@ public enum DurableFile {
         }
     }
 
-    /// The same; false where the new name lies on another file system (`EXDEV`).
+    /// Renames as `move` does; returns false if the new name is on another file system (`EXDEV`).
     public static func moveWithinFileSystem(
         _ path: FilePath, to new: FilePath
     ) throws(SystemCallError) -> Bool {
@@ -35,9 +35,9 @@ public enum DurableFile {
         }
     }
 
-    /// Has two directories take each other's place (`RENAME_EXCHANGE`).
+    /// Exchanges two directories (`RENAME_EXCHANGE`).
     ///
-    /// - Returns: false where the file system cannot do that.
+    /// - Returns: false if the file system does not support that.
     public static func exchange(_ one: FilePath, _ other: FilePath) throws(SystemCallError) -> Bool
     {
         do throws(SystemCallError) {
@@ -55,8 +55,8 @@ public enum DurableFile {
         }
     }
 
-    /// Writes a file of root's alone in the place of one that may be there, and waits until it is on
-    /// the disk: whatever happens, there is the old one or the new one (fsync(2)).
+    /// Writes a file that only its owner can access, in place of an existing one, and waits until
+    /// it is on disk. After a crash there is the old file or the new one (fsync(2)).
     public static func replace(_ path: FilePath, with bytes: [UInt8]) throws(SystemCallError) {
         let new = unfinished(path)
         do {
@@ -70,10 +70,10 @@ public enum DurableFile {
         try settle(path.removingLastComponent())
     }
 
-    /// What `replace` has written before it is in its place.
+    /// Returns the path to which `replace` writes before it renames the file.
     public static func unfinished(_ path: FilePath) -> FilePath { FilePath("\(path).new") }
 
-    /// Removes a file, for good (unlink(2), fsync(2)); one that is not there is as good.
+    /// Removes a file, durably (unlink(2), fsync(2)); a missing one is not an error.
     public static func forget(_ path: FilePath) throws(SystemCallError) {
         do throws(SystemCallError) {
             try systemCall("unlink", on: path.string) { path.withPlatformString { unlink($0) } }
@@ -83,7 +83,7 @@ public enum DurableFile {
         try settle(path.removingLastComponent())
     }
 
-    /// Waits until the names in a directory are on the disk (fsync(2)).
+    /// Waits until the names in a directory are on disk (fsync(2)).
     public static func settle(_ directory: FilePath) throws(SystemCallError) {
         let descriptor = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY)
         try systemCall("fsync", on: directory.string) { fsync(descriptor.rawValue) }

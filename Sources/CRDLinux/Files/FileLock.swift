@@ -4,31 +4,31 @@ import CLinux
 import Glibc
 public import SystemPackage
 
-/// A file that one process at a time holds, with its pid inside (flock(2)).
+/// A lock file that one process at a time holds, with its pid inside (flock(2)).
 public struct FileLock: ~Copyable {
     private let file: Descriptor
-    /// Why our pid could not be written into it; the lock holds without.
+    /// Why our pid could not be written into the file; the lock is held nevertheless.
     public let unwritten: SystemCallError?
 
-    /// Somebody else has it.
+    /// Another process holds the lock.
     public struct Held: Error {
-        /// What is written in the file; empty where the holder has not written yet.
+        /// The content of the file; empty if the holder has not written yet.
         public let holder: String
     }
 
-    /// How often it is tried, in steps of 20 ms: a child of a process that was just killed holds its
-    /// descriptors until it executes something.
+    /// The number of attempts, 20 ms apart: a child of a process that was just killed holds its
+    /// descriptors until execve(2).
     public static let triesMax = 50
 
-    /// Takes the lock, waiting a second at most; it is let go when dropped, and when the process
-    /// ends.
+    /// Takes the lock, waiting at most a second. The lock is released when it is dropped or the
+    /// process ends.
     ///
     /// - Throws: `Held`, or `SystemCallError`.
     public static func take(_ path: FilePath, tries triesMax: Int = triesMax) throws -> FileLock {
         let file = try Descriptor.open(path, O_RDWR | O_CREAT, mode: 0o600)
         try hold(file, path, tries: triesMax)
         do throws(SystemCallError) {
-            // Over what is there first: on a full disk there may be no other place.
+            // Overwrite first, then truncate: on a full disk there may be no other space.
             try file.writeAll(Array("\(getpid())\n".utf8), subject: path.string)
             let size = lseek(file.rawValue, 0, SEEK_CUR)
             try systemCall("ftruncate", on: path.string) { ftruncate(file.rawValue, size) }
@@ -38,7 +38,7 @@ public struct FileLock: ~Copyable {
         }
     }
 
-    /// Takes the lock of a directory, in which nothing need be written.
+    /// Takes the lock of a directory, into which nothing is written.
     ///
     /// - Throws: `Held`, or `SystemCallError`.
     public static func take(directory path: FilePath) throws -> FileLock {

@@ -3,13 +3,13 @@
 public import SystemPackage
 
 extension FilePath {
-    /// From bytes without NUL, which need not be UTF-8.
+    /// Makes a path from bytes without NUL, which need not be UTF-8.
     public init(bytes: [UInt8]) {
         self = withPath(bytes) { FilePath(platformString: $0) }
     }
 }
 
-/// Calls a C function with a path, which has no NUL byte in it.
+/// Calls `body` with a path, which must not contain a NUL byte, as a C string.
 func withPath<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: path.count + 1) { text in
         for (index, byte) in path.enumerated() { text[index] = CChar(bitPattern: byte) }
@@ -19,7 +19,7 @@ func withPath<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Result)
 }
 
 extension [UInt8] {
-    /// Goes on from this path to a name in it.
+    /// Appends a name to this path, with a slash in between.
     mutating func append(_ name: UnsafePointer<CChar>) {
         if last != UInt8(ascii: "/") { append(UInt8(ascii: "/")) }
         append(contentsOf: FileName(name).bytes)

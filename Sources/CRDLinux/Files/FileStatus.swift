@@ -4,7 +4,7 @@ import CLinux
 import Glibc
 public import SystemPackage
 
-/// What stat(2) says of a file, as far as anybody here asks.
+/// The parts of a stat(2) result that are needed here.
 public struct FileStatus: Hashable, Sendable {
     public enum Kind: Sendable { case regular, directory, symbolicLink, other }
 
@@ -14,14 +14,14 @@ public struct FileStatus: Hashable, Sendable {
     public let mode: ModeBits
     public let device: UInt64
     public let inode: UInt64
-    /// When its content was changed last, in microseconds since 1970.
+    /// When its content was last changed, in microseconds since 1970.
     public let modifiedMicroseconds: Int64
-    /// When that was, or its rights, owner or name were, in nanoseconds since 1970.
+    /// When its content, permissions, owner or name were last changed, in nanoseconds since 1970.
     public let changedNanoseconds: Int64
     /// In bytes.
     public let size: Int64
 
-    /// Nil where there is none, or none that we may see.
+    /// Reads the status; nil if there is no file, or none that we may see.
     public init?(of path: FilePath, followingLinks: Bool = true) {
         guard let status = try? FileStatus(at: path, followingLinks: followingLinks) else {
             return nil
@@ -29,7 +29,7 @@ public struct FileStatus: Hashable, Sendable {
         self = status
     }
 
-    /// stat(2), or lstat(2).
+    /// Calls stat(2), or lstat(2).
     public init(at path: FilePath, followingLinks: Bool = true) throws(SystemCallError) {
         var status = stat()
         try systemCall(followingLinks ? "stat" : "lstat", on: path.string) {
@@ -38,15 +38,15 @@ public struct FileStatus: Hashable, Sendable {
         self.init(status)
     }
 
-    /// fstat(2); nil for a descriptor that is not open.
+    /// Calls fstat(2); nil for a descriptor that is not open.
     public init?(of descriptor: CInt) {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return nil }
         self.init(status)
     }
 
-    /// Asks the file system, past what the kernel remembers (statx(2), `AT_STATX_FORCE_SYNC`): returns
-    /// when it has answered, which may be never.
+    /// Asks the file system itself, bypassing the kernel's cache (statx(2), `AT_STATX_FORCE_SYNC`).
+    /// Returns when it has answered, which may be never.
     public static func ask(_ path: [UInt8]) {
         withPath(path) { crd_ask_file_system($0) }
     }
@@ -72,9 +72,9 @@ public struct FileStatus: Hashable, Sendable {
 }
 
 extension FileStatus {
-    /// Whether a user may do what the daemon would do.
+    /// Returns whether the user is root or the daemon's own user.
     static func isTrusted(_ user: UID) -> Bool { user == 0 || user == geteuid() }
 
-    /// Whether others than that may change it.
+    /// Whether any other user may change it.
     var isOthers: Bool { !Self.isTrusted(owner) || mode & 0o022 != 0 }
 }

@@ -4,22 +4,22 @@ import CLinux
 import Glibc
 public import SystemPackage
 
-/// A directory with all that is below it. No symbolic link is followed anywhere.
+/// A directory and everything below it. Symbolic links are never followed.
 public enum FileTree {
     /// A name below the directory.
     public struct Entry: Sendable {
-        /// Below the directory, such as `lib/common.sh`.
+        /// Relative to the directory, such as `lib/common.sh`.
         public let path: FilePath
         public let status: FileStatus
     }
 
-    /// How deep it is looked into.
+    /// How many levels deep a tree may be.
     private static let depthMax = 64
 
-    /// All that is in the directory, a directory before what is in it, each in the order of names.
+    /// Returns everything in the directory, each directory before its entries, sorted by name.
     ///
-    /// - Parameter entersDirectory: whether to look into one.
-    /// - Throws: for a directory that cannot be read, or one too deep (`ELOOP`).
+    /// - Parameter entersDirectory: whether to enter a directory.
+    /// - Throws: `SystemCallError` for a directory that cannot be read or is too deep (`ELOOP`).
     public static func entries(
         of directory: FilePath, entersDirectory: (FilePath) -> Bool = { _ in true }
     ) throws(SystemCallError) -> [Entry] {
@@ -47,11 +47,11 @@ public enum FileTree {
         }
     }
 
-    /// Removes the directory, or the file, with all that is in it (unlinkat(2)); one that is not
-    /// there is as good.
+    /// Removes the directory with everything in it, or the file (unlinkat(2)). A missing one is not
+    /// an error.
     ///
-    /// Each directory is opened from the one above it: whoever owns one of them cannot make us
-    /// remove something elsewhere. Nor is anything removed from what is mounted there (`EXDEV`).
+    /// Each directory is opened from the one above it, so its owner cannot make us remove something
+    /// elsewhere. File systems mounted in it are not touched (`EXDEV`).
     public static func remove(_ path: FilePath) throws(SystemCallError) {
         guard let name = path.lastComponent else { return }
         let parent: Descriptor
@@ -98,10 +98,10 @@ public enum FileTree {
         try Directory.list(FilePath("/proc/self/fd/\(directory.rawValue)"))
     }
 
-    /// Whether the link, or the file, leads to nothing outside of the directory (openat2(2),
+    /// Checks that the file, or the target of the link, is inside the directory (openat2(2),
     /// `RESOLVE_BENEATH`).
     ///
-    /// - Throws: `EXDEV` where it does, `ENOENT` where it leads nowhere.
+    /// - Throws: `EXDEV` if it is outside, `ENOENT` if there is nothing.
     public static func checkThat(
         _ path: FilePath, staysIn directory: FilePath
     ) throws(SystemCallError) {
@@ -111,8 +111,7 @@ public enum FileTree {
         }
     }
 
-    /// Waits until all that was written to the file system of the directory is on the disk
-    /// (syncfs(2)).
+    /// Waits until all data written to the directory's file system is on disk (syncfs(2)).
     public static func sync(_ directory: FilePath) throws(SystemCallError) {
         let root = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY)
         try systemCall("syncfs", on: directory.string) { crd_syncfs(root.rawValue) }

@@ -3,9 +3,9 @@
 import Glibc
 import SystemPackage
 
-/// Short files of the kernel's, read whole.
+/// Short files of the kernel, read as a whole.
 public enum KernelFile {
-    /// Nil where it cannot be read.
+    /// Returns the content; nil if the file cannot be read.
     public static func read(_ path: String) -> String? {
         guard let file = try? Descriptor.open(FilePath(path), O_RDONLY),
             let bytes = try? file.readAll(limit: 1 << 24)

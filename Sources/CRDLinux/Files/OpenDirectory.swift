@@ -3,10 +3,10 @@
 import Glibc
 public import SystemPackage
 
-/// A directory that is held open: what is done in it is done there, wherever its path leads by then
+/// A directory that is held open: operations apply to it wherever its path leads by then
 /// (openat(2)).
 public struct OpenDirectory: ~Copyable {
-    /// As it was reached, for messages.
+    /// The path by which it was opened, for messages.
     public let path: FilePath
     private let descriptor: Descriptor
 
@@ -15,14 +15,14 @@ public struct OpenDirectory: ~Copyable {
         descriptor = Descriptor(adopting: rawValue)
     }
 
-    /// The directory that all absolute paths begin at.
+    /// Opens the root directory.
     public static func root() throws(SystemCallError) -> OpenDirectory {
         let path: FilePath = "/"
         let descriptor = try systemCall("open", on: path.string) { Glibc.open("/", flags) }
         return OpenDirectory(path, adopting: descriptor)
     }
 
-    /// Opens a directory in this one, not through a symbolic link; `..` is the one above it.
+    /// Opens a directory in this one, but not through a symbolic link; `..` is its parent.
     public func open(_ name: FilePath.Component) throws(SystemCallError) -> OpenDirectory {
         let place =
             name.kind == .parentDirectory ? path.removingLastComponent() : path.appending(name)
@@ -33,10 +33,10 @@ public struct OpenDirectory: ~Copyable {
     }
 
     private static let flags = pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-    /// `O_PATH`, since to go through a directory takes no right to read it.
+    /// `O_PATH`, since passing through a directory needs no permission to read it.
     private static let pathOnly: CInt = 0o10_000_000
 
-    /// Makes a directory in this one (mkdirat(2)); one that somebody has made meanwhile is as good.
+    /// Makes a directory in this one (mkdirat(2)); one that appeared meanwhile is not an error.
     public func makeDirectory(
         _ name: FilePath.Component, mode: ModeBits
     ) throws(SystemCallError) {
@@ -49,7 +49,7 @@ public struct OpenDirectory: ~Copyable {
         }
     }
 
-    /// What this directory is (fstat(2)).
+    /// Returns the status of this directory (fstat(2)).
     public func status() throws(SystemCallError) -> FileStatus {
         guard let status = FileStatus(of: descriptor.rawValue) else {
             throw SystemCallError(
@@ -58,8 +58,8 @@ public struct OpenDirectory: ~Copyable {
         return status
     }
 
-    /// What is in this directory under a name, a symbolic link itself; nil where there is nothing
-    /// (fstatat(2)).
+    /// Returns the status of a name in this directory, without following a symbolic link; nil if it
+    /// does not exist (fstatat(2)).
     public func status(of name: FilePath.Component) throws(SystemCallError) -> FileStatus? {
         var status = stat()
         do throws(SystemCallError) {
@@ -74,7 +74,8 @@ public struct OpenDirectory: ~Copyable {
         return FileStatus(status)
     }
 
-    /// What a symbolic link in this directory says; nil where there is none (readlinkat(2)).
+    /// Returns the target of a symbolic link in this directory; nil if there is none
+    /// (readlinkat(2)).
     public func target(of name: FilePath.Component) -> FilePath? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { text in
             let count = name.withPlatformString {

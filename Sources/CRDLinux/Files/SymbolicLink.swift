@@ -5,12 +5,12 @@ public import SystemPackage
 
 /// Symbolic links (symlink(7)).
 public enum SymbolicLink {
-    /// What the link says; nil where there is none that could be read (readlink(2)).
+    /// Returns the link's target; nil if there is no readable link (readlink(2)).
     public static func target(of path: FilePath) -> FilePath? {
         path.withPlatformString { read($0) }.map { FilePath(bytes: $0) }
     }
 
-    /// The same as bytes, which need not be UTF-8.
+    /// Returns the target as bytes, which need not be UTF-8.
     static func read(_ path: UnsafePointer<CChar>) -> [UInt8]? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { text in
             let count = readlink(path, text.baseAddress!, text.count)
@@ -18,7 +18,7 @@ public enum SymbolicLink {
         }
     }
 
-    /// The path without any link on its way; nil where it leads nowhere (realpath(3)).
+    /// Returns the path with all symbolic links resolved; nil if it leads nowhere (realpath(3)).
     static func resolved(_ path: FilePath) -> FilePath? {
         let real = path.withPlatformString { realpath($0, nil) }
         defer { free(real) }

@@ -3,14 +3,13 @@
 import CRDCore
 import CTOML
 
-/// Reads TOML with toml++, whose nodes know where in the file they stand.
+/// Reads TOML with toml++, whose nodes know their position in the file.
 public enum TOMLDocument {
-    /// The longest text read, in bytes. Whoever reads the file need not take in more than one byte
-    /// beyond.
+    /// The longest text accepted, in bytes. A caller need not read more than one byte beyond.
     public static let sizeMax = 1 << 20
 
-    /// The root table of `bytes`, or the first thing in it that is not TOML. `file` is its name in
-    /// complaints.
+    /// Returns the root table of `bytes`, or throws the first syntax error. `file` is the name to
+    /// use in messages.
     public static func parse(_ bytes: [UInt8], file: String) throws(Diagnostic) -> TOMLTable {
         guard bytes.count <= sizeMax else {
             throw Diagnostic(
@@ -31,8 +30,8 @@ public enum TOMLDocument {
         return table(of: root, from: &nodes)
     }
 
-    /// What toml++ says, without its "Error while parsing", and what to do where patterns are written
-    /// as most people do first.
+    /// Returns toml++'s message without "Error while parsing", and with a hint for the most common
+    /// mistake in patterns.
     private static func reason(_ text: String) -> String {
         let opening = "Error while parsing "
         let reason = text.hasPrefix(opening) ? String(text.dropFirst(opening.count)) : text
@@ -42,8 +41,7 @@ public enum TOMLDocument {
             + "single quotes, such as '\\d+', or each backslash twice"
     }
 
-    /// Takes the children of `node` off the front of `nodes`. Recursive: how deep the tree is, the
-    /// shim bounds.
+    /// Takes the children of `node` off the front of `nodes`. Recursive: the shim limits the depth.
     private static func table(of node: ctoml_node, from nodes: inout Nodes) -> TOMLTable {
         TOMLTable(
             (0..<node.children).map { _ in

@@ -3,21 +3,22 @@
 import Glibc
 public import SystemPackage
 
-/// Whether somebody has a file open for writing just now.
+/// Detects whether a file is open for writing.
 public enum WriteLease {
-    /// The kernel gives a read lease on a file only where nobody writes it (fcntl(2), `F_SETLEASE`).
-    /// Given back at once: until then, who opens the file for writing waits.
+    /// Returns whether some process has the file open for writing. The kernel grants a read lease
+    /// only if none has (fcntl(2), `F_SETLEASE`). The lease is released at once: until then, a
+    /// process that opens the file for writing blocks.
     ///
-    /// False where nobody can tell, as on a file system without leases.
+    /// False if this cannot be found out, as on a file system without leases.
     public static func contains(_ path: FilePath) -> Bool { find(path) ?? false }
 
-    /// The same; nil where nobody can tell.
+    /// Returns the same; nil if this cannot be found out.
     static func find(_ path: FilePath) -> Bool? {
         let file: Descriptor
         do throws(SystemCallError) {
             file = try .openRegular(path)
         } catch {
-            // Somebody has a write lease on it, for which we do not wait.
+            // Another process has a write lease on it, which we do not wait for.
             return error.errno == .wouldBlock ? true : nil
         }
         if fcntl(file.rawValue, setLease, F_RDLCK) == 0 {
@@ -27,6 +28,6 @@ public enum WriteLease {
         return Errno(rawValue: errno) == .wouldBlock ? true : nil
     }
 
-    /// `F_SETLEASE` of fcntl.h, which Glibc's module does not have.
+    /// `F_SETLEASE` of fcntl.h, which is missing from the Glibc module.
     private static let setLease: CInt = 1_024
 }

@@ -3,18 +3,19 @@
 import CRDCore
 import Glibc
 
-/// What a child prints, shown as it comes, and its end kept for a message.
+/// A child's output, shown as it arrives; its end is kept for a message.
 public final class EchoSink: OutputSink {
     private let descriptor: CInt?
     private let end: OutputTail?
     private let interruption: InterruptSignals?
 
-    /// What a pipe takes without waiting where poll(2) says that it takes anything (PIPE_BUF, pipe(7)).
+    /// The bytes that a pipe accepts without blocking once poll(2) reports room (PIPE_BUF,
+    /// pipe(7)).
     private static let share = 4_096
 
     /// - Parameters:
-    ///   - descriptor: where it is shown; nil for nowhere.
-    ///   - interruption: after which a reader that does not read is not waited for.
+    ///   - descriptor: where to show the output; nil for nowhere.
+    ///   - interruption: once it has a signal, a reader that does not read is no longer waited for.
     public init(
         to descriptor: CInt?, keeping end: OutputTail? = nil,
         unless interruption: InterruptSignals? = nil
@@ -31,13 +32,13 @@ public final class EchoSink: OutputSink {
         while done < bytes.count, isTaken(descriptor) {
             let room = min(bytes.count - done, Self.share)
             let count = write(descriptor, bytes.baseAddress! + done, room)
-            // A reader that went away is no reason to stop in the middle.
+            // A reader that went away is not a reason to stop in the middle.
             if count <= 0 && errno != EINTR { return }
             done += max(count, 0)
         }
     }
 
-    /// Waits until the reader reads.
+    /// Waits until the reader has room; returns false after an interruption.
     private func isTaken(_ descriptor: CInt) -> Bool {
         guard let interruption else { return true }
         var output = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)

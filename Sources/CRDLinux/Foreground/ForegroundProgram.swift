@@ -5,9 +5,10 @@ public import CRDCore
 import Glibc
 import SystemPackage
 
-/// A program that is run to its end, with all that it starts, while this process does nothing else.
+/// A program that runs to its end, together with everything it starts, while this process does
+/// nothing else.
 ///
-/// It has a session of its own and dies with this process (prctl(2), `PR_SET_PDEATHSIG`).
+/// It has its own session and dies with this process (prctl(2), `PR_SET_PDEATHSIG`).
 public struct ForegroundProgram {
     public var path: String
     public var arguments: [String]
@@ -15,17 +16,17 @@ public struct ForegroundProgram {
     /// The working directory.
     public var directory: String
     public var timeout: Duration
-    /// From SIGTERM to SIGKILL.
+    /// The time from SIGTERM to SIGKILL.
     public var grace: Duration
-    /// No file that it writes may become larger, in bytes (setrlimit(2), `RLIMIT_FSIZE`).
+    /// The largest size of a file that it may write, in bytes (setrlimit(2), `RLIMIT_FSIZE`).
     public var fileSizeMax: UInt64?
-    /// What it leaves running may go on.
+    /// Whether processes that it leaves behind may continue.
     public var keepsLeftovers: Bool
 
     public enum Ending: Equatable, Sendable {
         case ended(Termination)
         case timedOut(after: Duration)
-        /// A signal to this process ended it too.
+        /// A signal to this process also ended the program.
         case interrupted(CInt)
         /// It had printed enough, and was ended.
         case cut
@@ -46,18 +47,18 @@ public struct ForegroundProgram {
         self.keepsLeftovers = keepsLeftovers
     }
 
-    /// Runs it with an empty standard input, and an empty file as its descriptor 3.
+    /// Runs the program with an empty standard input, and an empty file as its descriptor 3.
     ///
     /// - Parameters:
-    ///   - interruption: what ends it early; nil where nothing may.
-    ///   - isEnough: asked when something was printed.
+    ///   - interruption: the signals that end it early; nil for none.
+    ///   - isEnough: checked after each output; true ends the program.
     /// - Throws: `SpawnError`, `SystemCallError`.
     public func run(
         output: any OutputSink, errors: any OutputSink, interruption: InterruptSignals? = nil,
         isEnough: () -> Bool = { false }
     ) throws -> Ending {
         if let signal = interruption?.signal { return .interrupted(signal) }
-        // All it starts can be found below us then, whoever else of them has ended.
+        // Then everything it starts stays below us, whichever parents have ended.
         let adopted = try ChildProcess.adoptOrphans()
         defer { _ = try? ChildProcess.adoptOrphans(adopted) }
         let mark = ProcessMark.random()
@@ -110,7 +111,7 @@ public struct ForegroundProgram {
         let child = ChildSource(
             try ChildProcess.spawn(request), of: ModuleID(0), outputs: []
         ) { end in
-            // As it names no user, the spawn itself would have failed.
+            // The request names no user, so a failed start makes `spawn` itself throw.
             if case .ended(let termination) = end { ended(termination) }
         }
         do {
@@ -124,7 +125,7 @@ public struct ForegroundProgram {
         return [out, err]
     }
 
-    /// Ends all that is left of it: SIGTERM, and SIGKILL after the grace.
+    /// Ends all its remaining processes: SIGTERM, and SIGKILL after the grace period.
     private func endAll(
         _ mark: ProcessMark, _ reactor: Reactor, _ timer: TimerSource
     ) throws {
@@ -142,7 +143,7 @@ public struct ForegroundProgram {
                     ProcessTable.terminate(process)
                 }
             }
-            // One that the kernel cannot kill must not hold us for ever.
+            // A process that survives SIGKILL must not block us for ever.
             if now >= killAt + Self.killPatience { return }
             // Its output is drained meanwhile: with a full pipe it could not end.
             try timer.arm(now + Self.step)
@@ -151,13 +152,13 @@ public struct ForegroundProgram {
         }
     }
 
-    /// Our other descendants are not the program's: this process may have had children before it
-    /// became crd.
+    /// Returns the program's processes. Our other descendants are not the program's: this process
+    /// may have had children before it became crd.
     private static func descendants(with mark: ProcessMark) -> [ProcessTable.Entry] {
         let marked = ProcessTable.currentTree(below: [getpid()]).map(\.pid).filter {
             mark.isCarried(by: $0)
         }
-        // With what they have started, whatever limits that has set for itself.
+        // Includes their descendants, whatever limits these have set for themselves.
         return ProcessTable.currentTree(below: marked.filter { $0 != getpid() })
     }
 

@@ -3,8 +3,8 @@
 import CRDCore
 import Glibc
 
-/// What git says, kept for a message, of which only its own progress is shown: what a server has it
-/// say may command the terminal.
+/// git's output, kept for a message. Only its own progress lines are shown: text that comes from a
+/// server could control the terminal.
 public final class GitProgressSink: OutputSink {
     private static let shown = ["Receiving objects: ", "Resolving deltas: "]
     private static let lineMax = 200
@@ -13,7 +13,7 @@ public final class GitProgressSink: OutputSink {
     private let end: OutputTail
     private var line: [UInt8] = []
 
-    /// - Parameter descriptor: where it is shown; nil for nowhere.
+    /// - Parameter descriptor: where to show progress; nil for nowhere.
     public init(to descriptor: CInt?, keeping end: OutputTail) {
         self.descriptor = descriptor
         self.end = end

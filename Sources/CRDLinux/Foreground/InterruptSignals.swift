@@ -4,7 +4,8 @@ import CLinux
 import CRDCore
 import Glibc
 
-/// What somebody sends to end a command: kept from ending it in the middle of a step (signalfd(2)).
+/// The signals that users send to end a command, held back so that they do not end it in the middle
+/// of a step (signalfd(2)).
 public final class InterruptSignals {
     let source: SignalSource
     private let signals: [CInt]
@@ -14,15 +15,15 @@ public final class InterruptSignals {
         var signal: CInt?
     }
 
-    /// The first that came; nil as long as none has.
+    /// The first signal received; nil while there is none.
     public var signal: CInt? {
         var events: [Event] = []
         try? source.drain(into: &events)
         return inbox.signal
     }
 
-    /// Takes over SIGINT, SIGTERM, SIGHUP and SIGQUIT for this process, those that it was not told to
-    /// ignore (nohup(1)), and ignores SIGPIPE.
+    /// Receives SIGINT, SIGTERM, SIGHUP and SIGQUIT for this process, except those that were
+    /// ignored from the start (nohup(1)), and ignores SIGPIPE.
     ///
     /// - Throws: `SystemCallError`.
     public init() throws(SystemCallError) {
@@ -33,7 +34,7 @@ public final class InterruptSignals {
         }
     }
 
-    /// Those that came were heard; from now on they end the command.
+    /// Discards signals already received, and unblocks them: later ones end the command.
     deinit {
         _ = signal
         SignalSource.unblock(signals)

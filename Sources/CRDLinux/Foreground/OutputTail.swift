@@ -3,7 +3,7 @@
 import CRDCore
 import Glibc
 
-/// The last few lines of all that was printed, whichever way.
+/// The last few lines of all output.
 public final class OutputTail {
     private static let bytesMax = 4_096
     private static let linesMax = 20
@@ -16,7 +16,7 @@ public final class OutputTail {
         if bytes.count > 2 * Self.bytesMax { bytes.removeFirst(bytes.count - Self.bytesMax) }
     }
 
-    /// Without control characters, which would command the terminal once more.
+    /// The lines without control characters, which could control the terminal.
     public var lines: [String] {
         bytes.suffix(Self.bytesMax).split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
             .suffix(Self.linesMax)

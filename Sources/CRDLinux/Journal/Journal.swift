@@ -4,8 +4,8 @@ import Glibc
 
 /// How the daemon's own log reaches the journal.
 public enum Journal {
-    /// Whether standard error leads into the journal: `JOURNAL_STREAM` names the device and inode
-    /// of the stream that the service manager made, and it may have been redirected since.
+    /// Whether standard error leads to the journal: `JOURNAL_STREAM` gives the device and inode of
+    /// the stream that the service manager made. Standard error may have been redirected since.
     public static var isStandardError: Bool {
         guard let value = getenv("JOURNAL_STREAM"), let status = FileStatus(of: 2) else {
             return false

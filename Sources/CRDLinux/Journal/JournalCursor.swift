@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// An entry's place by its cursor (sd_journal_get_cursor(3)), in the order in which libsystemd walks
-/// through several files.
+/// An entry's position by its cursor (sd_journal_get_cursor(3)), in the order in which libsystemd
+/// walks through several files.
 struct JournalCursor: Comparable {
     let text: String
     private let sequence: Substring
@@ -28,7 +28,7 @@ struct JournalCursor: Comparable {
         content = hexadecimal("x")
     }
 
-    /// How many entries lie between them; nil where they are not of the same writer.
+    /// Returns how many entries lie between the two; nil if they have different writers.
     func count(to other: JournalCursor) -> UInt64? {
         guard sequence == other.sequence, !sequence.isEmpty, number <= other.number else {
             return nil
@@ -36,8 +36,8 @@ struct JournalCursor: Comparable {
         return other.number - number
     }
 
-    /// By what both have in common: the numbers of one writer, else the clock of one boot, else the
-    /// calendar's.
+    /// Compares what both have in common: the sequence numbers of one writer, else the clock of one
+    /// boot, else the calendar time.
     static func < (left: JournalCursor, right: JournalCursor) -> Bool {
         if left.sequence == right.sequence, left.number != right.number {
             return left.number < right.number

@@ -2,28 +2,28 @@
 
 import CRDCore
 
-/// Tells for the entry at hand which triggers look out for it.
+/// Finds the triggers that match the current entry.
 final class JournalDispatcher {
-    /// A trigger with all that judging an entry needs.
+    /// A trigger, with everything needed to match an entry.
     private struct Watch {
         let listener: Int
         let module: ModuleID
-        /// Which of the module's triggers.
+        /// The trigger's index in its module.
         let number: Int
         let isCounting: Bool
-        /// The field that it counts by, if it does.
+        /// The field that it counts by, if any.
         let key: JournalFieldKey?
         let matches: [(field: JournalFieldKey, values: [[UInt8]])]
-        /// Into `patterns`; nil where any text will do.
+        /// Index into `patterns`; nil where any text matches.
         let pattern: Int?
     }
 
-    /// A pattern and what it is matched with, whoever asks for it.
+    /// A pattern and the field that it is matched with, shared by all triggers that use both.
     private struct Look {
         let text: String
         let field: JournalFieldKey
         let pattern: Pattern
-        /// For which entry the outcome is known.
+        /// The entry that `outcome` is about.
         var turn = 0
         var outcome = Pattern.Outcome.unmatched
         var allowance = PatternAllowance()
@@ -33,21 +33,21 @@ final class JournalDispatcher {
     private var patterns: [Look] = []
     private let index: JournalIndex
     private let own: OwnEntries
-    /// This boot.
+    /// The current boot.
     private let bootID = JournalReader.currentBootID()
     private(set) var exceeded = JournalSource.Exceeded()
     private(set) var suspensions: [JournalSource.Suspension] = []
 
-    // Of the entry at hand.
+    // State of the current entry.
     private var found: [Int] = []
     private var next = 0
     private var entry: JournalEntry?
     private var isOwn: Bool?
-    /// Who was told of it by a trigger that does not count.
+    /// Modules that already have an event for it, from triggers that do not count.
     private var told: [ModuleID] = []
     private var turn = 0
 
-    /// - Throws: `Pattern.Malformed`, which the manifest's reader has seen to already.
+    /// - Throws: `Pattern.Malformed`, which the manifest's reader has already ruled out.
     init(_ listeners: [JournalSource.Listener], own: OwnEntries) throws(Pattern.Malformed) {
         self.own = own
         var watches: [Watch] = []
@@ -84,17 +84,17 @@ final class JournalDispatcher {
         return patterns.count - 1
     }
 
-    // MARK: One entry
+    // MARK: The current entry
 
-    /// Every trigger has been asked about the entry at hand.
+    /// Whether every candidate trigger has been matched with the current entry.
     var isDone: Bool { next == found.count }
-    /// Bytes of entries that were handed on.
+    /// Bytes of the entries in the events made so far.
     private(set) var handedOn = 0
 
-    /// All values that lead to a trigger; nil where other entries may be somebody's, too.
+    /// The values that lead to a trigger; nil if an entry without them may match too.
     var wanted: JournalValueTable? { index.wanted }
 
-    /// Looks up whom the entry at hand may concern.
+    /// Finds the candidate triggers for the current entry.
     func begin(in reader: JournalReader) {
         found.removeAll(keepingCapacity: true)
         next = 0
@@ -106,7 +106,7 @@ final class JournalDispatcher {
         told.removeAll(keepingCapacity: true)
     }
 
-    /// Asks the next trigger.
+    /// Matches the next candidate trigger, and appends an event if it matches.
     func askNext(
         in reader: JournalReader, _ floors: JournalFloors, order: Int64, into events: inout [Event]
     ) throws(SystemCallError) {
@@ -144,8 +144,8 @@ final class JournalDispatcher {
                     wholeKey: wholeKey(watch, of: entry, in: reader))))
     }
 
-    /// An entry is one event for a module, however many of its triggers want it. Those that count
-    /// have each a count of their own.
+    /// Returns whether the module already has its event: one for each entry, however many of its
+    /// triggers match. Each counting trigger gets its own event.
     private func isTold(_ watch: Watch) -> Bool {
         !watch.isCounting && told.contains(watch.module)
     }
@@ -154,7 +154,7 @@ final class JournalDispatcher {
         watch.matches.allSatisfy { field, values in
             guard let value = field.value(in: reader) else { return false }
             if values.contains(where: { value.elementsEqual($0) }) { return true }
-            // Which of several values libsystemd gives is open.
+            // Of several values, libsystemd returns an arbitrary one.
             return field.mayRepeat && reader.has(field.text, values)
         }
     }
@@ -193,13 +193,14 @@ final class JournalDispatcher {
         return outcome
     }
 
-    /// The patterns that were suspended since this was last asked.
+    /// Returns the patterns suspended since the last call.
     func takeSuspensions() -> [JournalSource.Suspension] {
         defer { suspensions = [] }
         return suspensions
     }
 
-    /// What the trigger counts by, where not all of it is in the entry as it is handed on.
+    /// Returns the whole value of the field that the trigger counts by, if the entry holds only
+    /// part of it.
     private func wholeKey(
         _ watch: Watch, of entry: JournalEntry, in reader: JournalReader
     ) -> EntryKey? {

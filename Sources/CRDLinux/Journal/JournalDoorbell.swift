@@ -4,19 +4,19 @@ import CLinux
 public import CRDCore
 import Glibc
 
-/// Rings when journald goes to sleep: by then it has written all that it received.
+/// Rings when journald goes to sleep: by then it has written everything that it received.
 ///
-/// A context switch of its process, told by the kernel (perf_event_open(2)): journald's own
-/// announcement comes a quarter of a second later, and looking again and again would never let the
-/// machine rest. A switch in the middle of its work rings too, and finds nothing.
+/// The kernel reports the context switch of its process (perf_event_open(2)). journald's own
+/// announcement comes a quarter of a second later, and polling would never let the machine idle. A
+/// switch in the middle of journald's work also rings; the read then finds nothing.
 public final class JournalDoorbell: EventSource {
     private let bell: crd_bell
     private let rung: (inout [Event]) -> Void
 
-    /// Hangs it, not armed.
+    /// Opens the event, not armed.
     ///
-    /// - Parameter rung: called when it has rung.
-    /// - Throws: without CAP_PERFMON, and where the kernel has no such events.
+    /// - Parameter rung: called when it rings.
+    /// - Throws: `SystemCallError` without CAP_PERFMON, or if the kernel has no such events.
     public init(
         at journald: PID, rung: @escaping (inout [Event]) -> Void
     ) throws(SystemCallError) {
@@ -33,10 +33,11 @@ public final class JournalDoorbell: EventSource {
     }
 
     public var descriptor: CInt { bell.fd }
-    /// A bell that has rung stays ready for as long as it is not armed again.
+    /// After a ring the descriptor stays ready until the bell is armed again.
     public var interest: Interest { [.readable, .edge] }
 
-    /// For one ring; before that has come, for one more. To be followed by a look: what was written before that does not ring.
+    /// Arms one ring; if one is still armed, one more. Read the journal afterwards: earlier entries
+    /// do not ring.
     public func arm() throws(SystemCallError) {
         try systemCall("ioctl", on: "the bell at journald") {
             withUnsafePointer(to: bell) { crd_bell_arm($0) }

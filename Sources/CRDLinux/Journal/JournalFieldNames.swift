@@ -2,16 +2,18 @@
 
 import CSystemd
 
-/// The names of journal fields of which all values are asked for at once.
+/// The names of journal fields whose values are fetched together.
 final class JournalFieldNames {
     private var texts: [UnsafeMutableBufferPointer<CChar>] = []
     private(set) var table: [crd_journal_name] = []
-    /// So much of a value tells whether it is one of those that are looked for.
+    /// The longest prefix of a value that is needed to compare it with the wanted ones.
     private(set) var valueMax = 0
 
     deinit { for text in texts { text.deallocate() } }
 
-    /// - Returns: the name's number.
+    /// Adds a name.
+    ///
+    /// - Returns: the name's index.
     func add(_ name: String) -> Int {
         let bytes = name.utf8CString
         let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: bytes.count)

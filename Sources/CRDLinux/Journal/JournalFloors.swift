@@ -2,27 +2,31 @@
 
 import CRDCore
 
-/// Keeps from each listener what lies before its own start, while the journal is read from the
-/// first of them on.
+/// Withholds from each listener the entries before its own start, while the journal is read from
+/// the earliest start.
 struct JournalFloors {
     private struct Floor {
         let listener: Int
         let position: JournalPosition
-        /// The position's entry, as the journal has it; else the time tells.
+        /// The cursor of the position's entry as the journal now has it; nil if it is gone, and
+        /// then the time decides.
         let cursor: String?
     }
 
     private var floors: [Floor] = []
-    /// By listener, whether it gets what is read.
+    /// By listener, whether it receives the entries read.
     private(set) var isOpen: [Bool]
 
+    /// Finds the entries that the starts refer to.
+    ///
     /// - Parameters:
-    ///   - starts: one a listener.
+    ///   - starts: one for each listener.
     ///   - first: where reading begins.
     init(
         _ starts: [JournalPosition], besides first: JournalPosition, in reader: JournalReader
     ) throws(SystemCallError) {
-        // Where reading begins nothing is left to be kept from anybody, however that place is told.
+        // A listener that starts where reading begins needs no floor, whichever fields give the
+        // place.
         isOpen = starts.map { start in
             let isSamePlace = start.cursor == first.cursor && start.isInclusive == first.isInclusive
             return start == first || (isSamePlace && !start.cursor.isEmpty)
@@ -41,7 +45,7 @@ struct JournalFloors {
 
     var isEmpty: Bool { floors.isEmpty }
 
-    /// The entry is about to be told.
+    /// Opens the floors at or before an entry that is about to be dispatched.
     mutating func reach(_ entry: JournalPosition) {
         open { floor in
             let position = floor.position
@@ -51,12 +55,12 @@ struct JournalFloors {
         }
     }
 
-    /// The entry has been told.
+    /// Opens the floors at an entry that has been dispatched.
     mutating func pass(_ cursor: String) {
         open { $0.cursor == cursor }
     }
 
-    /// All that there was has been read.
+    /// Opens all floors, at the end of the journal.
     mutating func openAll() {
         open { _ in true }
     }

@@ -2,14 +2,14 @@
 
 import CRDCore
 
-/// Finds the triggers that an entry may concern by the values of its fields, so that an entry costs
-/// the same however many triggers ask for other values.
+/// Finds the triggers that may match an entry by the values of its fields. The cost of an entry
+/// does not grow with the triggers that want other values.
 ///
-/// A trigger that names units is found through them. Every other that has matches is found through
-/// one of its fields, its anchor; those without are always found.
+/// A trigger that names units is found through them. Any other with matches is found through one of
+/// its fields, its anchor. A trigger without matches is always found.
 final class JournalIndex {
     private struct Field {
-        /// Those whose anchor it is, by the values that they look out for.
+        /// The triggers that this field is the anchor of, by wanted value.
         var triggers: [JournalValue: [Int]] = [:]
         var role: JournalUnitIndex.Role?
     }
@@ -17,26 +17,26 @@ final class JournalIndex {
     private let names = JournalFieldNames()
     private var fields: [Field] = []
     private var numbers: [String: Int] = [:]
-    /// The only field, where that is one of journald's own, of which an entry has one value.
+    /// The only field, if journald itself adds it, so that an entry has one value of it.
     private let only: JournalFieldKey?
     private let units = JournalUnitIndex()
-    /// Those that no field's value leads to.
+    /// The triggers that are found for every entry.
     private var always: [Int] = []
-    /// What the keys of the tables point at.
+    /// Storage for the tables' keys.
     private let values = JournalValue.Store()
-    /// All values that lead to a trigger; nil where other entries may be somebody's, too.
+    /// The values that lead to a trigger; nil if an entry without them may match too.
     private(set) var wanted: JournalValueTable?
 
-    /// Fields that many entries have the same value of; what finds few entries is asked first.
+    /// Fields with the same value in many entries: a more selective anchor is preferred.
     private static let common = [
         "PRIORITY", "_TRANSPORT", "_BOOT_ID", "_MACHINE_ID", "_HOSTNAME", "_UID", "_GID",
         "SYSLOG_FACILITY", "_SYSTEMD_SLICE", "_RUNTIME_SCOPE", "_SELINUX_CONTEXT",
         "_CAP_EFFECTIVE",
     ]
 
-    /// - Parameter triggers: a trigger's number is its place in this list.
+    /// - Parameter triggers: a trigger's number is its index in this list.
     init(_ triggers: [JournalTrigger]) {
-        // Fewer fields to fetch: where there is a choice, the field that others use too.
+        // To fetch fewer fields, prefer a field that other triggers use too.
         var uses: [String: Int] = [:]
         for field in triggers.flatMap({ $0.match.map(\.field) }) { uses[field, default: 0] += 1 }
         var anchors: [JournalTrigger.Match?] = []
@@ -73,7 +73,7 @@ final class JournalIndex {
         let number = names.add(name)
         numbers[name] = number
         fields.append(Field())
-        // Whatever tells a unit's name from what is none.
+        // Long enough to distinguish a unit's name from a longer text.
         names.expect(valueOf: JournalUnitTable.nameMax + 1)
         return number
     }
@@ -87,8 +87,8 @@ final class JournalIndex {
         }
     }
 
-    /// Appends the numbers of the triggers that may concern the entry at hand, each once. Of those
-    /// that name units, the entry is about one of them.
+    /// Appends the numbers of the triggers that may match the current entry, each once. A trigger
+    /// that names units is appended only if the entry is about one of them.
     func find(in reader: JournalReader, _ found: inout [Int]) {
         if let only {
             if let value = only.value(in: reader) { take(value, of: 0, &found) }
@@ -108,8 +108,8 @@ final class JournalIndex {
         if let role = fields[field].role { units.take(value, as: role, &found) }
     }
 
-    /// An entry may have several values that a trigger looks out for, and be about a unit in several
-    /// ways.
+    /// Removes duplicates: an entry may have several wanted values of one trigger, and be about a
+    /// unit in several ways.
     private static func removeRepetitions(in found: inout [Int]) {
         found.sort()
         var end = 1

@@ -5,15 +5,15 @@ import CSystemd
 import Glibc
 import SystemPackage
 
-/// A handle on this machine's journal, sd-journal(3): it stands on an entry, or before the first.
+/// A handle on this machine's journal (sd-journal(3)), positioned on an entry or before the first.
 ///
-/// Belongs to the thread that opened it. What `data` returns is valid until the next call.
+/// It belongs to the thread that opened it. The result of `data` is valid until the next call.
 final class JournalReader {
     private let journal: OpaquePointer
-    /// Readable when files have come or gone (sd_journal_get_fd(3)).
+    /// Readable when files were added or removed (sd_journal_get_fd(3)).
     let descriptor: CInt
 
-    /// sd_journal_open(3): the files of this machine alone, the volatile and the lasting ones.
+    /// Opens the volatile and the persistent journal of this machine alone (sd_journal_open(3)).
     init() throws(SystemCallError) {
         var opened: OpaquePointer?
         try libsystemdCall("sd_journal_open") {
@@ -21,7 +21,7 @@ final class JournalReader {
         }
         guard let opened else { preconditionFailure("sd_journal_open gave no handle") }
         do throws(SystemCallError) {
-            // More is not unpacked.
+            // Limits how much of a compressed value is unpacked.
             try libsystemdCall("sd_journal_set_data_threshold") {
                 sd_journal_set_data_threshold(opened, Self.threshold)
             }
@@ -35,64 +35,65 @@ final class JournalReader {
 
     deinit { sd_journal_close(journal) }
 
-    /// Takes in which files have come or gone (sd_journal_process(3)).
+    /// Processes added and removed files (sd_journal_process(3)).
     func process() throws(SystemCallError) {
         try libsystemdCall("sd_journal_process") { sd_journal_process(journal) }
     }
 
-    // MARK: Places
+    // MARK: Positions
 
-    /// Steps to the next entry (sd_journal_next(3)).
+    /// Moves to the next entry (sd_journal_next(3)).
     ///
     /// - Returns: false at the end.
     func next() throws(SystemCallError) -> Bool {
         try libsystemdCall("sd_journal_next") { sd_journal_next(journal) } > 0
     }
 
-    /// Steps to the last entry; false where there is none.
+    /// Moves to the last entry; returns false if there is none.
     func goToEnd() throws(SystemCallError) -> Bool {
         try libsystemdCall("sd_journal_seek_tail") { sd_journal_seek_tail(journal) }
         return try libsystemdCall("sd_journal_previous") { sd_journal_previous(journal) } > 0
     }
 
-    /// Steps to the entry of that cursor, or to the one that takes its place; false where there is
-    /// none behind it.
+    /// Moves to the entry with the cursor, or to the next one if it is gone; returns false at the
+    /// end.
     private func go(to cursor: String) throws(SystemCallError) -> Bool {
         try seek(cursor)
         return try next()
     }
 
-    /// Stands so that `next` steps to the entry of that cursor, or to the one that takes its place.
+    /// Positions the handle so that `next` moves to the entry with the cursor, or to the one after
+    /// it.
     func seek(_ cursor: String) throws(SystemCallError) {
         try libsystemdCall("sd_journal_seek_cursor", on: cursor) {
             sd_journal_seek_cursor(journal, cursor)
         }
     }
 
-    /// Steps to the entry of that cursor; what the handle stands on if there is none is open.
+    /// Moves to the entry with the cursor; if it is gone, the handle's position is undefined.
     ///
-    /// - Returns: its cursor now; nil where the journal does not have it.
+    /// - Returns: its cursor now; nil if the journal does not have the entry.
     func find(_ cursor: String) throws(SystemCallError) -> String? {
         guard !cursor.isEmpty else { return nil }
         do throws(SystemCallError) {
             guard try go(to: cursor) else { return nil }
         } catch let error where error.errno == .invalidArgument {
-            return nil  // It never was one.
+            return nil  // Not a valid cursor.
         }
         let found = try self.cursor()
         return Self.origin(of: found) == Self.origin(of: cursor) ? found : nil
     }
 
-    /// What stays of a cursor when journald copies its entry to another file, as it does when the
-    /// journal becomes a lasting one: the boot, the times and the content, but not which file it is
-    /// in (`s=`) and as which of its entries (`i=`).
+    /// Returns the part of a cursor that survives when journald copies the entry to another file,
+    /// as it does when the journal becomes persistent. That is the boot, the times and the content,
+    /// but not the file (`s=`) and the entry's number in it (`i=`).
     private static func origin(of cursor: String) -> Substring {
         guard let boot = cursor.utf8.indices.first(where: { cursor[$0...].hasPrefix(";b=") })
         else { return cursor[...] }
         return cursor[boot...]
     }
 
-    /// A position at the entry at hand.
+    /// Returns the position of the current entry.
     func position(order: Int64, isInclusive: Bool) throws(SystemCallError) -> JournalPosition {
         let (monotonic, bootID) = try monotonic()
         return JournalPosition(
@@ -100,24 +101,25 @@ final class JournalReader {
             order: order, isInclusive: isInclusive)
     }
 
-    /// Stands so that `next` steps to the first entry that is to be read from a position on.
+    /// Positions the handle so that `next` moves to the first entry to read from the position.
     ///
-    /// - Returns: false where the position's entry is not there any more; then it goes by time.
+    /// - Returns: false if the position's entry is gone; reading then begins by time.
     func stand(before position: JournalPosition) throws(SystemCallError) -> Bool {
         if try find(position.cursor) != nil {
-            // Back from it, if it is still to be read.
+            // Go back before the entry if it is still to be read.
             if position.isInclusive { try seek(position.cursor) }
             return true
         }
         var boot = sd_id128_t()
         if sd_id128_from_string(position.bootID, &boot) == 0 {
-            // If nothing of that boot is left, all that there is came later: this begins with it.
+            // If nothing of that boot is left, all entries are later, and reading begins with the
+            // first.
             try libsystemdCall("sd_journal_seek_monotonic_usec") {
                 sd_journal_seek_monotonic_usec(journal, boot, UInt64(max(position.monotonic, 0)))
             }
         } else {
-            // What lies ahead of the clock tells nothing, so from the very beginning then: what is
-            // too old the core passes over.
+            // A time in the future is useless, so read from the very beginning: the core skips
+            // entries that are too old.
             let isAhead = position.time > Clock.realtimeNanoseconds / 1_000
             let time = isAhead ? 0 : max(position.time, 0)
             try libsystemdCall("sd_journal_seek_realtime_usec") {
@@ -127,9 +129,9 @@ final class JournalReader {
         return position.cursor.isEmpty
     }
 
-    // MARK: The entry at hand
+    // MARK: The current entry
 
-    /// sd_journal_get_cursor(3).
+    /// Returns the entry's cursor (sd_journal_get_cursor(3)).
     func cursor() throws(SystemCallError) -> String {
         var text: UnsafeMutablePointer<CChar>?
         try libsystemdCall("sd_journal_get_cursor") { sd_journal_get_cursor(journal, &text) }
@@ -137,7 +139,8 @@ final class JournalReader {
         return text.map { String(cString: $0) } ?? ""
     }
 
-    /// When journald received it, in microseconds since 1970 (sd_journal_get_realtime_usec(3)).
+    /// Returns when journald received it, in microseconds since 1970
+    /// (sd_journal_get_realtime_usec(3)).
     func time() throws(SystemCallError) -> Int64 {
         var time: UInt64 = 0
         try libsystemdCall("sd_journal_get_realtime_usec") {
@@ -146,7 +149,8 @@ final class JournalReader {
         return Int64(clamping: time)
     }
 
-    /// In microseconds since the boot, and which boot (sd_journal_get_monotonic_usec(3)).
+    /// Returns the time in microseconds since the boot, and the boot
+    /// (sd_journal_get_monotonic_usec(3)).
     func monotonic() throws(SystemCallError) -> (time: Int64, bootID: String) {
         var time: UInt64 = 0
         var boot = sd_id128_t()
@@ -156,29 +160,29 @@ final class JournalReader {
         return (Int64(clamping: time), Self.hexadecimal(boot))
     }
 
-    /// `FIELD=value`; nil where the entry has no such field (sd_journal_get_data(3)).
+    /// Returns `FIELD=value`; nil if the entry has no such field (sd_journal_get_data(3)).
     func data(_ field: UnsafePointer<CChar>) -> UnsafeRawBufferPointer? {
         var data: UnsafeRawPointer?
         var size = 0
-        // What cannot be read is not there: the entry may be cut short in a damaged file.
+        // An unreadable field counts as missing: a damaged file may hold part of an entry.
         guard sd_journal_get_data(journal, field, &data, &size) >= 0 else { return nil }
         return UnsafeRawBufferPointer(start: data, count: size)
     }
 
-    /// The same, where `data` and `fields` have only its beginning: up to 4 MiB.
+    /// Returns up to 4 MiB of `FIELD=value`, where `data` and `fields` give only its beginning.
     func wholeData(_ field: UnsafePointer<CChar>) -> UnsafeRawBufferPointer? {
         sd_journal_set_data_threshold(journal, 4 << 20)
         defer { sd_journal_set_data_threshold(journal, Self.threshold) }
         return data(field)
     }
 
-    /// Enough to see that a value is too long.
+    /// Enough to notice that a value is too long.
     private static let threshold = JournalFields.valueMax + 128
 
-    /// Steps to the next entry that has one of the values, or by as many entries as it may.
+    /// Moves to the next entry that has one of the values, at most `max` entries further.
     ///
-    /// - Returns: how many entries were stepped to, and whether the last of them has a value. Fewer
-    ///   than `max`, and no value, is the end.
+    /// - Returns: how many entries were passed, and whether the last of them has a value. Fewer
+    ///   than `max` without a value means the end.
     func skip(
         to values: JournalValueTable, max: Int
     ) throws(SystemCallError) -> (passed: Int, isFound: Bool) {
@@ -191,15 +195,15 @@ final class JournalReader {
         return (Int(passed), isFound > 0)
     }
 
-    /// Room for a field's name beside its value.
+    /// Room for a field's name before its value.
     private static let nameMax = 128
 
-    /// Calls `body` with the number of the field and the value, for each value of each of these
-    /// fields: an entry may have a field several times.
+    /// Calls `body` with the field's index and the value, for every value of these fields: an entry
+    /// may have a field several times.
     func visit(
         _ names: JournalFieldNames, _ body: (Int, UnsafeRawBufferPointer) -> Void
     ) {
-        // Of what is packed no more is unpacked than tells it from what is looked for.
+        // Of a compressed value, unpack only what the comparison needs.
         sd_journal_set_data_threshold(journal, names.valueMax + Self.nameMax)
         defer { sd_journal_set_data_threshold(journal, Self.threshold) }
         sd_journal_restart_data(journal)
@@ -213,7 +217,7 @@ final class JournalReader {
         }
     }
 
-    /// Whether the entry has one of these values in a field, which it may have several times.
+    /// Returns whether the entry has one of these values in a field that may occur several times.
     func has(_ field: String, _ values: [[UInt8]]) -> Bool {
         let prefix = Array("\(field)=".utf8)
         var data: UnsafeRawPointer?
@@ -229,7 +233,7 @@ final class JournalReader {
         return false
     }
 
-    /// All of them (sd_journal_enumerate_available_data(3)).
+    /// Returns all fields of the entry (sd_journal_enumerate_available_data(3)).
     func fields() -> JournalFields {
         var fields = JournalFields()
         var data: UnsafeRawPointer?
@@ -241,7 +245,7 @@ final class JournalReader {
         return fields
     }
 
-    /// The boot that this is (sd_id128_get_boot(3)).
+    /// Returns the ID of the current boot (sd_id128_get_boot(3)).
     static func currentBootID() -> String {
         var boot = sd_id128_t()
         return sd_id128_get_boot(&boot) == 0 ? hexadecimal(boot) : ""
@@ -253,14 +257,14 @@ final class JournalReader {
         }
     }
 
-    // MARK: What to step over
+    // MARK: Skipping entries
 
-    /// `next` stops at every entry again (sd_journal_flush_matches(3)). The place is lost.
+    /// Makes `next` stop at every entry again (sd_journal_flush_matches(3)). The position is lost.
     func stopEverywhere() {
         sd_journal_flush_matches(journal)
     }
 
-    /// From now on `next` stops only at entries that have, for one of the triggers, a value of each
+    /// Makes `next` stop only at entries that have, for one of the triggers, a wanted value of each
     /// of its fields (sd_journal_add_match(3)).
     func stop(onlyAt triggers: [[JournalTrigger.Match]]) throws(SystemCallError) {
         for (index, matches) in triggers.enumerated() {

@@ -4,11 +4,10 @@ import CRDCore
 import Glibc
 import SystemPackage
 
-/// The directories that journals lie in, as they are at one moment.
+/// A snapshot of the directories that hold journals.
 ///
-/// libsystemd hears of what changes within them, but not that one of them comes, or goes and comes
-/// again, as when the journal becomes a lasting one. Where no inotify watch is to be had it does
-/// not even hear of a rotation.
+/// libsystemd notices changes within them, but not that one is created or replaced, as when the
+/// journal becomes persistent. Without an inotify watch it does not even notice a rotation.
 struct JournalRoots: Equatable {
     private struct Identity: Equatable {
         let device: UInt64
@@ -19,7 +18,7 @@ struct JournalRoots: Equatable {
 
     private let identities: [Identity?]
 
-    /// - Parameter includingFiles: look at the journal's current files too.
+    /// - Parameter includingFiles: also look at the journal's current files.
     init(includingFiles: Bool) {
         let directories = Self.paths
         let files = includingFiles ? Self.machineDirectories.map { "\($0)/system.journal" } : []
@@ -34,13 +33,13 @@ struct JournalRoots: Equatable {
         KernelFile.read(machineFile)?.split(separator: "\n").first.map(String.init)
     }
 
-    /// Where journald puts what it logs (machine-id(5)).
+    /// The directories that journald writes to (machine-id(5)).
     private static var machineDirectories: [String] {
         guard let id = machineID else { return [] }
         return paths.map { "\($0)/\(id)" }
     }
 
-    /// What keeps us from reading what is there, with the remedy; nil if nothing does.
+    /// Returns why the journal cannot be read, with the remedy; nil if it can.
     static func objection() -> String? {
         if let refusal = refusal() { return refusal }
         guard presentDirectories.isEmpty else { return nil }
@@ -53,7 +52,7 @@ struct JournalRoots: Equatable {
             + (strangers ?? "")
     }
 
-    /// Why nothing new can be read, where nobody writes, with the remedy.
+    /// Returns why no new entries can be read when nothing writes any, with the remedy.
     static func silence() -> String {
         if let journald = try? Journald.find() {
             return "systemd-journald, process \(journald), stores nothing that could be read: set "
@@ -65,8 +64,8 @@ struct JournalRoots: Equatable {
             + "run: systemctl start systemd-journald" + (strangers ?? "")
     }
 
-    /// Names the journals of other machines that are there: a container that is to read its host's
-    /// has another ID than that. Nil where there are none.
+    /// Names a journal of another machine, if there is one: a container that should read its host's
+    /// journal has a machine ID of its own.
     private static var strangers: String? {
         let own = machineID ?? ""
         let ids = paths.flatMap { Directory.entries(of: FilePath($0)).map(\.string) }
@@ -76,12 +75,12 @@ struct JournalRoots: Equatable {
             + "host's journal, \(machineFile) must be the host's, too, and is \(PrintableText.of(own))"
     }
 
-    /// Whether somebody has a journal of this machine open for writing, as journald has as long as
-    /// it stores anything, in whatever container it runs; nil where nobody can tell.
+    /// Returns whether a process has a journal of this machine open for writing; nil where that
+    /// cannot be found out. journald, in whatever container, does so while it stores anything.
     static func isWritten() -> Bool? {
         var answers: [Bool?] = []
         for directory in machineDirectories.map({ FilePath($0) }) {
-            // What is archived has an '@' in its name.
+            // Names of archived files contain an '@'.
             for name in Directory.entries(of: directory)
             where name.string.hasSuffix(".journal") && !name.string.contains("@") {
                 answers.append(WriteLease.find(directory.appending(name)))
@@ -91,7 +90,7 @@ struct JournalRoots: Equatable {
         return answers.contains(nil) ? nil : false
     }
 
-    /// Why we may not read what is there; nil where we may, and where nothing is.
+    /// Returns why the journal may not be read; nil if it may, or if there is none.
     static func refusal() -> String? {
         for directory in presentDirectories {
             for path in [directory, "\(directory)/system.journal"] {

@@ -3,13 +3,13 @@
 public import CRDCore
 import Glibc
 
-/// New entries of the journal, by one handle for all modules (sd-journal(3)).
+/// New journal entries, from one handle for all modules (sd-journal(3)).
 ///
-/// It is read on from a position, entry by entry; what a trigger looks out for is told, and after
-/// that how far it has been read. Its descriptor tells of files that come and go; of new entries it
-/// tells late, so that somebody else has to say when to look.
+/// The journal is read from a position on, entry by entry. The source reports entries that match a
+/// trigger, and then how far it has read. Its descriptor reports added and removed files. It
+/// reports new entries late, so the caller must say when to look.
 public final class JournalSource: BackloggedSource {
-    /// A module, what it looks out for, and where it begins.
+    /// A module, its triggers, and where it begins.
     public struct Listener {
         public let module: ModuleID
         public let triggers: [JournalTrigger]
@@ -22,37 +22,37 @@ public final class JournalSource: BackloggedSource {
         }
     }
 
-    /// Lines that count as matches because a pattern could not tell: it was given up, was suspended,
-    /// or has seen only the beginning of a line.
+    /// Lines that count as matches because a pattern gave no answer: it was aborted, was suspended,
+    /// or saw only the beginning of a line.
     public struct Exceeded {
         public internal(set) var count = 0
-        /// Of the latest: whose, which, and why.
+        /// The module, pattern and reason of the latest one.
         public internal(set) var module: ModuleID?
         public internal(set) var pattern = ""
         public internal(set) var outcome = Pattern.Outcome.cut
     }
 
-    /// A pattern that is not run for a while, for it has taken too much time.
+    /// A pattern that is not run for a while, because it took too much time.
     public struct Suspension: Sendable {
-        /// Those that use it, one of them perhaps several times.
+        /// The modules that use it; one may occur several times.
         public let modules: [ModuleID]
         public let pattern: String
         public let cause: PatternAllowance.Cause
     }
 
-    /// How long one turn may take, so that paths, signals and children are served meanwhile.
+    /// How long one turn may take, so that paths, signals and children are served in between.
     private static let share = Duration.milliseconds(5)
-    /// How many entries that nobody wants pass between two looks at the clock.
+    /// How many unwanted entries pass between two readings of the clock.
     private static let entriesPerLook = 64
-    /// How many bytes of entries one turn may hand on, counted for each module that gets them: the
-    /// time it takes to make events of them comes after the turn.
+    /// How many bytes of entries one turn may pass on, counted once for each module: making events
+    /// of them takes time after the turn.
     private static let sizeShare = 1 << 20
-    /// With so many values or fewer it is cheaper to let libsystemd step over all else. Measured: of
-    /// an entry that nobody wants, the index is rid in 2 µs, libsystemd in 1 µs with 4 values, 3
-    /// with 8, 8 with 16, 43 with 256.
+    /// With at most this many values, it is cheaper to let libsystemd skip other entries. Measured:
+    /// to skip an entry takes the index 2 µs, libsystemd 1 µs with 4 values, 3 with 8, 8 with 16,
+    /// 43 with 256.
     private static let termsMax = 8
 
-    /// Fewer entries than that are read one by one.
+    /// A smaller backlog is read entry by entry.
     private static let backlogMin = 1_000
 
     private let reader: JournalReader
@@ -60,39 +60,38 @@ public final class JournalSource: BackloggedSource {
     private let listeners: [Listener]
     private var floors: JournalFloors
     private let roots: JournalRoots
-    /// Whether libsystemd hears of new files by itself.
+    /// Whether libsystemd notices new files by itself.
     private let isWatched: Bool
-    /// Before this entry libsystemd steps over what nobody wants; nil where the index tells.
+    /// libsystemd skips unwanted entries before this entry; nil where the index selects.
     ///
-    /// Only where all has been written long ago. journald counts an entry in the file's header
-    /// before it adds it to the lists of its fields' values, in which libsystemd looks for matches:
-    /// a look in between finds nothing, and libsystemd remembers that until something else is
-    /// logged. The file's own list, which is read without matches, is complete before the count is.
+    /// Only for entries written long ago. journald counts an entry in the file's header before it
+    /// adds it to the lists of its fields' values, in which libsystemd looks for matches. A read in
+    /// between finds nothing, and libsystemd remembers that until something else is logged. The
+    /// file's own list, which is used without matches, is complete before the count is.
     private var selectedUntil: JournalCursor?
     /// How many entries have been read.
     private var order: Int64
-    /// How far all has been told.
+    /// The position up to which everything is reported.
     public private(set) var position: JournalPosition
     private var hasToldEnd = false
-    /// All has been told of an entry since the position was.
+    /// An entry was finished since the position was last reported.
     private var hasMoved = false
     public private(set) var hasBacklog = true
-    /// Since it was last asked whether they can be read.
+    /// Files changed since `isStale` last checked that they can be read.
     private var haveFilesChanged = false
     /// The position's entry was gone, so that reading began by time.
     public let isPositionLost: Bool
-    /// Called before each look: what is written from then on must lead to another.
+    /// Called before each look: entries written from then on must lead to another.
     public var beforeLook: () -> Void = {}
-    /// Called after each look that came to the end, with how many entries it found.
+    /// Called after each look that reached the end, with the number of entries it read.
     public var afterLook: (Int, inout [Event]) throws(SystemCallError) -> Void = { _, _ in }
 
-    /// Opens the journal and stands where the first of the listeners begins.
+    /// Opens the journal at the earliest start of the listeners.
     ///
     /// - Parameters:
-    ///   - order: how many entries were read until now, for the positions of those to come.
-    ///   - own: the entries to pass over.
-    /// - Throws: `SystemCallError`; `Unreadable` where there is a journal that we may not read, or
-    ///   none.
+    ///   - order: how many entries were read so far, for the positions of later ones.
+    ///   - own: the entries to skip.
+    /// - Throws: `SystemCallError`; `Unreadable` if there is no journal, or none that may be read.
     public init(_ listeners: [Listener], order: Int64, own: OwnEntries) throws {
         precondition(!listeners.isEmpty)
         if let objection = JournalRoots.objection() { throw Unreadable(description: objection) }
@@ -104,7 +103,7 @@ public final class JournalSource: BackloggedSource {
         let first = listeners.map(\.start).reduce(listeners[0].start) {
             $1.reachesBack(to: $0) ? $1 : $0
         }
-        // An entry that is to be read again gets the number that it had.
+        // An entry that is read again keeps its number.
         let isNew = first.order == JournalPosition.last
         self.order = isNew ? order : first.order - (first.isInclusive ? 1 : 0)
         position = first
@@ -114,7 +113,7 @@ public final class JournalSource: BackloggedSource {
         try select(listeners.flatMap(\.triggers), from: first)
     }
 
-    /// There is no journal that could be read; the description says what to do.
+    /// There is no readable journal; the description says what to do.
     public struct Unreadable: Error, CustomStringConvertible {
         public let description: String
     }
@@ -122,10 +121,10 @@ public final class JournalSource: BackloggedSource {
     public var descriptor: CInt { reader.descriptor }
     public var exceeded: Exceeded { dispatcher.exceeded }
 
-    /// The patterns that were suspended since this was last asked.
+    /// Returns the patterns suspended since the last call.
     public func takeSuspensions() -> [Suspension] { dispatcher.takeSuspensions() }
 
-    /// The end of the journal as it is now; where it is empty or cannot be read, by time.
+    /// Returns the current end of the journal; by time if it is empty or cannot be read.
     public static func end() -> JournalPosition {
         if let reader = try? JournalReader(), (try? reader.goToEnd()) == true,
             let end = try? reader.position(order: JournalPosition.last, isInclusive: false)
@@ -138,7 +137,7 @@ public final class JournalSource: BackloggedSource {
             order: JournalPosition.last)
     }
 
-    /// What to go on with, should this source fail.
+    /// The listeners to continue with, should this source fail.
     public var resumption: [Listener] {
         listeners.enumerated().map { place, listener in
             var listener = listener
@@ -147,7 +146,7 @@ public final class JournalSource: BackloggedSource {
         }
     }
 
-    /// Tells the entry at hand to the end, however long that takes.
+    /// Finishes the current entry, however long that takes, and reports the position.
     public func finishEntry(into events: inout [Event]) throws(SystemCallError) {
         guard !dispatcher.isDone else { return }
         while !dispatcher.isDone {
@@ -157,8 +156,8 @@ public final class JournalSource: BackloggedSource {
         try tellPosition(into: &events)
     }
 
-    /// Directories have come or gone of which libsystemd does not hear, or a file that we may not
-    /// read, which it passes over in silence.
+    /// Returns whether the journal must be reopened: libsystemd has missed that directories came or
+    /// went, or it silently skips a file that we may not read.
     public func isStale() -> Bool {
         if JournalRoots(includingFiles: !isWatched) != roots { return true }
         guard haveFilesChanged else { return false }
@@ -166,10 +165,10 @@ public final class JournalSource: BackloggedSource {
         return JournalRoots.refusal() != nil
     }
 
-    /// Whether somebody writes what is read here; nil where nobody can tell.
+    /// Returns whether some process writes this journal; nil where that cannot be found out.
     public static func isWritten() -> Bool? { JournalRoots.isWritten() }
 
-    /// Why nobody does, with the remedy.
+    /// Returns why no process does, with the remedy.
     public static func silence() -> String { JournalRoots.silence() }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
@@ -178,7 +177,7 @@ public final class JournalSource: BackloggedSource {
         try look(into: &events)
     }
 
-    /// Reads what is there, as much as one turn's share.
+    /// Reads the available entries, at most one turn's share.
     public func look(into events: inout [Event]) throws(SystemCallError) {
         beforeLook()
         let told = events.count
@@ -186,22 +185,23 @@ public final class JournalSource: BackloggedSource {
         do throws(SystemCallError) {
             count = try read(into: &events)
         } catch {
-            // Without the position that follows, it would all be told again, and counted twice.
+            // Without the position that follows, all of it would be reported again and counted
+            // twice.
             events.removeSubrange(told...)
             throw error
         }
         if !hasBacklog { try afterLook(count, &events) }
     }
 
-    // MARK: What to step over
+    // MARK: Skipping entries
 
-    /// Has libsystemd step over what nobody wants, up to the entry that is the last one now.
+    /// Lets libsystemd skip unwanted entries, up to the one that is now the last.
     private func select(
         _ triggers: [JournalTrigger], from first: JournalPosition
     ) throws(SystemCallError) {
         let matches = triggers.map(\.match)
         let terms = matches.joined().map(\.values.count).reduce(0, +)
-        // Not while some wait for their start, which might be stepped over.
+        // Not while a listener waits for its start, whose entry might be skipped.
         guard floors.isEmpty, terms <= Self.termsMax,
             triggers.allSatisfy({ !$0.match.isEmpty && $0.units == nil })
         else { return }
@@ -213,7 +213,7 @@ public final class JournalSource: BackloggedSource {
         selectedUntil = JournalCursor(end.cursor)
     }
 
-    /// Whether there is something to be caught up with, and not soon read.
+    /// Returns whether there is a backlog, and one that takes long to read.
     private static func isWorthIt(from first: JournalPosition, to end: JournalPosition) -> Bool {
         guard isBefore(first, end) else { return false }
         let count = JournalCursor(first.cursor).count(to: JournalCursor(end.cursor))
@@ -226,12 +226,12 @@ public final class JournalSource: BackloggedSource {
             ? first.monotonic < end.monotonic : first.time < end.time
     }
 
-    /// Steps to the next entry that somebody may want.
+    /// Moves to the next entry that may be wanted.
     private func next() throws(SystemCallError) -> Bool {
         let isThere = try reader.next()
         guard let end = selectedUntil else { return isThere }
         if isThere, JournalCursor(try reader.cursor()) < end { return true }
-        // The one that was the last may have been half written.
+        // The entry that was the last then may have been half written.
         selectedUntil = nil
         reader.stopEverywhere()
         try reader.seek(end.text)
@@ -240,6 +240,8 @@ public final class JournalSource: BackloggedSource {
 
     // MARK: Reading
 
+    /// Reads entries for one turn.
+    ///
     /// - Returns: how many entries were read.
     private func read(into events: inout [Event]) throws(SystemCallError) -> Int {
         let end = Clock.now + Self.share
@@ -254,7 +256,7 @@ public final class JournalSource: BackloggedSource {
                     hasBacklog = false
                     break
                 }
-                // An entry that nobody wants is soon passed, a clock read for each is not.
+                // Skipping an unwanted entry is cheap; reading the clock for each is not.
                 guard passed > 1 || !dispatcher.isDone || count % Self.entriesPerLook == 0 else {
                     continue
                 }
@@ -269,7 +271,7 @@ public final class JournalSource: BackloggedSource {
         return count
     }
 
-    /// Goes on to the next entry, over some that nobody wants where that is known.
+    /// Moves to the next entry, past unwanted ones where those are known.
     private func step() throws(SystemCallError) -> (passed: Int, isEnd: Bool) {
         guard floors.isEmpty, selectedUntil == nil, let wanted = dispatcher.wanted else {
             guard try next() else { return (0, true) }
@@ -301,7 +303,7 @@ public final class JournalSource: BackloggedSource {
             hasMoved = false
             position = try reader.position(order: order, isInclusive: !dispatcher.isDone)
         }
-        // Who has counted the entry at hand must not be stored as standing before it.
+        // A module that has counted the current entry must not be stored with a position before it.
         guard dispatcher.isDone else { return }
         if !hasBacklog { hasToldEnd = true }
         events.append(.journalRead(position, isAtEnd: !hasBacklog))

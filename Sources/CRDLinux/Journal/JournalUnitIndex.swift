@@ -2,30 +2,30 @@
 
 import CRDCore
 
-/// Finds the triggers that name the unit which an entry is about, as `journalctl --unit` does: what
-/// the unit logs, what systemd and root's services say of it, and its coredumps.
+/// Finds the triggers that name the unit of an entry, as `journalctl --unit` does: the unit's own
+/// entries, messages of systemd and of root's services about it, and its coredumps.
 final class JournalUnitIndex {
-    /// What a field tells.
+    /// The meaning of a field.
     enum Role {
         case unit, slice
-        /// Whose the entry is: who is believed what it says of a unit.
+        /// The sender, which decides whether its statement about a unit is believed.
         case process, user
         case kind
-        /// What systemd, a service of root's, and systemd-coredump say of which unit it is about.
+        /// The unit according to systemd, to a service of root, and to systemd-coredump.
         case systems, object, coredump
     }
 
     private let units = JournalUnitTable()
-    /// Of a slice, what is logged by all that is in it.
+    /// For a slice: the entries of everything in it.
     private let slices = JournalUnitTable()
 
-    // Of the entry at hand.
+    // State of the current entry.
     private var isSystems = false
     private var isRoots = false
     private var isCoredump = false
     private var claims: [(role: Role, name: [UInt8])] = []
 
-    /// The fields that are asked for.
+    /// The fields to fetch.
     var roles: KeyValuePairs<String, Role> {
         if units.isEmpty { return [:] }
         return [
@@ -47,7 +47,7 @@ final class JournalUnitIndex {
         claims.removeAll(keepingCapacity: true)
     }
 
-    /// A value of the entry; appends the numbers of the triggers that it leads to.
+    /// Handles a value of the entry; appends the numbers of the triggers that it leads to.
     func take(_ value: UnsafeRawBufferPointer, as role: Role, _ found: inout [Int]) {
         switch role {
         case .unit: units.find(value, &found)
@@ -56,7 +56,8 @@ final class JournalUnitIndex {
         case .user: isRoots = value.elementsEqual("0".utf8)
         case .kind: isCoredump = isCoredump || value.elementsEqual(JournalEntry.coredumpID.utf8)
         case .systems, .object, .coredump:
-            // Whoever may not say so costs nothing: that is asked when all is known.
+            // Keeping a forged claim costs little: `finish` tests the sender, when all fields are
+            // known.
             guard value.count <= JournalUnitTable.nameMax, claims.count < Self.claimsMax else {
                 return
             }
@@ -64,10 +65,10 @@ final class JournalUnitIndex {
         }
     }
 
-    /// systemd writes one; who writes more than that tells of nothing.
+    /// systemd writes one claim an entry; the rest of a longer list is ignored.
     private static let claimsMax = 16
 
-    /// All values have been taken; appends the numbers of the triggers that claims lead to.
+    /// Ends the entry: appends the numbers of the triggers that believable claims lead to.
     func finish(_ found: inout [Int]) {
         for (role, name) in claims {
             let isBelieved =

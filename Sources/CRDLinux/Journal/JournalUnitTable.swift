@@ -3,9 +3,9 @@
 import CRDCore
 import Glibc
 
-/// Which triggers name a unit, by its name or by a glob.
+/// The triggers that name a unit, by its name or by a glob.
 ///
-/// Globs are matched once a name, so that an entry costs the same however many there are.
+/// Globs are matched once for each name, so that their number does not add to the cost of an entry.
 final class JournalUnitTable {
     private struct Pattern {
         let text: String
@@ -13,9 +13,9 @@ final class JournalUnitTable {
         let number: Int
     }
 
-    /// systemd's UNIT_NAME_MAX: what is longer is not a unit's name.
+    /// systemd's UNIT_NAME_MAX: a longer text is not a unit's name.
     static let nameMax = 255
-    /// So many numbers may be remembered for the names that came; then it begins anew.
+    /// How many numbers may be cached for the names seen; beyond that the cache is emptied.
     private static let rememberedMax = 1 << 16
 
     private var names: [JournalValue: [Int]] = [:]
@@ -35,7 +35,8 @@ final class JournalUnitTable {
         }
     }
 
-    /// Appends the numbers of the triggers; one may come several times.
+    /// Appends the numbers of the triggers that name this unit; a number may be appended several
+    /// times.
     func find(_ name: UnsafeRawBufferPointer, _ found: inout [Int]) {
         guard name.count <= Self.nameMax else { return }
         if let numbers = names[JournalValue(bytes: name)] { found.append(contentsOf: numbers) }
@@ -60,7 +61,7 @@ final class JournalUnitTable {
         let suffix = ".service"
         let stem = name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : nil
         return globs.filter { glob in
-            // As for journalctl: a backslash stands for itself, as in the name of a mount.
+            // As in journalctl, a backslash stands for itself, as in the name of a mount unit.
             if fnmatch(glob.text, name, Self.noEscape) == 0 { return true }
             guard !glob.hasSuffix, let stem else { return false }
             return fnmatch(glob.text, stem, Self.noEscape) == 0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The value of a journal field, seen where it lies.
+/// The value of a journal field, without a copy of its bytes.
 struct JournalValue: Hashable {
     let bytes: UnsafeRawBufferPointer
 
@@ -10,7 +10,7 @@ struct JournalValue: Hashable {
 
     func hash(into hasher: inout Hasher) { hasher.combine(bytes: bytes) }
 
-    /// Memory for values that stays where it is.
+    /// Memory for values, which never moves.
     final class Store {
         private var stored: [UnsafeMutableRawBufferPointer] = []
 

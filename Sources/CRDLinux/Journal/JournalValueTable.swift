@@ -2,19 +2,19 @@
 
 import CSystemd
 
-/// The values that an index looks for, as the loop over entries that nobody wants takes them.
+/// The values that an index looks for, in the form that the C loop over unwanted entries reads.
 final class JournalValueTable {
     private let names: JournalFieldNames
     private var slots: [crd_journal_slot]
     private let isSingle: Bool
 
     /// - Parameters:
-    ///   - values: by field; they must stay where they are.
+    ///   - values: by field; their bytes must not move.
     ///   - isSingle: there is one field, which an entry has once.
     init(_ names: JournalFieldNames, _ values: [[JournalValue]], isSingle: Bool) {
         self.names = names
         self.isSingle = isSingle
-        // At most half of them are taken, so that a search soon comes to a free one.
+        // At most half of the slots are used, so that a search soon reaches a free one.
         let count = max(2, values.joined().count)
         let size = 1 << (Int.bitWidth - (2 * count - 1).leadingZeroBitCount)
         slots = Array(

@@ -3,14 +3,14 @@
 import Glibc
 import SystemPackage
 
-/// systemd-journald, of whom each machine and each container has one of its own.
+/// systemd-journald; each machine and each container has its own.
 public enum Journald {
     static let socket = "/run/systemd/journal/socket"
     private static let unit = "system.slice/systemd-journald.service"
 
-    /// The process that serves our own socket; nil where there is none.
+    /// Returns the process that serves this system's own journal socket; nil if there is none.
     ///
-    /// - Throws: `SystemCallError` where there is one that others may not look at (proc(5)).
+    /// - Throws: `SystemCallError` if a likely process may not be inspected (proc(5)).
     public static func find() throws(SystemCallError) -> PID? {
         guard let own = FileStatus(of: FilePath(socket)) else { return nil }
         var refusal: SystemCallError?
@@ -24,8 +24,8 @@ public enum Journald {
             let other = FileStatus(of: FilePath("/proc/\(pid)/root\(socket)"))
             return other?.device == own.device && other?.inode == own.inode
         }
-        // Its service's processes are found at once; the look at all of them is for where that
-        // service is another's, or nobody's.
+        // The processes of its service are quick to find. The search of all processes is for
+        // systems where journald does not run in that service.
         let found =
             serviceProcesses().first(where: isOurs)
             ?? ProcessTable().entries.map(\.pid).first(where: isOurs)
@@ -41,14 +41,16 @@ public enum Journald {
         }
     }
 
-    /// - Throws: where only its name says that it does, which it could have given itself.
+    /// Returns whether the process executes journald.
+    ///
+    /// - Throws: `SystemCallError` if only its name says so, which it could have chosen itself.
     private static func executesJournald(_ pid: PID) throws(SystemCallError) -> Bool {
         let link = FilePath("/proc/\(pid)/exe")
         if let target = SymbolicLink.target(of: link) {
             return target.lastComponent?.string.hasPrefix("systemd-journald") ?? false
         }
         let code = Errno(rawValue: errno)
-        // Of the name there are 15 bytes.
+        // The kernel keeps 15 bytes of the name.
         if code == .permissionDenied,
             KernelFile.read("/proc/\(pid)/comm")?.hasPrefix("systemd-journal") == true
         {

@@ -2,7 +2,7 @@
 
 import SystemPackage
 
-/// Calls a function of libsystemd, which returns an error's number negated.
+/// Calls a function of libsystemd, which returns a negated error number on failure.
 @discardableResult
 func libsystemdCall(
     _ function: StaticString, on subject: @autoclosure () -> String = "the journal",

@@ -4,21 +4,21 @@ import CRDCore
 import Glibc
 import SystemPackage
 
-/// Tells the entries of the daemon and of what its runs print, which must not trigger runs again.
+/// Recognizes entries of the daemon and output of its runs, which must not trigger runs again.
 ///
-/// By trusted fields alone, which journald finds out itself (systemd.journal-fields(7)): nobody can
-/// hide entries from us by what they write into them.
+/// It uses only trusted fields, which journald fills in itself (systemd.journal-fields(7)): a
+/// sender cannot hide entries from the daemon by their content.
 public struct OwnEntries: Sendable {
     private let pid: [UInt8]
-    /// Before this process began, its number was another's.
+    /// Before this process began, its number belonged to another.
     private let bootID: String
     private let since: Int64
     private let uid: [UInt8]
     private let executable: [UInt8]
-    /// Nil where it is the root, in which everything may be.
+    /// Nil for the root cgroup, which contains every process.
     private let cgroup: [UInt8]?
 
-    /// Of this process, before it moves to another cgroup.
+    /// Describes this process, before it moves to another cgroup.
     public init() {
         self.init(
             pid: getpid(), bootID: JournalReader.currentBootID(),
@@ -27,7 +27,7 @@ public struct OwnEntries: Sendable {
             cgroup: Self.ownCgroup())
     }
 
-    /// - Parameter since: when this process had begun, in microseconds since the boot.
+    /// - Parameter since: when this process began, in microseconds since the boot.
     init(
         pid: PID, bootID: String, since: Int64, uid: UID, executable: String, cgroup: String?
     ) {
@@ -54,28 +54,28 @@ public struct OwnEntries: Sendable {
             || other[other.startIndex + cgroup.count] == UInt8(ascii: "/")
     }
 
-    /// Whether journald has found out that whoever logged the entry is in another cgroup than we: of
-    /// what our runs start, it often cannot tell any, which says nothing.
+    /// Returns whether journald knows the sender's cgroup; unless `contains` is true, that is not
+    /// ours. For processes that our runs start, journald often knows none, which proves nothing.
     func isElsewhere(_ fields: JournalFields) -> Bool {
         cgroup != nil && fields.first("_SYSTEMD_CGROUP") != nil
     }
 
-    /// How long ago the entry was sent to journald, as the kernel saw it where journald says so, or
-    /// else how long ago journald got it; nil for one of another boot.
+    /// Returns the time since the entry was sent to journald, by the kernel's timestamp where
+    /// journald gives one, or else since journald received it; nil for an entry of another boot.
     func age(of position: JournalPosition, _ fields: JournalFields) -> Duration? {
         guard position.bootID == bootID else { return nil }
         let received = Clock.monotonicMicroseconds - position.monotonic
         let sent = fields.first("_SOURCE_REALTIME_TIMESTAMP")
             .flatMap { Int64(String(decoding: $0, as: UTF8.self)) }
-        // Where the clock was set between the two, the difference says nothing.
+        // If the clock was set in between, the difference is meaningless.
         let way = sent.map { position.time - $0 }.flatMap {
             (0...60_000_000).contains($0) ? $0 : nil
         }
         return .microseconds(max(0, received + (way ?? 0)))
     }
 
-    /// Where journald looks: in the unified hierarchy where systemd uses that, else in systemd's own
-    /// (cgroups(7)).
+    /// Returns the cgroup that journald reports: that of the unified hierarchy if systemd uses it,
+    /// else that of systemd's own (cgroups(7)).
     private static func ownCgroup() -> String? {
         let lines = (KernelFile.read("/proc/self/cgroup") ?? "").split(separator: "\n")
         let paths = lines.compactMap { line -> Substring? in

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A list of C strings in one piece of memory, as `argv` and `envp` are (execve(2)).
+/// A list of C strings in one block of memory, in the form of `argv` and `envp` (execve(2)).
 ///
-/// No string may have a NUL byte, which would end it early: such bytes are left out.
+/// A NUL byte would end a string early, so NUL bytes are omitted.
 public struct CStringBlock: Sendable {
     private var bytes: [UInt8] = []
     private var offsets: [Int] = []
@@ -15,7 +15,7 @@ public struct CStringBlock: Sendable {
         }
     }
 
-    /// Appends all that is in `other`.
+    /// Appends all strings of `other`.
     public mutating func append(contentsOf other: CStringBlock) {
         offsets += other.offsets.map { bytes.count + $0 }
         bytes += other.bytes

@@ -32,11 +32,11 @@ public struct Descriptor: ~Copyable, Sendable {
         return Descriptor(adopting: fd)
     }
 
-    /// Opens a file for reading, unless it is no regular one, and waits for nobody: not for who should
-    /// open the other end of a FIFO, nor for who has a lease on the file, which is `EWOULDBLOCK`
-    /// (open(2), `O_NONBLOCK`; fcntl(2), `F_SETLEASE`).
+    /// Opens a regular file for reading, without blocking: neither on the other end of a FIFO nor
+    /// on a lease, for which it throws `EWOULDBLOCK` (open(2), `O_NONBLOCK`; fcntl(2),
+    /// `F_SETLEASE`).
     ///
-    /// - Throws: `ENXIO` also where it is no regular file.
+    /// - Throws: `SystemCallError`, with `ENXIO` also if it is not a regular file.
     public static func openRegular(_ path: FilePath) throws(SystemCallError) -> Descriptor {
         let file = try open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
         guard FileStatus(of: file.rawValue)?.kind == .regular else {
@@ -46,7 +46,7 @@ public struct Descriptor: ~Copyable, Sendable {
         return file
     }
 
-    /// A blocking stream to whoever listens at a Unix socket (connect(2), unix(7)).
+    /// Connects a blocking stream to a listening Unix socket (connect(2), unix(7)).
     public static func connected(to path: FilePath) throws(SystemCallError) -> Descriptor {
         Descriptor(
             adopting: try systemCall("connect", on: path.string) { crd_unix_connect(path.string) })
@@ -81,8 +81,8 @@ public struct Descriptor: ~Copyable, Sendable {
 
     /// Sends all of `bytes` (send(2)); the descriptor must be a blocking socket.
     ///
-    /// A peer that has hung up is an error, `EPIPE` or `ECONNRESET`; write(2) would end the process
-    /// with SIGPIPE.
+    /// A peer that has hung up gives an error, `EPIPE` or `ECONNRESET`; write(2) would end the
+    /// process with SIGPIPE.
     public func sendAll(
         _ bytes: [UInt8], subject: @autoclosure () -> String = ""
     ) throws(SystemCallError) {
@@ -91,8 +91,8 @@ public struct Descriptor: ~Copyable, Sendable {
         }
     }
 
-    /// Calls a function that may take a part of `bytes` only, with how many were taken before, until it has
-    /// taken all.
+    /// Calls a function that may accept only part of `bytes` until it has accepted all. Each call
+    /// gets the number of bytes done so far.
     static func passAll(
         _ bytes: [UInt8], to function: StaticString, on subject: @autoclosure () -> String,
         _ call: (UnsafePointer<UInt8>, _ count: Int, _ done: Int) -> Int

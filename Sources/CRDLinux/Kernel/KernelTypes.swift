@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// The kernel's numbers under names of our own: `uid_t` and its like are declared by every C module
-// that includes <sys/types.h>, and which of them the compiler means depends on what it saw first.
+// The kernel's number types under names of our own. Every C module that includes <sys/types.h>
+// declares `uid_t` and its like; which one the compiler means depends on what it saw first.
 
 /// `uid_t`.
 public typealias UID = UInt32

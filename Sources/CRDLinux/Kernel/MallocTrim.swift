@@ -2,8 +2,8 @@
 
 import CLinux
 
-/// Memory that this process has, and does not use any more.
+/// Memory that this process holds but no longer uses.
 public enum MallocTrim {
-    /// Gives it back to the kernel, which takes a millisecond (malloc_trim(3)).
+    /// Returns it to the kernel, which takes a millisecond (malloc_trim(3)).
     public static func giveBack() { crd_trim_memory() }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A descriptor with several users: it is closed when the last of them lets go.
+/// A descriptor with several users; it is closed when the last one releases it.
 public final class SharedDescriptor: Sendable {
     let descriptor: Descriptor
 

@@ -2,7 +2,7 @@
 
 public import SystemPackage
 
-/// A system call that failed: what was tried, on what, why not, and what to do about it.
+/// A failed system call: the function, its object, the reason, and the remedy.
 public struct SystemCallError: Error, CustomStringConvertible {
     public let function: StaticString
     /// Read before anything else could change it.
@@ -48,7 +48,7 @@ public struct SystemCallError: Error, CustomStringConvertible {
 }
 
 extension SystemCallError {
-    /// Something was replaced or removed in the meantime. A record tells of it, or will.
+    /// The file was replaced or removed in the meantime. A record reports that, now or later.
     var meansNothingThere: Bool {
         [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(errno)
     }

@@ -5,34 +5,34 @@ import SystemPackage
 
 /// A user as the system's databases know it (getpwnam(3), getgrouplist(3)).
 ///
-/// `named`, `find` and `with` may wait for a directory server on the network, so the daemon leaves them
-/// to a helper process (G14).
+/// `named`, `find` and `with` may wait for a directory server on the network, so the daemon leaves
+/// them to a helper process (G14).
 public struct UserAccount: Hashable, Codable, Sendable {
     public let name: String
     public let uid: UID
     public let gid: GID
-    /// All groups, the primary one among them.
+    /// All groups, including the primary one.
     public let groups: [GID]
     public let home: String
     public let shell: String
 
-    /// Nil where there is no such user.
+    /// Looks up a user; nil if there is none, or on failure.
     public static func named(_ name: String) -> UserAccount? { try? find(name) }
 
-    /// Nil where there is no such user.
+    /// Looks up a user; nil if there is none.
     ///
-    /// - Throws: `SystemCallError` where the name service cannot be asked just now.
+    /// - Throws: `SystemCallError` if the name service is currently unavailable.
     public static func find(_ name: String) throws(SystemCallError) -> UserAccount? {
         try lookUp(name) { getpwnam_r(name, $0, $1, $2, $3) }
     }
 
-    /// Nil where the user has no entry.
+    /// Looks up a user by number; nil if the user has no entry.
     public static func with(uid: UID) -> UserAccount? {
         try? lookUp("\(uid)") { getpwuid_r(uid, $0, $1, $2, $3) }
     }
 
-    /// Whom this process runs as, looked up once: in /etc/passwd, which nobody has to wait for, and
-    /// only for a user who is not in there by the name service.
+    /// The user that this process runs as, looked up once. /etc/passwd comes first, since it needs
+    /// no waiting; the name service is asked only for a user who is not in it.
     public static let daemon: UserAccount = {
         let uid = geteuid()
         return inFile { $0.pw_uid == uid } ?? with(uid: uid)
@@ -41,10 +41,11 @@ public struct UserAccount: Hashable, Codable, Sendable {
                 shell: "/bin/sh")
     }()
 
-    /// The name in /etc/passwd (passwd(5)); nil where the user is not in there.
+    /// Returns the user's name in /etc/passwd (passwd(5)); nil if the user is not in it.
     public static func localName(of uid: UID) -> String? { inFile { $0.pw_uid == uid }?.name }
 
-    /// The first entry of /etc/passwd that matches (fgetpwent_r(3)), with its primary group alone.
+    /// Returns the first matching entry of /etc/passwd (fgetpwent_r(3)), with only its primary
+    /// group.
     private static func inFile(_ matches: (passwd) -> Bool) -> UserAccount? {
         firstEntry(of: "/etc/passwd") { file, buffer, size in
             var entry = passwd()
@@ -58,7 +59,7 @@ public struct UserAccount: Hashable, Codable, Sendable {
         }
     }
 
-    /// The id of a group in /etc/group (fgetgrent_r(3)); nil where it is not in there.
+    /// Returns the ID of a group in /etc/group (fgetgrent_r(3)); nil if the group is not in it.
     public static func localGroup(named name: String) -> GID? {
         firstEntry(of: "/etc/group") { file, buffer, size in
             var entry = Glibc.group()
@@ -82,7 +83,7 @@ public struct UserAccount: Hashable, Codable, Sendable {
     ) -> Value? {
         guard let file = fopen(path, "re") else { return nil }
         defer { fclose(file) }
-        // Room for a group with thousands of members; what is longer is passed over.
+        // Room for a group with thousands of members; the search ends at a longer line.
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1 << 18) { buffer in
             while true {
                 switch read(file, buffer.baseAddress!, buffer.count) {
@@ -106,14 +107,14 @@ public struct UserAccount: Hashable, Codable, Sendable {
         var account: UserAccount?
         let code = withRoom { buffer, size in
             let code = ask(&entry, buffer, size, &found)
-            // The strings live in the buffer.
+            // The strings are in the buffer.
             if code == 0, let found {
                 let groups = groups(of: found.pointee.pw_name, primary: found.pointee.pw_gid)
                 account = UserAccount(found.pointee, groups: groups)
             }
             return code
         }
-        // What getpwnam(3) lists as "not found", since some services answer so.
+        // getpwnam(3) lists these as "not found", since some services return them.
         guard [0, ENOENT, ESRCH, EBADF, EPERM].contains(code) else {
             throw SystemCallError(
                 function: "getpwnam", errno: Errno(rawValue: code), subject: subject)
@@ -146,14 +147,14 @@ public struct UserAccount: Hashable, Codable, Sendable {
             if getgrouplist(name, primary, &groups, &count) >= 0 {
                 return Array(groups.prefix(Int(count)))
             }
-            // It says how many there are; where it does not, more room is found by doubling.
+            // getgrouplist(3) returns the number needed; otherwise the room is doubled.
             count = max(count, room * 2)
         }
     }
 
-    /// Asks with more and more room until the answer fits.
+    /// Calls `ask` with more and more room until the answer fits.
     ///
-    /// - Returns: what the last one returned.
+    /// - Returns: the result of the last call.
     private static func withRoom(_ ask: (UnsafeMutablePointer<CChar>, Int) -> CInt) -> CInt {
         var size = 1_024
         while size <= 1 << 20 {

@@ -3,10 +3,12 @@
 public import CRDCore
 public import SystemPackage
 
-/// Tells in which of many directories a name was made, written, moved, removed or given other
-/// rights: one inotify(7) instance, one watch a directory and some forty bytes of our own.
+/// Reports in which of many directories a name was made, written, moved, removed or given other
+/// permissions.
 ///
-/// It follows no path: where another directory takes the place of one, somebody else has to say.
+/// It takes one inotify(7) instance, and a watch and some forty bytes for each directory.
+///
+/// It does not follow paths: when another directory replaces one, the caller must watch it again.
 public final class DirectorySource: EventSource {
     private static let events: PathEvents = [
         .create, .closeWrite, .movedTo, .movedFrom, .delete, .attrib,
@@ -14,14 +16,14 @@ public final class DirectorySource: EventSource {
 
     private let inotify: Inotify
     private var watches: [ModuleName: Inotify.WatchDescriptor] = [:]
-    /// Links may make one directory that of several modules.
+    /// Symbolic links may give several modules the same directory.
     private var watched: [Inotify.WatchDescriptor: [ModuleName]] = [:]
-    /// The module whose directory it is and the name in it; nil where the kernel's queue was full
-    /// and anything may have happened.
+    /// The module that owns the directory, and the changed name in it; nil after an overflow of the
+    /// kernel's queue, when anything may have changed.
     public typealias Changed = ((module: ModuleName, name: String)?) -> Void
     private let changed: Changed
 
-    /// inotify_init1(2).
+    /// Calls inotify_init1(2).
     public init(changed: @escaping Changed) throws(SystemCallError) {
         inotify = try .make()
         self.changed = changed
@@ -29,9 +31,9 @@ public final class DirectorySource: EventSource {
 
     public var descriptor: CInt { inotify.descriptor }
 
-    /// Watches what is at the path now, through symbolic links (inotify_add_watch(2)).
+    /// Watches the directory now at the path, through symbolic links (inotify_add_watch(2)).
     ///
-    /// - Throws: `SystemCallError` where it cannot be watched. One that is not there is no fault.
+    /// - Throws: `SystemCallError` when it cannot be watched. A missing directory is not an error.
     public func watch(_ directory: FilePath, of module: ModuleName) throws(SystemCallError) {
         do throws(SystemCallError) {
             let path = Array(directory.string.utf8)
@@ -45,7 +47,7 @@ public final class DirectorySource: EventSource {
         }
     }
 
-    /// Watches the module's directory no longer.
+    /// Stops watching the module's directory.
     public func forget(_ module: ModuleName) {
         guard let watch = watches.removeValue(forKey: module) else { return }
         watched[watch]?.removeAll { $0 == module }

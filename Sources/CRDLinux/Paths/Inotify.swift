@@ -5,16 +5,16 @@ import CRDCore
 import Glibc
 import SystemPackage
 
-/// An inotify(7) instance: the one of the whole daemon, kept for life, since giving one back takes
-/// the kernel milliseconds.
+/// An inotify(7) instance. The daemon keeps each one for life, since closing it takes the kernel
+/// milliseconds.
 struct Inotify: ~Copyable {
-    /// How many bytes of records one turn takes: some thousand events.
+    /// The bytes of records read in one turn: some thousand events.
     private static let share = 1 << 16
 
     private let instance: Descriptor
     private let buffer: UnsafeMutableRawBufferPointer
 
-    /// inotify_init1(2), non-blocking and close-on-exec.
+    /// Calls inotify_init1(2): non-blocking and close-on-exec.
     static func make() throws(SystemCallError) -> Inotify {
         let flags = CInt(IN_NONBLOCK | IN_CLOEXEC)
         return Inotify(
@@ -32,27 +32,27 @@ struct Inotify: ~Copyable {
 
     var descriptor: CInt { instance.rawValue }
 
-    /// Whether an instance of this process, which may be a library's, watches anything.
+    /// Returns whether an inotify instance of this process, possibly a library's, watches anything.
     static func hasWatches(_ descriptor: CInt) -> Bool {
         KernelFile.read("/proc/self/fdinfo/\(descriptor)")?.contains("inotify wd:") ?? true
     }
 
-    /// What one record says (`struct inotify_event`).
+    /// The content of one record (`struct inotify_event`).
     struct Record {
         let watch: WatchDescriptor
         let mask: UInt32
-        /// The same in both halves of a rename, else 0.
+        /// The same number in both halves of a rename, else 0.
         let cookie: UInt32
-        /// What it happened to in the directory watched; nil where it happened to what is watched.
-        /// Valid until the next read.
+        /// The name in the watched directory that the event is about; nil for the watched inode
+        /// itself. Valid until the next read.
         let name: UnsafePointer<CChar>?
 
         var events: PathEvents { PathEvents(rawValue: mask).intersection(.all) }
         var isDirectory: Bool { has(IN_ISDIR) }
         var isOverflow: Bool { has(IN_Q_OVERFLOW) }
-        /// The watch is gone, and its descriptor will not be used again.
+        /// The watch is gone, and its descriptor will not be reused.
         var isLast: Bool { has(IN_IGNORED) }
-        /// The file system is gone.
+        /// The file system was unmounted.
         var isUnmount: Bool { has(IN_UNMOUNT) }
 
         private func has(_ bit: some BinaryInteger) -> Bool {
@@ -60,22 +60,22 @@ struct Inotify: ~Copyable {
         }
     }
 
-    /// Which watch a record belongs to (`wd`).
+    /// The watch that a record belongs to (`wd`).
     typealias WatchDescriptor = CInt
 
-    /// What becomes of symbolic links in a path.
+    /// How symbolic links in a path are handled.
     enum Links {
         case followed
-        /// Only the last name's is not (`IN_DONT_FOLLOW`).
+        /// Follows all links except one at the end (`IN_DONT_FOLLOW`).
         case notFollowedLast
-        /// With one anywhere there is nothing at the path (openat2(2), `RESOLVE_NO_SYMLINKS`).
+        /// Treats a path with any link as missing (openat2(2), `RESOLVE_NO_SYMLINKS`).
         case refused
     }
 
-    /// Watches what is at `path`, or widens the watch that there is on the same inode
+    /// Watches the inode at `path`, or adds events to the watch already on it
     /// (inotify_add_watch(2)).
     ///
-    /// Files that were deleted are no longer listened to, since no path leads to them.
+    /// Deleted files report no more events, since no path leads to them.
     func add(
         _ path: [UInt8], _ events: PathEvents, onlyIfDirectory: Bool, _ links: Links
     ) throws(SystemCallError) -> WatchDescriptor {
@@ -92,18 +92,18 @@ struct Inotify: ~Copyable {
         }
     }
 
-    /// For messages, of which nobody reads four thousand bytes.
+    /// Shortens a path for messages: nobody reads four thousand bytes.
     private static func shown(_ path: [UInt8]) -> String {
         let text = String(decoding: path.prefix(256), as: UTF8.self)
         return path.count > 256 ? text + "…" : text
     }
 
-    /// Ends a watch, if the kernel has not done so (inotify_rm_watch(2)).
+    /// Ends a watch, unless the kernel has already done so (inotify_rm_watch(2)).
     func remove(_ watch: WatchDescriptor) {
         _ = inotify_rm_watch(instance.rawValue, watch)
     }
 
-    /// Takes what is there, as much as one turn's share (read(2)).
+    /// Reads the pending records, at most one turn's share (read(2)).
     func read(_ receive: (Record) -> Void) throws(SystemCallError) {
         let count: Int
         do throws(SystemCallError) {

@@ -2,15 +2,15 @@
 
 import CRDCore
 
-/// Which type of file system is mounted where, for all who follow paths.
+/// The type of the file system at each mount point, for everything that follows paths.
 ///
-/// It is consulted before a name is looked up, since a look at a mount whose server does not answer
+/// It is consulted before a name is looked up: a lookup on a mount whose server does not answer
 /// never returns.
 public final class MountMap {
     private var types: [[UInt8]: FileSystemType] = [:]
-    /// The last names of the mount points: most names are none of them, which this tells at once.
+    /// The last names of the mount points: a quick test that rules out most names.
     private var names: Set<FileName> = []
-    /// Whether there is any that may stall.
+    /// Whether any of the file systems may stall.
     public private(set) var hasStalling = false
 
     public init() {}
@@ -18,7 +18,7 @@ public final class MountMap {
     func replace(with types: [[UInt8]: FileSystemType]) {
         self.types = types
         names = Set(types.keys.map(Self.lastName))
-        // Where the root directory may stall, so does all that the daemon itself lives on.
+        // If the root file system may stall, so may everything that the daemon itself depends on.
         self.types[[UInt8(ascii: "/")]] = nil
         hasStalling = self.types.values.contains(where: \.mayStall)
     }
@@ -28,20 +28,20 @@ public final class MountMap {
         return FileName(path[(slash.map { $0 + 1 } ?? 0)...])
     }
 
-    /// The file system whose root directory is at this place; nil where it is no mount point.
+    /// Returns the file system mounted at this node; nil where it is not a mount point.
     func fileSystem(at node: PathNode) -> FileSystemType? {
         names.contains(node.name) ? types[node.path()] : nil
     }
 
-    /// The file system whose root directory is at this path; nil where it is no mount point.
+    /// Returns the file system mounted at this path; nil where it is not a mount point.
     func fileSystem(at path: [UInt8]) -> FileSystemType? { types[path] }
 
-    /// The same for one that may stall.
+    /// Returns the file system mounted at this path if it may stall.
     public func stallingFileSystem(at path: [UInt8]) -> FileSystemType? {
         types[path].flatMap { $0.mayStall ? $0 : nil }
     }
 
-    /// The file system that this place lies in.
+    /// Returns the file system that contains this node.
     func fileSystem(holding node: PathNode) -> FileSystemType? {
         var place = node
         while true {
@@ -51,8 +51,8 @@ public final class MountMap {
         }
     }
 
-    /// The file system that an absolute path lies in, as it is written: links are not followed, since
-    /// that would be a look.
+    /// Returns the file system that contains an absolute path, taken literally: following links
+    /// would need a lookup.
     public func fileSystem(holding path: [UInt8]) -> FileSystemType? {
         var place = path[...]
         while !place.isEmpty {
@@ -62,7 +62,8 @@ public final class MountMap {
         return nil
     }
 
-    /// Whether a directory of this name in `node` is the root of a file system that may stall.
+    /// Returns whether the directory of this name in `node` is the root of a file system that may
+    /// stall.
     func mayStall(_ name: UnsafePointer<CChar>, in node: PathNode) -> Bool {
         hasStalling && names.contains(FileName(name))
             && types[node.path(of: name)]?.mayStall ?? false

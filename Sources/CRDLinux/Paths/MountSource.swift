@@ -4,10 +4,9 @@ public import CRDCore
 import Glibc
 import SystemPackage
 
-/// What is mounted where, as /proc/self/mountinfo tells it (proc(5)); it is ready when that has
-/// changed.
+/// The mounts listed in /proc/self/mountinfo (proc(5)); it becomes ready when they change.
 public final class MountSource: EventSource {
-    /// Something was mounted or unmounted.
+    /// A mount or an unmount.
     public struct Change: Hashable, Sendable {
         public let path: [UInt8]
         public let isMounted: Bool
@@ -19,17 +18,17 @@ public final class MountSource: EventSource {
     }
 
     private let file: Descriptor
-    /// Called for what has changed, what was unmounted first.
+    /// Called with the changes, unmounts first.
     public var receive: ([Change], inout [Event]) -> Void
     private var mounts: Set<Mount> = []
-    /// Kept up to date with every drain, before the changes are told.
+    /// Updated by every drain, before the changes are reported.
     public let map = MountMap()
 
-    /// Reads the table.
+    /// Reads the mount table.
     public init(
         receive: @escaping ([Change], inout [Event]) -> Void = { _, _ in }
     ) throws(SystemCallError) {
-        // Of this thread: a mount namespace is one's.
+        // The thread's own file: each thread may have its own mount namespace.
         file = try .open("/proc/thread-self/mountinfo", O_RDONLY)
         self.receive = receive
         mounts = try read()
@@ -47,14 +46,14 @@ public final class MountSource: EventSource {
         receive(Self.inOrder(gone) + Self.inOrder(new), &events)
     }
 
-    /// From the root directory downwards.
+    /// Sorts from the root directory downwards.
     private static func inOrder(_ changes: [Change]) -> [Change] {
         changes.sorted { $0.path.lexicographicallyPrecedes($1.path) }
     }
 
-    /// Where something is mounted: on the directory, or below it.
+    /// Returns the mount points at the directory or below it.
     ///
-    /// - Throws: `SystemCallError` where the table cannot be read.
+    /// - Throws: `SystemCallError` when the table cannot be read.
     public static func mountPoints(
         atOrBelow directory: FilePath
     ) throws(SystemCallError) -> [FilePath] {
@@ -74,14 +73,14 @@ public final class MountSource: EventSource {
             guard fields.count > 4 else { continue }
             let path = Self.unescaped(fields[4])
             mounts.insert(Mount(number: Array(fields[0]), path: path))
-            // Of several mounts on one directory the last hides the others.
+            // Of several mounts on one directory, the last hides the others.
             types[path] = Self.type(in: fields.last ?? [])
         }
         map.replace(with: types)
         return mounts
     }
 
-    /// The options, a varying number of tags, a hyphen, and the type.
+    /// Finds the type in a line's rest: options, a varying number of tags, a hyphen, the type.
     private static func type(in rest: ArraySlice<UInt8>) -> FileSystemType {
         let words = rest.split(separator: UInt8(ascii: " "))
         let hyphen = words.firstIndex { $0.elementsEqual([UInt8(ascii: "-")]) }
@@ -89,7 +88,7 @@ public final class MountSource: EventSource {
         return FileSystemType(String(decoding: type, as: UTF8.self))
     }
 
-    /// Space, tab, line feed and backslash are written as a backslash and three octal digits.
+    /// Decodes a path: space, tab, line feed and backslash are a backslash and three octal digits.
     private static func unescaped(_ text: ArraySlice<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         var rest = text

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A place in the file system that some trigger depends on: a name in a directory, with all that
-/// is known of it. Symbolic links are places too; what they point to is another.
+/// A place in the file system that some trigger depends on: a name in a directory, and its state. A
+/// symbolic link is a place too; its target is another.
 final class PathNode {
     let name: FileName
-    /// Nil for the root directory, and once it was removed.
+    /// Nil for the root directory, and after removal.
     private(set) unowned var parent: PathNode?
     private(set) var children: [FileName: PathNode] = [:]
-    /// The watch on what is at this place, if it is a directory or file that some trigger needs.
+    /// The watch on the directory or file at this place, if some trigger needs it.
     var watch: Watch?
 
-    /// The targets whose way leads through this name.
+    /// The targets whose path leads through this name.
     var passing: [PathTarget] = []
-    /// Those that end here.
+    /// The targets whose path ends here.
     var attached: [PathTarget] = []
-    /// The recursive ones that end somewhere above and include this directory.
+    /// The recursive targets that end somewhere above and include this directory.
     private(set) var inherited: [PathTarget] = []
 
     private(set) var isRemoved = false
-    /// What is in it was not looked at since its watch was made.
+    /// Not scanned since its watch was added.
     var isFresh = false
-    /// It waits to be scanned.
+    /// In the queue of the scan.
     var isQueued = false
-    /// What is found in it is told to no one.
+    /// The scan reports nothing that it finds here.
     var isScannedQuietly = false
 
     private init(_ name: FileName, in parent: PathNode?) {
@@ -32,7 +32,7 @@ final class PathNode {
 
     static func root() -> PathNode { PathNode(FileName([]), in: nil) }
 
-    /// The child of that name, made if there is none.
+    /// Returns the child of that name, which is made if there is none.
     func child(_ name: FileName) -> PathNode {
         if let child = children[name] { return child }
         let child = PathNode(name, in: self)
@@ -40,7 +40,7 @@ final class PathNode {
         return child
     }
 
-    /// From now on these include it.
+    /// Replaces the list of targets that include this directory, and updates their shares.
     func inherit(by targets: [PathTarget]) {
         for target in inherited { target.share.count -= 1 }
         for target in targets { target.share.count += 1 }
@@ -58,7 +58,7 @@ final class PathNode {
         isRemoved = true
     }
 
-    /// The absolute path, or what leads here from `top`, with a slash at its beginning.
+    /// Returns the absolute path, or the path from `top`; both begin with a slash.
     func path(from top: PathNode? = nil) -> [UInt8] {
         var names: [FileName] = []
         var node = self
@@ -76,7 +76,7 @@ final class PathNode {
         return path
     }
 
-    /// The absolute path of a name in this directory.
+    /// Returns the absolute path of a name in this directory.
     func path(of name: UnsafePointer<CChar>) -> [UInt8] {
         var path = path()
         path.append(name)

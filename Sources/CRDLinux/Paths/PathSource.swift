@@ -3,50 +3,50 @@
 public import CRDCore
 import Glibc
 
-/// What happens in the file system, by one inotify(7) instance for all modules.
+/// Changes in the file system, from one inotify(7) instance for all modules.
 ///
-/// Every path is followed name by name from the root directory (`PathWalk`), so that whatever
-/// makes it mean something else is seen: the walk is done again then. Directories that belong to a
-/// trigger are watched and looked through by `TreeScan`. Of what was missed, because it happened
-/// before there was a watch or because the kernel's queue was full, at least that something
-/// happened is told.
+/// `PathWalk` follows every path name by name from the root directory, and watches each step. When
+/// a change makes the path mean something else, the walk is repeated. `TreeScan` watches and scans
+/// the directories that belong to a trigger. Some changes are missed: those before a watch existed,
+/// and those dropped because the kernel's queue was full. Their modules still get an event that
+/// something happened.
 public final class PathSource: BackloggedSource {
     private let table: WatchTable
     private let mounts: MountMap
     private let scan: TreeScan
-    /// How many entries of directories one turn looks at; in tests fewer.
+    /// How many directory entries one turn scans; tests use fewer.
     var scanShare = TreeScan.share
     private let root = PathNode.root()
-    /// By module, each module's in the order in which they came: a module's few are looked for often,
-    /// all of them hardly ever.
+    /// By module, in the order in which they were added: one module's few are looked up often, all
+    /// of them rarely.
     private var targets: [ModuleID: [PathTarget]] = [:]
     private var renames = RenameMemory()
-    /// The modules that were reported as deaf, with the reason.
+    /// The modules reported as deaf, with the reason.
     private var deaf: [ModuleID: String] = [:]
-    /// Why others cannot watch what this source has left to them, by mount point.
+    /// Why paths left to other watchers cannot be watched there, by module and mount point.
     private var stalls: [ModuleID: [[UInt8]: String]] = [:]
-    /// What may be on a mount that stalls has changed in this turn.
+    /// The set of triggers on stalling mounts may have changed in this turn.
     private var hasNewBorders = false
     /// Called at the end of a turn in which `stallingTriggers` has changed.
     public var bordersChanged: () -> Void = {}
-    /// Nodes whose watch the kernel has ended in this turn, and what that may mean.
+    /// Nodes whose watch the kernel has ended in this turn, and the change that this may mean.
     private var orphans: [(node: PathNode, change: Change)] = []
-    /// Targets that were gone in this turn and there again when that was looked into.
+    /// Targets that vanished in this turn but were back by the time they were resolved.
     private var reborn: [PathTarget] = []
-    /// A fault was found that no module was told of yet.
+    /// The modules' deafness may have changed and is not reported yet.
     private var isUnsettled = false
     private var outbox: [Event] = []
-    /// Of this turn, made when it is needed.
+    /// The timestamp of this turn, made on first use.
     private var time: String?
-    /// Whom the record at hand has triggered already.
+    /// The modules and paths that the current record has triggered already.
     private var triggered: [(module: ModuleID, path: [UInt8])] = []
-    /// How often the kernel's queue was full.
+    /// How often the kernel's queue overflowed.
     public private(set) var overflows = 0
 
     /// Calls inotify_init1(2).
     ///
-    /// - Parameter mounts: where not to look, since a look might never return; empty for a process
-    ///   that may wait.
+    /// - Parameter mounts: where not to look up names, since the lookup might never return; empty
+    ///   for a process that may block.
     public init(mounts: MountMap = MountMap()) throws(SystemCallError) {
         table = try WatchTable()
         self.mounts = mounts
@@ -57,9 +57,9 @@ public final class PathSource: BackloggedSource {
     public var descriptor: CInt { table.inotify.descriptor }
     public var hasBacklog: Bool { !scan.isDone || table.hasRetired }
 
-    /// Watches what the triggers ask for.
+    /// Watches the paths of the triggers.
     ///
-    /// - Parameter areNews: reports what is there already, since it came unseen.
+    /// - Parameter areNews: report existing files too, since nothing saw them appear.
     public func arm(
         _ triggers: [(ModuleID, PathTrigger)], areNews: Bool = false, into events: inout [Event]
     ) {
@@ -70,17 +70,18 @@ public final class PathSource: BackloggedSource {
             added.append(target)
         }
         for target in added { resolve(target, because: areNews ? .mounted : .nothing) }
-        // All of it, since a check that comes before would not see what happens after it.
+        // Without limit: a check that ran before the scan ended would miss later changes.
         finishTurn(share: .max, into: &events)
     }
 
-    /// Triggers of a module have the same, as long as its manifest says the same.
+    /// Returns the share of a module's triggers, which they have in common while its manifest sets
+    /// the same `watches-max`.
     private func share(of module: ModuleID, _ trigger: PathTrigger) -> WatchShare {
         targets[module]?.first { $0.trigger.watchesMax == trigger.watchesMax }?.share
             ?? WatchShare(max: trigger.watchesMax)
     }
 
-    /// Watches no longer for these triggers.
+    /// Stops watching for these triggers.
     public func disarm(_ triggers: [(ModuleID, PathTrigger)], into events: inout [Event]) {
         for (module, trigger) in triggers {
             let place = targets[module]?.firstIndex { $0.trigger == trigger }
@@ -89,7 +90,7 @@ public final class PathSource: BackloggedSource {
         }
         for module in Set(triggers.map(\.0)).sorted(by: { $0.index < $1.index })
         where targets[module] == nil {
-            // Its number may be another's soon.
+            // The module's number may soon be reused.
             stalls[module] = nil
             if deaf.removeValue(forKey: module) != nil { events.append(.rearmed(module, .path)) }
         }
@@ -108,7 +109,7 @@ public final class PathSource: BackloggedSource {
         reborn.removeAll { $0 === target }
     }
 
-    /// Tries again to watch what could not be watched for this module.
+    /// Retries the watches that failed for this module.
     public func rearm(_ module: ModuleID, into events: inout [Event]) {
         for target in targets[module] ?? [] where target.fault != nil {
             target.fault = nil
@@ -119,24 +120,24 @@ public final class PathSource: BackloggedSource {
         finishTurn(into: &events)
     }
 
-    /// How many inodes are watched.
+    /// The number of watched inodes.
     var watchCount: Int { table.count }
 
-    /// The first of the module's paths that is not there.
+    /// Returns the first of the module's paths that does not exist.
     public func missingPath(of module: ModuleID) -> String? {
         targets[module]?.first { $0.node == nil && $0.fault == nil && $0.border == nil }?
             .trigger.path
     }
 
-    /// In the order of the modules' numbers.
+    /// Sorted by module number.
     private var allTargets: [PathTarget] {
         targets.sorted { $0.key.index < $1.key.index }.flatMap(\.value)
     }
 
     // MARK: Mounts that may stall
 
-    /// What this source does not watch since it lies on such a mount, and whether what is found there
-    /// is news.
+    /// The triggers that this source leaves to others, since they lie on mounts that may stall;
+    /// true if files found there are news.
     public var stallingTriggers: [StallingTrigger: Bool] {
         var found: [StallingTrigger: Bool] = [:]
         for target in targets.values.joined() {
@@ -157,7 +158,7 @@ public final class PathSource: BackloggedSource {
         return found
     }
 
-    /// Takes note of why the module's triggers on a mount cannot be watched elsewhere; nil: they can.
+    /// Records why the module's triggers on a mount cannot be watched elsewhere; nil if they can.
     public func note(
         _ reason: String?, of module: ModuleID, at mountPoint: [UInt8], into events: inout [Event]
     ) {
@@ -175,7 +176,8 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    /// What was mounted there is gone: the directory below is an ordinary part of the tree again.
+    /// Scans a directory again that was a mount point: unmounted, it is an ordinary part of the
+    /// tree.
     private func includeAgain(_ path: [UInt8]) {
         guard mounts.fileSystem(at: path)?.mayStall != true else { return }
         for target in allTargets where target.stallingBranches.removeValue(forKey: path) != nil {
@@ -202,7 +204,7 @@ public final class PathSource: BackloggedSource {
         finishTurn(into: &events)
     }
 
-    /// Takes in what was mounted and unmounted: of most of that, inotify says nothing.
+    /// Handles mounts and unmounts, most of which inotify does not report.
     public func take(_ changes: [MountSource.Change], into events: inout [Event]) {
         for change in changes { take(change) }
         finishTurn(into: &events)
@@ -219,7 +221,7 @@ public final class PathSource: BackloggedSource {
             }
         }
         tellOfMissed()
-        // What was moved gets its watches back, if the scan comes first.
+        // Not earlier: the scan gives moved directories their watches back.
         if scan.isDone { table.releaseRetired() }
         settleHearing()
         events += outbox
@@ -248,7 +250,7 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    /// Something happened to a name in a directory.
+    /// Handles a record about a name in a watched directory.
     private func take(
         _ record: Inotify.Record, of name: UnsafePointer<CChar>, in node: PathNode
     ) {
@@ -265,7 +267,7 @@ public final class PathSource: BackloggedSource {
             let heirs = child.inherited
             if !heirs.isEmpty && !events.isDisjoint(with: .departures) {
                 table.release(child, by: heirs)
-                // Two names that were exchanged both go and both come, and not in that order.
+                // Of two exchanged names, both depart and both arrive, and not in that order.
                 if !node.isRemoved && scan.hasDirectory(name, in: node) {
                     scan.inherit(name, of: node, by: heirs, evenIfKnown: true, quietly: false)
                 }
@@ -281,8 +283,8 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    /// Something happened to what is watched itself. Of a directory within a tree, the one above it
-    /// has told that, and so it has of what was moved or deleted.
+    /// Handles a record about the watched inode itself. Departures are skipped: the directory above
+    /// reports moves and deletions.
     private func takeOwn(_ record: Inotify.Record, of node: PathNode) {
         let own = record.events.subtracting(.departures)
         for target in node.attached {
@@ -291,14 +293,14 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    /// The kernel has ended a watch: what it was on is gone, or its file system is.
+    /// Handles the end of a watch by the kernel: its inode or its file system is gone.
     private func end(_ watch: Watch) {
         let change = watch.isUnmounted ? Change.unmounted : .vanished
         orphans += table.forget(watch).map { ($0, change) }
     }
 
-    /// Watches again where watches have ended. Not before the end of the turn, since the kernel
-    /// ends the watch on a file first and tells then, to its directory, that it was deleted.
+    /// Restores ended watches. Only at the end of the turn, since the kernel first ends the watch
+    /// on a file and then reports the deletion to its directory.
     private func adoptOrphans() {
         for (node, change) in orphans where !node.isRemoved {
             triggered.removeAll(keepingCapacity: true)
@@ -308,8 +310,8 @@ public final class PathSource: BackloggedSource {
         orphans = []
     }
 
-    /// Tells of what has come again without a record that says how: it may have come before the
-    /// directory it is in was watched.
+    /// Reports targets that exist again without a record that says how: they may have been made
+    /// before their directory was watched.
     private func tellOfReborn() {
         for target in reborn where target.isAwaited && target.node != nil {
             triggered.removeAll(keepingCapacity: true)
@@ -318,7 +320,7 @@ public final class PathSource: BackloggedSource {
         reborn = []
     }
 
-    /// Tells of what has gone from directories while they were moved: a scan finds only what came.
+    /// Reports departures from directories that were being moved: a scan finds only arrivals.
     private func tellOfMissed() {
         for (node, departures) in table.takeMissed() where !node.isRemoved {
             for departure in departures {
@@ -334,8 +336,8 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    /// The kernel's queue was full, and which records were dropped is unknown. So every module
-    /// looks again, and every directory is compared with what is known of it.
+    /// Handles an overflow of the kernel's queue. The dropped records are unknown, so every module
+    /// gets an event and every directory is scanned again.
     private func rescan() {
         overflows += 1
         let targets = allTargets
@@ -374,11 +376,11 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    // MARK: Where targets lead
+    // MARK: Resolving targets
 
     /// Why a path may mean something else than before.
     private enum Change {
-        /// A record about one of the names on the way to it.
+        /// A record about one of the names on the path.
         struct Entry {
             let node: PathNode
             let events: PathEvents
@@ -388,7 +390,7 @@ public final class PathSource: BackloggedSource {
             var isDeparture: Bool { !events.isDisjoint(with: .departures) }
         }
 
-        /// Nothing that its module is to be told: it is checked anyhow.
+        /// A change that needs no event: the module is checked anyhow.
         case nothing
         case entry(Entry)
         case vanished
@@ -400,15 +402,15 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    /// Finds out anew where all those lead that depend on a place.
+    /// Resolves again every target that depends on a node.
     private func resolve(through node: PathNode, because change: Change) {
-        // Everything leads through the root directory, but by no name.
+        // Every path leads through the root directory, which has no name.
         for target in node === root ? node.attached : node.passing {
             resolve(target, because: change)
         }
     }
 
-    /// Finds out anew where the target leads, and tells its module if that has changed.
+    /// Resolves the target again, and reports a change to its module.
     private func resolve(_ target: PathTarget, because change: Change) {
         let (way, finals, node) = (target.way, target.finals, target.node)
         let (watched, border) = (target.watched, target.border)
@@ -442,7 +444,7 @@ public final class PathSource: BackloggedSource {
         case .entry(let entry) where (finals + target.finals).contains { $0 === entry.node }:
             tellOfOwnName(target, entry, replaces: node != nil && hasChanged)
         case .entry(let entry) where node != nil && entry.isDeparture && !hasChanged:
-            // All that was away has come back before this was read.
+            // The departed name was back before this record was read.
             target.isAwaited = true
             reborn.append(target)
         case _ where hasChanged: tellOfChange(target, change)
@@ -458,7 +460,7 @@ public final class PathSource: BackloggedSource {
         if let old = target.node, old !== node || target.isDirectory != isDirectory {
             old.attached.removeFirst(target)
             for child in Array(old.children.values) { table.release(child, by: [target]) }
-            // Others may pass the name of a file on their way, but they need no watch on it.
+            // Other paths may pass this file's name, but they need no watch on the file.
             if !target.isDirectory && old.attached.isEmpty { table.disarm(old) }
             table.prune(old)
             target.node = nil
@@ -483,9 +485,9 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    // MARK: What modules are told
+    // MARK: Reporting to modules
 
-    /// A name that is the target's own was made, removed or moved.
+    /// Reports that one of the target's own names was made, removed or moved.
     ///
     /// - Parameter replaces: something else was there before.
     private func tellOfOwnName(
@@ -499,25 +501,25 @@ public final class PathSource: BackloggedSource {
                 target, target.path, events.intersection(target.trigger.events),
                 isDirectory: entry.isDirectory)
         }
-        // However it comes: what was not there is made.
+        // A path that was missing counts as created, however it came.
         var arrival = target.isAwaited ? entry.events.union(.create) : entry.events
         if replaces { arrival.insert(.deleteSelf) }
         target.isAwaited = target.node == nil
         let wanted = arrival.intersection(target.trigger.events)
         let sees = !target.trigger.events.intersection(.ofContent).subtracting(.departures).isEmpty
-        // What happened to its content before it was watched is unknown.
+        // Changes of its content before it was watched are unknown.
         let events = wanted.isEmpty && sees ? arrival.subtracting(.departures) : wanted
         tell(
             target, target.path, events, isDirectory: entry.isDirectory,
             from: entry.from.map { shown($0, to: target) })
     }
 
-    /// The path means something else, by a change somewhere above it.
+    /// Reports that the path means something else, because of a change above it.
     private func tellOfChange(_ target: PathTarget, _ change: Change) {
         if case .unmounted = change {
             return tell(target, target.path, .unmount, isDirectory: target.isDirectory)
         }
-        // What is beyond is seen by whoever watches there.
+        // Another watcher covers the part beyond the mount point.
         if target.border != nil { return }
         if target.node != nil {
             target.isAwaited = false
@@ -535,7 +537,7 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    /// Tells of a name in one of the target's directories, or of that directory itself.
+    /// Reports a name in one of the target's directories, or that directory itself.
     private func tell(
         _ target: PathTarget, at node: PathNode, _ name: UnsafePointer<CChar>?,
         _ events: PathEvents, isDirectory: Bool, from: [UInt8]? = nil
@@ -568,7 +570,7 @@ public final class PathSource: BackloggedSource {
         outbox.append(.triggered(target.module, event.triggerEvent(at: time)))
     }
 
-    /// A path as the target's module writes it, who may know it through a link.
+    /// Returns a path as the target's module writes it, which may be through a link.
     private func shown(_ path: [UInt8], to target: PathTarget) -> [UInt8] {
         guard let top = target.node?.path(), top != target.path, path.starts(with: top) else {
             return path
@@ -576,10 +578,10 @@ public final class PathSource: BackloggedSource {
         return target.path + path.dropFirst(top.count)
     }
 
-    /// Reports who has become deaf, or deaf for another reason, and who hears again.
+    /// Reports modules that became deaf or deaf for another reason, and those that recovered.
     private func settleHearing() {
         guard isUnsettled || scan.hasFailed else { return }
-        // What a scan is still to watch may end a module's deafness.
+        // The rest of the scan may end a module's deafness.
         (isUnsettled, scan.hasFailed) = (!scan.isDone, false)
         let reasons = reasonsOfDeafness()
         for (module, reason) in reasons.sorted(by: { $0.key.index < $1.key.index })
@@ -593,7 +595,8 @@ public final class PathSource: BackloggedSource {
         outbox += healed.map { .rearmed($0, .path) }
     }
 
-    /// Of each module, one reason of each kind: what failed, what stalls, what inotify hides.
+    /// Returns the reasons by module: one failed watch, all stalled mounts, or else one file system
+    /// that hides changes.
     private func reasonsOfDeafness() -> [ModuleID: String] {
         var faults: [ModuleID: String] = [:]
         var hidden: [ModuleID: String] = [:]
@@ -616,7 +619,7 @@ public final class PathSource: BackloggedSource {
 }
 
 extension FileSystemType {
-    /// Why a trigger there is not enough.
+    /// Explains why a trigger on this file system is not enough.
     public func silence(at path: String) -> String {
         "inotify(7) does not report all changes on \(name), where '\(path)' lies"
     }

@@ -3,7 +3,7 @@
 import CRDCore
 import Glibc
 
-/// A module's path trigger, and where in the file system it leads at the moment.
+/// A module's path trigger, and where in the file system it currently leads.
 final class PathTarget {
     let module: ModuleID
     let trigger: PathTrigger
@@ -11,29 +11,29 @@ final class PathTarget {
     private let include: [Pattern]
     private let exclude: [Pattern]
 
-    /// The names that lead to it: whatever happens to one of them may lead it elsewhere.
+    /// The names that lead to the target: a change of any of them may lead it elsewhere.
     var way: [PathNode] = []
-    /// Those that are its own: the last one and, if that is a link, the last one of what it
-    /// points to.
+    /// The target's own names: the last one of the path and, if that is a link, the last one of the
+    /// link's target.
     var finals: [PathNode] = []
-    /// What is at its path; nil while that is missing.
+    /// The node at its path; nil while that is missing.
     var node: PathNode?
     var isDirectory = false
-    /// The watch on that; nil while there is none.
+    /// The watch on `node`; nil while there is none.
     var watched: Inotify.WatchDescriptor?
-    /// Its own name has gone and not come again, as far as the records go.
+    /// The target's own name is missing, as far as the records show.
     var isAwaited = true
-    /// Why something on its way, or below it, is not watched.
+    /// Why something on its path, or below it, is not watched.
     var fault: String?
-    /// Of the watches that its module's triggers may take.
+    /// Its module's share of the inotify watches.
     let share: WatchShare
-    /// The mount point that it lies at or below, whose file system may stall.
+    /// The mount point at or above the target whose file system may stall.
     var border: PathNode?
-    /// It came to lie there while it was watched, so that what is found there is news.
+    /// The border appeared while the target was watched, so files found beyond it are news.
     var isBorderNew = false
-    /// Such mount points in its tree, and whether what is found there is news.
+    /// Mount points that may stall in its tree, and whether files found there are news.
     var stallingBranches: [[UInt8]: Bool] = [:]
-    /// What it lies in, if changes there are hidden from inotify(7).
+    /// The file system that contains it, if inotify(7) does not report all changes there.
     var hidingFileSystem: FileSystemType?
 
     init(_ trigger: PathTrigger, of module: ModuleID, share: WatchShare) {
@@ -45,29 +45,29 @@ final class PathTarget {
         exclude = trigger.exclude.map(Pattern.init)
     }
 
-    // MARK: What it waits for
+    // MARK: The events it needs
 
     var isRecursive: Bool { trigger.isRecursive }
 
-    /// What the kernel must tell of a directory that belongs to it.
+    /// The events that the kernel must report for a directory that belongs to the target.
     var eventsOfDirectory: PathEvents {
         if isRecursive { return trigger.events.union(.ofNames) }
-        // The other half of a rename, and at least something: an empty set is refused.
+        // Both halves of a rename, and never an empty set, which the kernel refuses.
         let halves: PathEvents = trigger.events.contains(.movedTo) ? .movedFrom : []
         return trigger.events.union(halves).union(.deleteSelf)
     }
 
-    /// What the kernel must tell of the file it is. Of what happens to a file's name, its directory
-    /// tells.
+    /// The events that the kernel must report for a target that is a file. Its directory reports
+    /// changes of its name.
     var eventsOfFile: PathEvents {
         trigger.events.intersection(.ofContent).union(.deleteSelf)
     }
 
-    /// Whether it would have seen what comes to be there.
+    /// Whether any of its events report that something appeared.
     var awaitsArrivals: Bool { !trigger.events.subtracting(.departures).isEmpty }
     var awaitsDepartures: Bool { !trigger.events.isDisjoint(with: .departures) }
 
-    /// Whether the events of something with this name in its directories count.
+    /// Returns whether events of this name in its directories count.
     func counts(_ name: UnsafePointer<CChar>, isDirectory: Bool) -> Bool {
         if excludes(name) { return false }
         return isDirectory || include.isEmpty || include.contains { $0.matches(name) }
@@ -77,7 +77,7 @@ final class PathTarget {
         exclude.contains { $0.matches(name) }
     }
 
-    /// A glob as fnmatch(3) takes it.
+    /// A glob for fnmatch(3).
     private struct Pattern {
         private let text: [CChar]
 

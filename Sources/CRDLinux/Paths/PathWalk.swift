@@ -4,43 +4,42 @@ import CRDCore
 import Glibc
 import SystemPackage
 
-/// The way from the root directory to what a path means now, through symbolic links, with a watch
-/// on every directory in which a change of one of its names would make the path mean something
-/// else.
+/// The walk from the root directory along a path, through symbolic links. It watches every
+/// directory in which a changed name would make the path mean something else.
 ///
-/// Each directory is watched before a name in it is looked at. So the way may be out of date when
-/// the walk ends, but then a record that says so is in the queue.
+/// Each directory is watched before a name in it is looked up. So the result may be outdated when
+/// the walk ends, but then the queue holds a record that says so.
 ///
-/// A link of somebody else's is followed only to what is that user's too, as the kernel does in
-/// directories for all (proc(5), `protected_symlinks`): whoever can put one in the place of what is
-/// watched would be told the names in directories that are closed to them.
+/// A link of another user is followed only to files of that same user, as the kernel does in
+/// world-writable directories (proc(5), `protected_symlinks`). Otherwise a user who replaces a
+/// watched path by a link would learn names in directories closed to that user.
 struct PathWalk {
     /// How many symbolic links a path may lead through, as in path_resolution(7).
     private static let linksMax = 40
 
-    /// The names passed, in the order they were.
+    /// The names passed, in order.
     private(set) var way: [PathNode] = []
-    /// Those among them that are the path's own last name, or that of a link's target.
+    /// The path's own last name and, for links, the last name of each target.
     private(set) var finals: [PathNode] = []
-    /// What is at the path's end; nil if there is nothing.
+    /// The node at the path's end; nil if nothing is there.
     private(set) var node: PathNode?
     private(set) var isDirectory = false
-    /// Why one of the directories is not watched. The walk goes on past it.
+    /// Why one of the directories is not watched. The walk continues past it.
     private(set) var fault: String?
-    /// Somebody else could put something else in the place of a name on the way.
+    /// Another user could replace a name on the path.
     private(set) var isExposed = false
-    /// The mount point at which the walk has stopped, since a look at it might never return.
+    /// The mount point at which the walk stopped, since a lookup on it might never return.
     private(set) var border: PathNode?
-    /// What the path's end, or the last directory on the way there, lies in.
+    /// The file system that contains the path's end, or else the last directory reached.
     private(set) var fileSystem: FileSystemType?
 
     private let table: WatchTable
     private let mounts: MountMap
     private let root: PathNode
-    /// The names still to go, the next one last.
+    /// The remaining names, the next one last.
     private var rest: [FileName]
     private var linksLeft = linksMax
-    /// Links of other users' that are being followed, and how many names are left where each ends.
+    /// The links of other users being followed, and how many names remain where each ends.
     private var foreignLinks: [(path: [UInt8], owner: UID, rest: Int)] = []
 
     init(_ path: [UInt8], root: PathNode, table: WatchTable, mounts: MountMap) {
@@ -64,9 +63,12 @@ struct PathWalk {
             .map { FileName($0) }
     }
 
-    /// - Returns: nil where the path leads nowhere.
+    /// Takes one name.
+    ///
+    /// - Returns: the next node; nil where the path leads nowhere.
     private mutating func step(from place: PathNode, to name: FileName) -> PathNode? {
-        // Only links have this; `place` is no link, so the directory above it is its parent.
+        // Only link targets contain "..". `place` is not a link, so the directory above is its
+        // parent.
         if name.bytes == Array("..".utf8) { return enter(place.parent ?? root) }
         guard watch(place) else { return nil }
         let child = place.child(name)
@@ -95,13 +97,15 @@ struct PathWalk {
             if child.attached.isEmpty { table.disarm(child) }
             return nil
         case nil:
-            // What was here may live on elsewhere, and its events are none of this path's.
+            // The former inode may live on elsewhere; its events no longer concern this path.
             table.disarm(child)
             return nil
         }
     }
 
-    /// - Returns: whether it still is a directory, which the walk can go on from.
+    /// Watches a directory on the path.
+    ///
+    /// - Returns: whether it is still a directory, so that the walk can continue.
     private mutating func watch(_ place: PathNode) -> Bool {
         do throws(SystemCallError) {
             try table.arm(place, .ofNames, onlyIfDirectory: true, isExposed: isExposed)
@@ -132,7 +136,8 @@ struct PathWalk {
         return enter(text.first == UInt8(ascii: "/") ? root : place)
     }
 
-    /// Whether what the links of others' lead to, those that end here, is theirs.
+    /// Returns whether the walk may continue: each foreign link that ends here must lead to files
+    /// of the link's owner.
     private mutating func mayGoOn(from place: PathNode) -> Bool {
         while let link = foreignLinks.last, rest.count <= link.rest {
             foreignLinks.removeLast()
@@ -145,7 +150,7 @@ struct PathWalk {
         return true
     }
 
-    /// Goes on from a place that is not the child of the last one.
+    /// Continues from a node that is not a child of the last one.
     private mutating func enter(_ place: PathNode) -> PathNode {
         fileSystem = mounts.fileSystem(holding: place)
         return place

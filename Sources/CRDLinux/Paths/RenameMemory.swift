@@ -3,14 +3,16 @@
 import CRDCore
 import DequeModule
 
-/// The first halves of the latest renames, for their second halves to find: the kernel reports
-/// them one by one, mostly but not always in a row.
+/// The first halves of the latest renames, to be matched with their second halves. The kernel
+/// reports the halves one by one, mostly but not always in a row.
 struct RenameMemory {
     private static let countMax = 64
 
     private var departures: Deque<(cookie: UInt32, path: [UInt8])> = []
 
-    /// - Returns: where that which has come was before, if that was seen.
+    /// Remembers the first half of a rename, or looks it up for the second half.
+    ///
+    /// - Returns: the former path of an arrived name, if its departure was seen.
     mutating func note(
         _ record: Inotify.Record, of name: UnsafePointer<CChar>, in node: PathNode
     ) -> [UInt8]? {

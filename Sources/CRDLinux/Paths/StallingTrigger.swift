@@ -2,12 +2,12 @@
 
 public import CRDCore
 
-/// A path trigger, or the part of its tree, on a mount whose server may not answer: it must be
-/// watched where nobody else waits.
+/// A path trigger, or part of its tree, on a mount whose server may not answer. It must be watched
+/// in a process that may block.
 public struct StallingTrigger: Hashable, Sendable {
     public let module: ModuleID
     public let trigger: PathTrigger
-    /// The first such mount point on the way to it.
+    /// The first stalling mount point on the path.
     public let mountPoint: [UInt8]
     public let type: FileSystemType
 

@@ -3,31 +3,32 @@
 import CRDCore
 import SystemPackage
 
-/// Brings the watches on directories up to date with what is on disk, a share each turn.
+/// Brings the watches on directories up to date with the disk, a share each turn.
 ///
-/// A directory is watched first and looked through then. What is found in one that was not watched
-/// before may have come unseen, so it is told.
+/// Each directory is watched first and scanned then. Entries of a directory that was not watched
+/// before are reported, since nothing saw them appear.
 final class TreeScan {
-    /// How many entries of directories one turn looks at: some milliseconds.
+    /// The number of directory entries scanned in one turn: some milliseconds.
     static let share = 4_096
-    /// What it costs to watch a directory and to open it, in entries.
+    /// The cost of watching and opening a directory, in entries.
     private static let costOfDirectory = 16
 
-    /// Something in a directory that was not watched until now. The name is valid during the call.
+    /// Called for an entry of a directory that was not watched before. The name is valid during the
+    /// call.
     typealias Found = (PathNode, UnsafePointer<CChar>, _ isDirectory: Bool) -> Void
 
     private let table: WatchTable
     private let mounts: MountMap
-    /// Last in, first out: so it never holds more than the siblings along one path.
+    /// Last in, first out, so that it never holds more than the siblings along one path.
     private var queue: [PathNode] = []
-    /// The directory that is being looked through.
+    /// The directory being scanned.
     private var current: Look?
-    /// Those that could not be watched.
+    /// Directories that could not be watched.
     private var unwatched: [PathNode] = []
-    /// Something could not be watched since this was taken note of.
+    /// A watch has failed since the caller last cleared this.
     var hasFailed = false
 
-    /// Called for a mount point that may stall, and is therefore not looked into.
+    /// Called for a mount point that may stall and is therefore not entered.
     var avoided: (_ path: [UInt8], _ heirs: [PathTarget], _ quietly: Bool) -> Void = { _, _, _ in }
 
     init(_ table: WatchTable, _ mounts: MountMap) {
@@ -37,7 +38,9 @@ final class TreeScan {
 
     var isDone: Bool { queue.isEmpty && current == nil }
 
-    /// - Parameter quietly: what is found in it need not be told.
+    /// Queues a directory for a scan.
+    ///
+    /// - Parameter quietly: entries found in it need not be reported.
     func add(_ node: PathNode, quietly: Bool) {
         if node.isQueued {
             node.isScannedQuietly = node.isScannedQuietly && quietly
@@ -48,7 +51,7 @@ final class TreeScan {
         queue.append(node)
     }
 
-    /// Adds again what could not be watched and these targets need.
+    /// Queues the directories again that could not be watched and that these targets need.
     func retry(for needs: (PathTarget) -> Bool) {
         var others: [PathNode] = []
         for node in unwatched where !node.isRemoved {
@@ -61,6 +64,8 @@ final class TreeScan {
         unwatched = others
     }
 
+    /// Scans until the queue is empty or the share is used up.
+    ///
     /// - Parameter share: in entries.
     func run(atMost share: Int, found: Found) {
         var rest = share
@@ -76,7 +81,7 @@ final class TreeScan {
             do throws(SystemCallError) {
                 current = try begin(node)
             } catch {
-                // Where nothing is there any more, a record will say so.
+                // If nothing is there any more, a record will say so.
                 if !error.meansNothingThere { note("\(error)", of: node.audience, at: node) }
             }
         }
@@ -84,20 +89,20 @@ final class TreeScan {
 
     private func note(_ fault: String, of targets: [PathTarget], at node: PathNode) {
         for target in targets { target.fault = target.fault ?? fault }
-        // Of many in one directory, it is looked through once more for all.
+        // For several failures in one directory, one more scan is enough.
         if unwatched.last !== node { unwatched.append(node) }
         hasFailed = true
     }
 
-    /// A look through one directory, which may take many turns: somebody may move one with a million
-    /// entries into a tree.
+    /// A scan of one directory, which may take many turns: a directory with a million entries may
+    /// be moved into a tree.
     private final class Look {
         let node: PathNode
         let stream: DirectoryStream
-        /// It was not watched before.
+        /// Not watched before.
         let isFresh: Bool
         let isQuiet: Bool
-        /// Those directories of it that were known, and not found until now.
+        /// Known subdirectories that the scan has not found yet.
         var lost: [FileName: PathNode]
 
         init(_ node: PathNode, lost: [FileName: PathNode]) throws(SystemCallError) {
@@ -113,7 +118,7 @@ final class TreeScan {
 
     /// Watches a directory.
     ///
-    /// - Returns: nil if what is in it need not be looked at.
+    /// - Returns: nil if its entries need no scan.
     private func begin(_ node: PathNode) throws(SystemCallError) -> Look? {
         let audience = node.audience
         let events = audience.reduce(PathEvents()) { $0.union($1.eventsOfDirectory) }
@@ -131,7 +136,7 @@ final class TreeScan {
 
     private func goOn(_ look: Look, _ rest: inout Int, _ found: Found) {
         let node = look.node
-        // Whoever came to it meanwhile has it scanned once more.
+        // A target that joined in the meantime has the directory scanned once more.
         let heirs = node.audience.filter(\.isRecursive)
         while rest > 0 {
             rest -= 1
@@ -152,20 +157,20 @@ final class TreeScan {
         }
     }
 
-    /// For file systems whose directories do not say of what kind an entry is (lstat(2)).
+    /// Asks lstat(2), for file systems whose directory entries do not give the type.
     func hasDirectory(_ name: UnsafePointer<CChar>, in node: PathNode) -> Bool {
-        // The root of a mount is one, nearly always.
+        // The root of a mount is nearly always a directory.
         if mounts.mayStall(name, in: node) { return true }
         let path = FilePath(bytes: node.path(of: name))
         return FileStatus(of: path, followingLinks: false)?.kind == .directory
     }
 
-    /// Gives a directory to those that include it because they include the one that it is in.
+    /// Passes a subdirectory on to the targets that include its parent.
     ///
     /// - Parameters:
-    ///   - evenIfKnown: scan it also if that changes nothing.
-    ///   - quietly: what is found in it need not be told.
-    /// - Returns: its node, if there is anybody who includes it.
+    ///   - evenIfKnown: scan it even if no target is new.
+    ///   - quietly: entries found in it need not be reported.
+    /// - Returns: its node, if any target includes it.
     @discardableResult
     func inherit(
         _ name: UnsafePointer<CChar>, of node: PathNode, by heirs: [PathTarget],
@@ -190,7 +195,7 @@ final class TreeScan {
         return child
     }
 
-    /// Those that have it already, or have a watch left for a directory in there.
+    /// Returns the targets that already include it, or have a watch left for it.
     private func admit(
         _ heirs: [PathTarget], besides former: [PathTarget], to node: PathNode
     ) -> [PathTarget] {
@@ -206,9 +211,9 @@ final class TreeScan {
 }
 
 extension PathNode {
-    /// Whose directory this is.
+    /// The targets that this directory belongs to.
     var audience: [PathTarget] {
-        // Mostly it is only inherited, and then no new list is made.
+        // Mostly all are inherited, and then no new list is made.
         attached.isEmpty ? inherited : inherited + attached.filter(\.isDirectory)
     }
 }

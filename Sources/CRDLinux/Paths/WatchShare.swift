@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The inotify(7) watches that the path triggers of a module take for the directories of their trees,
-/// and how many they may: who can make directories in one tree must not take those of all others.
+/// The inotify(7) watches that a module's path triggers use for the directories of their trees, and
+/// their limit. Without it, a user who can make directories in one tree could use up the watches of
+/// all others.
 final class WatchShare {
     let max: Int
     var count = 0
 
-    /// - Parameter max: nil for an eighth of what the kernel gives
+    /// - Parameter max: nil for an eighth of the kernel's limit
     ///   (`/proc/sys/fs/inotify/max_user_watches`).
     init(max: Int?) {
         self.max = max ?? Self.defaultMax
@@ -19,7 +20,7 @@ final class WatchShare {
 
     var hasRoom: Bool { count < max }
 
-    /// Why not all of a tree is watched.
+    /// Explains why part of a tree is not watched.
     var shortage: String {
         "its triggers take \(max) inotify watches, which is all that they may; exclude directories, or raise 'watches-max' in module.toml"
     }

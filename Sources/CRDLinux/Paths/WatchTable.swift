@@ -4,25 +4,24 @@ import CRDCore
 import DequeModule
 import SystemPackage
 
-/// An inotify watch, and the places that the inode it watches is at: several, where there are hard
-/// links or bind mounts.
+/// An inotify watch, and the nodes of its inode: several for hard links or bind mounts.
 final class Watch {
     let descriptor: Inotify.WatchDescriptor
     fileprivate(set) var nodes: [PathNode] = []
-    /// Its file system is gone; the watch's end comes next.
+    /// Its file system was unmounted; the end of the watch follows.
     var isUnmounted = false
-    /// What has gone while nobody needed the watch: the directory may be on its way to another
-    /// place, and then somebody there wants to know.
+    /// Departures while no node needed the watch: its directory may be moving to another place,
+    /// where a target wants to know.
     fileprivate var missed: [Departure] = []
 
-    /// Something that is not in the directory any more.
+    /// A name that has left the directory.
     struct Departure {
         let name: FileName
         let events: PathEvents
         let isDirectory: Bool
     }
 
-    /// Enough for a hint to whoever comes to need it.
+    /// Enough for a hint to the next target that needs the watch.
     private static let missedMax = 64
 
     func keep(_ record: Inotify.Record, of name: UnsafePointer<CChar>) {
@@ -37,10 +36,10 @@ final class Watch {
     }
 }
 
-/// The watches of the daemon: one an inode, with all events that anybody wants of it.
+/// The daemon's watches: one for each inode, with all events that any target wants.
 ///
-/// A watch that nobody needs any more is ended later, a share each turn: it costs the kernel much,
-/// and a directory that was only renamed gets its watch back.
+/// An unneeded watch is removed later, a share each turn. Removal costs the kernel much, and a
+/// directory that was only renamed gets its watch back.
 final class WatchTable {
     private static let retiredShare = 64
 
@@ -54,7 +53,7 @@ final class WatchTable {
     }
 
     deinit {
-        // Watches and places refer to each other.
+        // Watches and nodes refer to each other.
         for watch in watches.values { watch.nodes = [] }
     }
 
@@ -62,12 +61,12 @@ final class WatchTable {
 
     var hasRetired: Bool { !retired.isEmpty }
 
-    /// Watches what is at the node's path now, for these events beside those it is watched for.
+    /// Watches the inode now at the node's path, and adds these events to those already watched.
     ///
-    /// Marks the node as fresh where that is not what its watch was on before.
+    /// Marks the node as fresh unless its watch was on that inode already.
     ///
-    /// - Parameter isExposed: somebody may put a symbolic link in the place of a directory above it
-    ///   just now.
+    /// - Parameter isExposed: another user may be replacing a directory above it by a symbolic link
+    ///   right now.
     func arm(
         _ node: PathNode, _ events: PathEvents, onlyIfDirectory: Bool, isExposed: Bool
     ) throws(SystemCallError) {
@@ -98,13 +97,14 @@ final class WatchTable {
         }
     }
 
-    /// What has gone from directories that nobody needed for a while, and now somebody does again.
+    /// Returns the missed departures of directories that went unneeded for a while and are needed
+    /// again.
     func takeMissed() -> [(PathNode, [Watch.Departure])] {
         defer { missed = [] }
         return missed
     }
 
-    /// Nobody needs to know any more what happens at this node.
+    /// Detaches the node from its watch, which is retired if no other node needs it.
     func disarm(_ node: PathNode) {
         guard let watch = node.watch else { return }
         node.watch = nil
@@ -112,7 +112,7 @@ final class WatchTable {
         if watch.nodes.isEmpty { retired.append(watch) }
     }
 
-    /// These targets no longer include the node and what is below it.
+    /// Removes these targets from those that include the node and its descendants.
     func release(_ node: PathNode, by targets: [PathTarget]) {
         let rest = node.inherited.filter { target in !targets.contains { $0 === target } }
         guard rest.count < node.inherited.count else { return }
@@ -121,7 +121,7 @@ final class WatchTable {
         prune(node)
     }
 
-    /// Removes the node if nothing depends on it, and so on upwards.
+    /// Removes the node if nothing depends on it, then its ancestors likewise.
     func prune(_ node: PathNode) {
         var node = node
         while node.isIdle, let parent = node.parent {
@@ -131,9 +131,9 @@ final class WatchTable {
         }
     }
 
-    /// The kernel has ended this watch.
+    /// Drops a watch that the kernel has ended.
     ///
-    /// - Returns: the places that it was of.
+    /// - Returns: the nodes that it belonged to.
     func forget(_ watch: Watch) -> [PathNode] {
         watches[watch.descriptor] = nil
         for node in watch.nodes { node.watch = nil }
@@ -141,11 +141,11 @@ final class WatchTable {
         return watch.nodes
     }
 
-    /// Ends some of the watches that nobody needs.
+    /// Removes some of the retired watches.
     func releaseRetired(atMost share: Int = retiredShare) {
         var rest = share
         while rest > 0, let watch = retired.popFirst() {
-            // It may have found use again, or have ended by itself.
+            // It may be in use again, or the kernel may have ended it.
             guard watch.nodes.isEmpty, watches[watch.descriptor] === watch else { continue }
             watches[watch.descriptor] = nil
             inotify.remove(watch.descriptor)
@@ -153,6 +153,6 @@ final class WatchTable {
         }
     }
 
-    /// How many inodes are watched that somebody needs.
+    /// The number of watched inodes that some node needs.
     var count: Int { watches.values.count { !$0.nodes.isEmpty } }
 }

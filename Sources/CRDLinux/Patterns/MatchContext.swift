@@ -2,9 +2,9 @@
 
 import CPCRE2
 
-/// What a match needs besides its pattern: its limits, and room for what it finds (pcre2api(3)).
+/// The limits of a match and the memory for its result (pcre2api(3)).
 struct MatchContext: ~Copyable {
-    /// pcre2_match_context_create(3).
+    /// From pcre2_match_context_create(3).
     let context: OpaquePointer
     let data: OpaquePointer
 
@@ -18,12 +18,12 @@ struct MatchContext: ~Copyable {
         pcre2_match_context_free_8(context)
     }
 
-    /// How many steps are taken from each place where a match could begin
+    /// Sets how many steps are allowed from each possible start of a match
     /// (pcre2_set_match_limit(3)). A pattern can only lower it.
     func setMatchLimit(_ limit: UInt32) { pcre2_set_match_limit_8(context, limit) }
 
-    /// How many bytes the interpreter may take (pcre2_set_heap_limit(3)). A pattern can only lower
-    /// it.
+    /// Sets how many bytes the interpreter may use (pcre2_set_heap_limit(3)). A pattern can only
+    /// lower it.
     func setHeapLimit(_ limit: Int) { pcre2_set_heap_limit_8(context, UInt32(limit >> 10)) }
 
     /// Lets `watch` end the match at a callout (pcre2_set_callout(3)).
@@ -36,7 +36,8 @@ struct MatchContext: ~Copyable {
             }, watch)
     }
 
-    /// Has machine code use a stack of up to `size` bytes meanwhile (pcre2_jit_stack_create(3)).
+    /// Calls `body` while machine code may use a stack of up to `size` bytes
+    /// (pcre2_jit_stack_create(3)).
     func withStack<Result>(_ size: Int, _ body: () -> Result) -> Result {
         let stack = pcre2_jit_stack_create_8(1 << 15, size, nil)
         pcre2_jit_stack_assign_8(context, nil, stack.map { UnsafeMutableRawPointer($0) })
@@ -47,7 +48,7 @@ struct MatchContext: ~Copyable {
         return body()
     }
 
-    /// Where the first of these groups that took part in a match did; nil if none did
+    /// Returns the range of the first of these groups that took part in a match; nil if none did
     /// (pcre2_get_ovector_pointer(3)).
     func range(ofFirstOf groups: [Int]) -> Range<Int>? {
         let offsets = pcre2_get_ovector_pointer_8(data)!

@@ -2,13 +2,13 @@
 
 import CRDCore
 
-/// Says when a match has taken long enough, asked before each item of its pattern.
+/// The time limit of a match, checked before each item of its pattern.
 struct MatchTimeLimit {
-    /// Nanoseconds of this thread's processor time: on a busy machine an honest line would
-    /// otherwise be cut off for time that others had.
+    /// Nanoseconds of this thread's processor time: on a busy machine, an honest line would
+    /// otherwise be aborted for time that other processes used.
     private static let timeMax: Int64 = 5_000_000
-    /// A look at the clock takes as long as three callouts, an item up to as long as it takes to go
-    /// through the line once.
+    /// Reading the clock takes as long as three callouts; one item may take as long as a pass
+    /// through the line.
     private static let calloutsPerLook = 8
 
     private var calloutsLeft = calloutsPerLook
@@ -21,8 +21,8 @@ struct MatchTimeLimit {
         return look()
     }
 
-    /// Reading the thread's time is a system call, so it is left until that much time has passed at
-    /// all.
+    /// Reads the clocks. The thread's time needs a system call, so it is not read before that much
+    /// real time has passed.
     private mutating func look() -> Bool {
         let now = Clock.now
         if let allowance, now < allowance.lookAgainAt { return false }

@@ -3,69 +3,71 @@
 import CPCRE2
 import CRDCore
 
-/// A pattern for log lines (pcre2pattern(3)), compiled once, with the JIT where there is one.
+/// A pattern for log lines (pcre2pattern(3)), compiled once, with the JIT where available.
 ///
-/// A line is hostile, and most patterns have one that they would be at for hours. PCRE2's match
-/// limit does not bound that time: it counts anew from each place where a match could begin, and
-/// does not count how far a single item goes. So there are two ways:
+/// Lines are hostile input, and most patterns have a line that would keep them busy for hours.
+/// PCRE2's match limit does not bound that time: it starts anew at each possible start of a match,
+/// and ignores how far a single item goes. So there are two methods:
 ///
-/// - A line of up to 1 KiB first goes through the pattern as it is, under a match limit so low that
-///   limit, places to begin at and length multiply to 4 Mi steps. Of 80 patterns made to be slow
-///   none took 2 ms; an honest one takes 0.1 µs on 100 bytes.
-/// - What is longer, meets that limit or has no JIT goes through the pattern with a callout before
-///   each of its items, where a clock is looked at: after 5 ms it is over, and of those 80 none
-///   took 6.5 ms. An honest pattern takes up to 1 ms on 64 KiB, and 3 ms interpreted.
+/// - Fast: the plain pattern, for lines of up to 1 KiB. Its match limit is so low that limit,
+///   possible starts and length multiply to 4 Mi steps. Of 80 patterns made to be slow none took
+///   2 ms; an honest one takes 0.1 µs on 100 bytes.
+/// - Slow: the pattern with a callout before each item, which reads a clock. It is for longer
+///   lines, for those that meet the fast method's limit, and if there is no JIT. After 5 ms the
+///   match is aborted; of those 80 patterns none took 6.5 ms. An honest pattern takes up to 1 ms on
+///   64 KiB, and 3 ms interpreted.
 ///
-/// One thread at a time may use a pattern. It takes 2 KB, and 7 KB more once it met such a line.
+/// Only one thread at a time may use a pattern. It takes 2 KB, and 7 KB more after the first use of
+/// the slow method.
 public final class Pattern {
-    /// Why a pattern does not compile, and where.
+    /// A pattern that does not compile: the reason and the position.
     public struct Malformed: Error, Equatable {
-        /// PCRE2's own words, where it is not CRD that refuses it.
+        /// PCRE2's message, unless CRD itself rejects the pattern.
         public let reason: String
         /// In bytes of the pattern.
         public let offset: Int
     }
 
-    /// What came of looking for a pattern in a line.
+    /// The result of matching a line.
     public enum Outcome: Equatable, Sendable {
         case unmatched
         case matched
-        /// It took more than a hostile line may cost; what the line holds is unknown. The reason
-        /// names the limit: "time limit exceeded", "JIT stack limit reached", "heap limit
-        /// exceeded", or what else PCRE2 says.
+        /// The match exceeded a limit, so it is unknown whether the line matches. The reason names
+        /// the limit: "time limit exceeded", "JIT stack limit reached", "heap limit exceeded", or
+        /// another message of PCRE2.
         case exceeded(reason: String)
-        /// The pattern is not in the first `subjectMax` bytes of a line that is longer.
+        /// The line is longer than `subjectMax` bytes, and its beginning does not match.
         case cut
     }
 
-    /// How many bytes of a line are looked at, as many as a module is given of a field. The end of
-    /// a line that is cut there is not matched by `$`, and what lies beyond is unknown.
+    /// How many bytes of a line are matched, as many as a module receives of a field. In a longer
+    /// line, `$` does not match at the cut, and the rest is not searched.
     ///
-    /// A single item may go through the whole line between two looks at the clock. Interpreted,
-    /// `\p{L}` takes 12 ns a character: 6 ms for eight looks at 64 KiB, but 75 ms at the 768 KiB
-    /// that journald takes.
+    /// A single item may go through the whole line between two readings of the clock. Interpreted,
+    /// `\p{L}` takes 12 ns a character: 6 ms for eight passes through 64 KiB, but 75 ms at the 768
+    /// KiB that journald accepts.
     public static let subjectMax = 1 << 16
 
-    /// Named groups, in the order of their numbers. Each name once, in ASCII letters, digits and
-    /// underscores.
+    /// Named groups, in the order of their numbers. Each name occurs once, and has only ASCII
+    /// letters, digits and underscores.
     public let captureNames: [String]
     private let captureNumbers: [[Int]]
     private let plain: PatternCode
     private let plainSpace: MatchContext
     private let watched: PatternCode
-    /// How long the latest match took of this thread's time, in nanoseconds, if it was not short.
+    /// The thread time of the latest match in nanoseconds; 0 if the fast method was enough.
     public private(set) var slowNanoseconds: Int64 = 0
-    /// Where in the line the named groups took part in the latest match.
+    /// The ranges of the named groups in the latest match.
     private var captured: [Range<Int>?] = []
 
-    /// Compiles a pattern (pcre2_compile(3), pcre2_jit_compile(3)) for lines in UTF-8. Whatever else
-    /// is in a line is matched as question marks.
+    /// Compiles a pattern (pcre2_compile(3), pcre2_jit_compile(3)) for lines in UTF-8. Invalid
+    /// bytes in a line are matched as question marks.
     ///
-    /// - Throws: `Malformed` if it is none or is too large, at some 8,000 characters; if the name
-    ///   of a group is not ASCII and so could not be part of an environment variable's; or if it
-    ///   has `\C` or `\X`.
+    /// - Throws: `Malformed` if the pattern is invalid or too large, at some 8,000 characters; if a
+    ///   group's name is not ASCII and so cannot be part of an environment variable's name; or if
+    ///   it uses `\C` or `\X`.
     public init(_ text: String) throws(Malformed) {
-        // What compiles with callouts, which take room, compiles without.
+        // Callouts take room, so a pattern that compiles with them compiles without.
         watched = try PatternCode(text, options: PCRE2_AUTO_CALLOUT)
         plain = try PatternCode(text)
         plain.compileNatively()
@@ -73,15 +75,15 @@ public final class Pattern {
         let groups = plain.namedGroups
         captureNames = groups.map(\.name)
         captureNumbers = groups.map(\.numbers)
-        // PCRE2 has taken letters, digits and underscores, but those of any script.
+        // PCRE2 accepts letters, digits and underscores, but those of any script.
         if let name = captureNames.first(where: { $0.utf8.contains { $0 >= 0x80 } }) {
             let beginnings = ["(?<\(name)>", "(?P<\(name)>", "(?'\(name)'"]
             throw Malformed(
                 reason: "group name '\(name)' is not of ASCII letters, digits and underscores",
                 offset: watched.firstItem(beginningWith: beginnings, in: text) ?? 0)
         }
-        // Interpreted, it counts the flags before a flag anew at each flag: 0.7 s for 64 KiB of
-        // them, all in one item.
+        // Interpreted, \X counts all preceding flags again at each flag: 0.7 s for 64 KiB of flags,
+        // all within one item.
         if let offset = watched.firstItem(beginningWith: ["\\X"], in: text) {
             throw Malformed(
                 reason: "using \\X is disabled, as a line of flags could hold it up", offset: offset
@@ -89,10 +91,10 @@ public final class Pattern {
         }
     }
 
-    /// Looks for the pattern anywhere in a line's first `subjectMax` bytes (pcre2_match(3)).
+    /// Searches a line's first `subjectMax` bytes for the pattern (pcre2_match(3)).
     ///
-    /// PCRE2 would match nothing across a byte that is not UTF-8, so whoever gets one into a line
-    /// could hide the line from `user .* failed`.
+    /// Invalid bytes are replaced first. PCRE2 matches nothing across a byte that is not UTF-8, so
+    /// an attacker could use one to hide a line from `user .* failed`.
     public func match(_ subject: UnsafeRawBufferPointer) -> Outcome {
         let isCut = subject.count > Self.subjectMax
         let line = UnsafeRawBufferPointer(rebasing: subject.prefix(Self.subjectMax))
@@ -117,28 +119,29 @@ public final class Pattern {
         return matchWatched(line, isCut: isCut)
     }
 
-    /// What a named group took part with in the latest match, which must have been `.matched`; nil
-    /// where it did not take part. Of groups with the same name it is the first that did. A copy.
+    /// Returns a copy of the text that a named group matched in the latest match, which must have
+    /// been `.matched`; nil if the group took no part. Of groups with the same name, the first that
+    /// took part counts.
     ///
     /// - Parameters:
     ///   - index: into `captureNames`.
-    ///   - subject: what was matched.
+    ///   - subject: the line that was matched.
     public func capture(_ index: Int, of subject: UnsafeRawBufferPointer) -> [UInt8]? {
         captured[index].map { Array(subject[$0]) }
     }
 
-    /// The longest line that goes through the pattern as it is.
+    /// The longest line for the fast method.
     private static let plainMax = 1 << 10
 
-    /// From each place where a match could begin, a step so counted may go through the whole line.
-    /// Honest patterns seldom take more than four.
+    /// Returns the match limit for a length: from each possible start, one counted step may go
+    /// through the whole line. Honest patterns seldom need more than four.
     private static func plainLimit(_ count: Int) -> UInt32 {
         let countMin = 1 << 6
         return UInt32((1 << 22) / max(count * count, countMin * countMin))
     }
 
-    /// The JIT's stack, or the interpreter's heap, in bytes: with the JIT enough for 64 KiB of text
-    /// in `(?:[^"\\]|\\.)*`. Both are given back after the match.
+    /// The size of the JIT's stack or the interpreter's heap, in bytes: with the JIT enough for 64
+    /// KiB of text in `(?:[^"\\]|\\.)*`. Both are released after the match.
     private static let memoryMax = 1 << 22
 
     private func matchWatched(_ line: UnsafeRawBufferPointer, isCut: Bool) -> Outcome {
@@ -151,7 +154,7 @@ public final class Pattern {
             space.setCallout(watch)
             let result = watched.match(line, options: options, in: space)
             guard result == PCRE2_ERROR_JIT_STACKLIMIT else { return result }
-            // The 32 KiB that it takes of the thread's own stack are enough for nearly all.
+            // The 32 KiB that it uses of the thread's own stack are enough for nearly all lines.
             return space.withStack(Self.memoryMax) {
                 watched.match(line, options: options, in: space)
             }

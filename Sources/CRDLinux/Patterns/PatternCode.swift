@@ -2,14 +2,14 @@
 
 import CPCRE2
 
-/// A pattern as PCRE2 compiled it, and its sole owner (pcre2api(3)).
+/// Sole owner of a pattern compiled by PCRE2 (pcre2api(3)).
 final class PatternCode {
     private let code: OpaquePointer
     private var wasCompiledNatively = false
-    /// Whether there is machine code of it.
+    /// Whether machine code was made for it.
     private(set) var isNative = false
 
-    /// pcre2_compile(3), with `options` besides those that each pattern has.
+    /// Calls pcre2_compile(3) with `options` and those that every pattern gets.
     init(_ text: String, options: UInt32 = 0) throws(Pattern.Malformed) {
         let common = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C
         var error: CInt = 0
@@ -28,7 +28,7 @@ final class PatternCode {
 
     deinit { pcre2_code_free_8(code) }
 
-    /// Makes machine code of it, once, if that can be done (pcre2_jit_compile(3)).
+    /// Compiles the pattern to machine code, once, if possible (pcre2_jit_compile(3)).
     func compileNatively() {
         if wasCompiledNatively { return }
         wasCompiledNatively = true
@@ -36,8 +36,8 @@ final class PatternCode {
         isNative = information(PCRE2_INFO_JITSIZE, 0) > 0
     }
 
-    /// Looks for the pattern (pcre2_match(3)): above 0 if it is there, `PCRE2_ERROR_NOMATCH` if
-    /// not, else what went wrong.
+    /// Searches for the pattern (pcre2_match(3)); returns a number above 0 if found,
+    /// `PCRE2_ERROR_NOMATCH` if not, else an error number.
     func match(
         _ subject: UnsafeRawBufferPointer, options: UInt32 = 0, in space: borrowing MatchContext
     ) -> CInt {
@@ -45,10 +45,10 @@ final class PatternCode {
             code, Self.start(of: subject), subject.count, 0, options, space.data, space.context)
     }
 
-    /// Room for what a match finds (pcre2_match_data_create_from_pattern(3)).
+    /// Allocates memory for the result of a match (pcre2_match_data_create_from_pattern(3)).
     func makeMatchData() -> OpaquePointer { pcre2_match_data_create_from_pattern_8(code, nil) }
 
-    /// Groups that have a name, by their lowest numbers. Under `(?J)` a name may have several.
+    /// The named groups, by their lowest numbers. Under `(?J)` a name may have several.
     var namedGroups: [(name: String, numbers: [Int])] {
         let size = Int(information(PCRE2_INFO_NAMEENTRYSIZE, UInt32(0)))
         let count = Int(information(PCRE2_INFO_NAMECOUNT, UInt32(0)))
@@ -64,8 +64,8 @@ final class PatternCode {
             .sorted { $0.numbers[0] < $1.numbers[0] }
     }
 
-    /// Where in the pattern's text, in bytes, the first item is that begins so. Only a pattern with
-    /// a callout before each item can tell (pcre2_callout_enumerate(3)).
+    /// Returns the offset in bytes of the pattern's first item with one of these beginnings. Works
+    /// only if the pattern has a callout before each item (pcre2_callout_enumerate(3)).
     func firstItem(beginningWith beginnings: [String], in text: String) -> Int? {
         var offsets: [Int] = []
         withUnsafeMutablePointer(to: &offsets) { offsets in
@@ -83,7 +83,7 @@ final class PatternCode {
         }
     }
 
-    /// What PCRE2 says about an error (pcre2_get_error_message(3)).
+    /// Returns PCRE2's message for an error (pcre2_get_error_message(3)).
     static func message(for error: CInt) -> String {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 256) { text in
             let count = pcre2_get_error_message_8(error, text.baseAddress, text.count)
@@ -92,13 +92,13 @@ final class PatternCode {
         }
     }
 
-    /// PCRE2 before 10.40 wants an address of nothing, too.
+    /// Returns the address of the bytes; PCRE2 before 10.40 needs one even for no bytes.
     private static func start(of bytes: UnsafeRawBufferPointer) -> UnsafePointer<UInt8> {
         let empty: StaticString = ""
         return bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? empty.utf8Start
     }
 
-    /// pcre2_pattern_info(3), which stores a value of the type that `what` has.
+    /// Calls pcre2_pattern_info(3), which stores a value whose type depends on `what`.
     private func information<Value: BitwiseCopyable>(_ what: CInt, _ initial: Value) -> Value {
         var value = initial
         pcre2_pattern_info_8(code, UInt32(what), &value)

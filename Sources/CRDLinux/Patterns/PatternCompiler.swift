@@ -2,9 +2,9 @@
 
 public import CRDCore
 
-/// Compiles patterns for whoever reads a manifest.
+/// Compiles patterns for the reader of manifests.
 public enum PatternCompiler {
-    /// What is in a pattern.
+    /// Compiles a pattern, and returns the names of its groups.
     public static func outline(_ text: String) throws(PatternOutline.Malformed) -> PatternOutline {
         do throws(Pattern.Malformed) {
             return PatternOutline(captures: try Pattern(text).captureNames)

@@ -7,23 +7,22 @@ public import SystemPackage
 
 /// A directory of the cgroup2 hierarchy (cgroups(7)), which holds the processes of one run.
 ///
-/// As a source it tells when its last process has gone; it is registered only while somebody
-/// waits for that.
+/// As a source it reports the end of its last process. It is registered only while that is awaited.
 public final class Cgroup: EventSource {
     public let path: FilePath
     private let directory: Descriptor
     private let populationFile: Descriptor
     private let killFile: Descriptor
     private let emptied: (inout [Event]) -> Void
-    /// Nothing may be started here any more: since `cgroup.kill` learned to meet forks under way
-    /// (Linux 6.14), it also meets, for ever, whatever is cloned into the cgroup from another.
+    /// No process may be started here any more. Since Linux 6.14, `cgroup.kill` also catches forks
+    /// in progress. But once used, it kills for ever what is cloned in from another cgroup.
     public private(set) var isSpent = false
 
     /// Makes the directory.
     ///
     /// - Parameter emptied: called from `drain` when no process is left.
-    /// - Throws: also where there is one already, and where the kernel has no `cgroup.kill`
-    ///   (before 5.14).
+    /// - Throws: `SystemCallError`, also if the directory exists, and if the kernel has no
+    ///   `cgroup.kill` (before 5.14).
     public init(
         _ path: FilePath, emptied: @escaping (inout [Event]) -> Void
     ) throws(SystemCallError) {
@@ -40,14 +39,14 @@ public final class Cgroup: EventSource {
     public var descriptor: CInt { populationFile.rawValue }
     public var interest: Interest { .changed }
 
-    /// For `CLONE_INTO_CGROUP`.
+    /// The descriptor for `CLONE_INTO_CGROUP`.
     public var directoryDescriptor: CInt { directory.rawValue }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         if try !isPopulated() { emptied(&events) }
     }
 
-    /// Whether a process lives in it or below it (`populated` in cgroup.events).
+    /// Returns whether a process lives in it or below it (`populated` in cgroup.events).
     public func isPopulated() throws(SystemCallError) -> Bool {
         try withUnsafeTemporaryAllocation(byteCount: 128, alignment: 1) {
             buffer throws(SystemCallError) in
@@ -58,7 +57,7 @@ public final class Cgroup: EventSource {
         }
     }
 
-    /// SIGKILL to all of them at once, also to those being born (`cgroup.kill`).
+    /// Sends SIGKILL to all its processes at once, even to those just being forked (`cgroup.kill`).
     public func kill() throws(SystemCallError) {
         isSpent = true
         try systemCall("write", on: path.appending(Self.killName).string) {
@@ -66,7 +65,7 @@ public final class Cgroup: EventSource {
         }
     }
 
-    /// SIGTERM to each process in it and below it.
+    /// Sends SIGTERM to each process in it and below it.
     public func terminate() {
         for member in Self.members(below: path) { ProcessTable.terminate(member) }
     }
@@ -100,7 +99,7 @@ public final class Cgroup: EventSource {
 }
 
 extension Cgroup {
-    /// The cgroup this process is in, if we may make others below it: the service manager says so
+    /// Returns this process's cgroup, if it may make others below it: the service manager says so
     /// by an extended attribute (systemd's `Delegate=`).
     public static func delegated() -> FilePath? {
         guard let own = ownPath(), let mount = mountPoint() else { return nil }
@@ -110,11 +109,12 @@ extension Cgroup {
         return nil
     }
 
-    /// Moves this process, once, into a leaf below `path`, since a cgroup that hands out
-    /// controllers may not hold processes itself; and removes what a former daemon left there.
+    /// Moves this process, once, into a leaf below `path`, since a cgroup that enables controllers
+    /// for its children must not hold processes itself. Also removes what a former daemon left
+    /// there.
     public static func moveIntoLeaf(of path: FilePath) throws(SystemCallError) {
         killRuns(below: path)
-        // A new one, for the same reason that no run's is used after a kill.
+        // A new one, since a cgroup must not be reused after a kill.
         let leaf = path.appending("daemon")
         _ = leaf.withPlatformString { rmdir($0) }
         try Directory.make(leaf, mode: 0o755)
@@ -122,8 +122,8 @@ extension Cgroup {
         try members.writeAll(Array("\(getpid())\n".utf8), subject: leaf.string)
     }
 
-    /// Kills all that a former daemon's runs left in their cgroups below `path`, and waits for its end;
-    /// two seconds at most, since the kernel cannot end every process.
+    /// Kills the processes that a former daemon's runs left in their cgroups below `path`, and
+    /// waits until they have ended: two seconds at most, since a process can survive SIGKILL.
     ///
     /// - Returns: how many processes there were.
     @discardableResult
@@ -150,10 +150,11 @@ extension Cgroup {
     /// In steps of 10 ms.
     private static let killStepsMax = 200
 
-    /// How the directories of runs are named.
+    /// The prefix of the directories of runs.
     public static let slotPrefix = "slot-"
 
-    /// The line `0::PATH` of /proc/self/cgroup; nil in the root, which is nobody's to give.
+    /// Returns PATH of the line `0::PATH` in /proc/self/cgroup; nil for the root, which cannot be
+    /// delegated.
     private static func ownPath() -> String? {
         guard let text = KernelFile.read("/proc/self/cgroup") else { return nil }
         for line in text.split(separator: "\n") where line.hasPrefix("0::") {
@@ -163,7 +164,7 @@ extension Cgroup {
         return nil
     }
 
-    /// Where cgroup2 is mounted whole (proc(5), mountinfo).
+    /// Returns where the whole cgroup2 hierarchy is mounted (proc(5), mountinfo).
     private static func mountPoint() -> String? {
         guard let text = KernelFile.read("/proc/self/mountinfo") else { return nil }
         for line in text.split(separator: "\n") {

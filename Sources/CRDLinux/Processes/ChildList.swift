@@ -3,24 +3,24 @@
 import Glibc
 import SystemPackage
 
-/// The children of this thread, zombies included, without a look at all of /proc
+/// The children of this thread, including zombies, without reading all of /proc
 /// (`/proc/thread-self/children`, proc(5)).
 public struct ChildList: ~Copyable {
-    /// Nil where the kernel was built without CONFIG_PROC_CHILDREN.
+    /// Nil if the kernel was built without CONFIG_PROC_CHILDREN.
     private let file: Descriptor?
 
-    /// For the thread that calls this.
+    /// Opens the list of the calling thread.
     public init() {
         file = try? .open("/proc/thread-self/children", O_RDONLY)
     }
 
-    /// One pread(2) as long as there are few.
+    /// Returns the children, with a single pread(2) while they are few.
     public borrowing func read() -> [PID] {
         var bytes: [UInt8] = []
         while let more = read(at: bytes.count) {
             bytes += more
-            // The kernel never hands out part of a number, nor more than a page at once: only where
-            // another would have found room is this the end.
+            // The kernel never returns part of a number, nor more than a page at once. So this is
+            // the end only if another number would have fitted.
             guard more.count <= Self.pageSize - Self.numberSizeMax else { continue }
             return bytes.split(separator: UInt8(ascii: " ")).compactMap {
                 PID(String(decoding: $0, as: UTF8.self))
@@ -30,7 +30,7 @@ public struct ChildList: ~Copyable {
     }
 
     private static let pageSize = 4_096
-    /// A process id and the space behind it.
+    /// A process ID and the space after it.
     private static let numberSizeMax = 12
 
     private borrowing func read(at offset: Int) -> [UInt8]? {

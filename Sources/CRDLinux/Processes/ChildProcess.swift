@@ -5,30 +5,32 @@ public import CRDCore
 import Glibc
 import SystemPackage
 
-/// A process we started, known by its pidfd, so that no signal meets another of the same number.
+/// A process that we started. Its pidfd ensures that no signal reaches another process with a
+/// reused number.
 public struct ChildProcess: ~Copyable {
     public let pid: PID
     public let pidfd: Descriptor
-    /// Nil where `spawn` has returned only after its execve(2).
+    /// Nil if `spawn` returned only after the child's execve(2).
     private let report: StartReport?
 
-    /// What to start, and as whom.
+    /// The executable to start, its settings and its user.
     public struct Request {
         public var path: String
-        /// What follows the path.
+        /// The arguments after the path.
         public var arguments: [String]
         public var environment: CStringBlock
         /// The working directory.
         public var directory: String
-        /// Become the child's 0, 1, 2 and 3. They must be blocking, since that is shared.
+        /// They become the child's 0, 1, 2 and 3, and must be blocking, a state shared by all
+        /// copies.
         public var descriptors: (CInt, CInt, CInt, CInt)
-        /// Whom to become; nil to stay who we are.
+        /// The user to run as; nil to keep our own.
         public var user: UserAccount?
-        /// A directory of cgroup2 to be born in.
+        /// The directory of a cgroup2 cgroup to start in.
         public var cgroup: CInt?
-        /// The soft limit of open files to give back, where ours was raised.
+        /// The soft limit of open files to restore, if ours was raised.
         public var openFiles: UInt64?
-        /// What the child and all its descendants carry from birth; see `ProcessMark`.
+        /// The mark that the child and all its descendants inherit; see `ProcessMark`.
         public var mark: ProcessMark?
 
         public init(
@@ -48,11 +50,12 @@ public struct ChildProcess: ~Copyable {
         }
     }
 
-    /// The signals we ignore ourselves, which children must not. Asked once: the daemon does not
-    /// change them after its start.
+    /// The signals that we ignore, which children must not. Read once: the daemon does not change
+    /// them after its start.
     private static let ignoredSignals = crd_ignored_signals()
 
-    /// Lets this process have as many descriptors as it may: a run takes up to eight of them.
+    /// Raises this process's soft limit of open files to the hard limit: a run needs up to eight
+    /// descriptors.
     ///
     /// - Returns: the former soft limit, for `Request.openFiles`; nil if nothing was changed.
     public static func raiseOpenFiles() -> UInt64? {
@@ -60,8 +63,8 @@ public struct ChildProcess: ~Copyable {
         return former == 0 ? nil : former
     }
 
-    /// Whether descendants that lose their parent become children of this process from now on
-    /// (prctl(2), `PR_SET_CHILD_SUBREAPER`).
+    /// Sets whether descendants that lose their parent become children of this process (prctl(2),
+    /// `PR_SET_CHILD_SUBREAPER`).
     ///
     /// - Returns: whether they did before.
     @discardableResult
@@ -69,10 +72,10 @@ public struct ChildProcess: ~Copyable {
         try systemCall("prctl") { crd_set_subreaper(adopts) } == 1
     }
 
-    /// Starts a process in a session of its own; see `crd_spawn` for all that is set in it.
+    /// Starts a process in a new session; see `crd_spawn` for everything that is set in it.
     ///
-    /// - Throws: what failed in the child too, execve(2) included, with its errno; but where the
-    ///   request names a user, who might hold up the child, that is told by `startFailure`.
+    /// - Throws: `SpawnError`, also for failures in the child, including execve(2). If the request
+    ///   names a user, that user could delay the child; then `startFailure` reports these failures.
     public static func spawn(
         _ request: Request
     ) throws(SpawnError) -> ChildProcess {
@@ -87,11 +90,12 @@ public struct ChildProcess: ~Copyable {
         return ChildProcess(pid: pid, pidfd: Descriptor(adopting: spawn.pidfd), report: report)
     }
 
-    /// Becomes the program in place of this one, as `spawn` would start it, but in our session, our
-    /// cgroup and on our own account (execve(2)).
+    /// Replaces this program by the requested one, set up as `spawn` would do it (execve(2)). It
+    /// keeps our session and cgroup, and gets no parent-death signal.
     ///
-    /// - Parameter argv: null-terminated, in place of the request's arguments; the first is ours.
-    /// - Returns: only where it could not.
+    /// - Parameter argv: null-terminated, used instead of the request's arguments; its first entry
+    ///   is overwritten.
+    /// - Returns: only on failure.
     public static func become(
         _ request: Request, argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     ) -> SpawnError {
@@ -137,13 +141,14 @@ public struct ChildProcess: ~Copyable {
         }
     }
 
-    /// Sends a signal to this process alone (pidfd_send_signal(2)); one that has ended is no error.
+    /// Sends a signal to this process alone (pidfd_send_signal(2)); a process that has ended is not
+    /// an error.
     public borrowing func send(_ signal: CInt) {
         _ = crd_pidfd_send_signal(pidfd.rawValue, signal)
     }
 
-    /// Why it could not be started: for one that has ended and that took on another user's rights.
-    /// Nil where it was started, and for all others.
+    /// Returns why a child that has ended could not be started, if it was to run as another user.
+    /// Nil if it was started, and for all other children.
     public borrowing func startFailure() -> SpawnError? {
         switch report {
         case .some(let report): report.failure()
@@ -151,7 +156,7 @@ public struct ChildProcess: ~Copyable {
         }
     }
 
-    /// Collects how it ended, or nil if it has not (waitid(2), `P_PIDFD`).
+    /// Collects how the child ended, or returns nil if it has not (waitid(2), `P_PIDFD`).
     public borrowing func reap() throws(SystemCallError) -> Termination? {
         var code: CInt = 0
         var status: CInt = 0
@@ -164,7 +169,7 @@ public struct ChildProcess: ~Copyable {
     }
 }
 
-/// Where a child tells why it could not be started, with what there is to say of that.
+/// The pipe on which a child reports why it could not be started, with details for the message.
 private struct StartReport: ~Copyable {
     private let pipe: Descriptor
     private let path: String

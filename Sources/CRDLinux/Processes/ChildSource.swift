@@ -10,15 +10,15 @@ public final class ChildSource: EventSource {
     private let outputs: [PipeSource]
     private let ended: (End) -> Void
 
-    /// What became of the process.
+    /// How the process ended.
     public enum End {
         case ended(Termination)
-        /// It ended before it was the executable.
+        /// It ended before its execve(2) succeeded.
         case unstarted(SpawnError)
     }
 
     /// - Parameters:
-    ///   - outputs: drained before the end is told, so that nothing the process printed is missed.
+    ///   - outputs: drained before the end is reported, so that no output of the process is missed.
     ///   - ended: called before the event is appended.
     public init(
         _ process: consuming ChildProcess, of module: ModuleID, outputs: [PipeSource],
@@ -32,8 +32,8 @@ public final class ChildSource: EventSource {
 
     public var pid: PID { process.pid }
     public var descriptor: CInt { process.pidfd.rawValue }
-    /// Whoever traces the process keeps us from collecting it (ptrace(2)), for as long as that lasts.
-    /// The kernel tells of its end once more then.
+    /// While a tracer is attached to the process, we cannot collect it (ptrace(2)). The kernel
+    /// reports its end once more afterwards.
     public var interest: Interest { [.readable, .edge] }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
@@ -47,10 +47,10 @@ public final class ChildSource: EventSource {
         events.append(failure.event(of: module))
     }
 
-    /// Ends the process at once and collects it: nobody will watch it.
+    /// Kills the process and collects it: it will not be watched.
     public func abandon() {
         process.send(SIGKILL)
-        // An error says that it is nobody's child any more, which is as good.
+        // An error means that it is no longer our child, which is just as good.
         do throws(SystemCallError) { while try process.reap() == nil { usleep(100) } } catch {}
     }
 }

@@ -5,11 +5,11 @@ import Glibc
 /// Reads variables from the environments that processes were started with (`/proc/PID/environ`).
 ///
 /// During execve(2) a process has no environment for a moment. The reader waits for that, for all
-/// processes together, so that their number does not matter; a process that never shows one costs
-/// that wait once.
+/// processes together, so that their number does not matter. A process that never shows an
+/// environment costs that wait once.
 struct EnvironmentReader {
     private let names: [String]
-    /// Processes that had neither environment nor arguments for as long as this reader waits.
+    /// Processes that had neither environment nor arguments throughout a full wait.
     private var silent = Set<ProcessTable.Entry>()
     /// How often this reader has waited.
     private(set) var pauses = 0
@@ -18,12 +18,13 @@ struct EnvironmentReader {
         self.names = names
     }
 
-    /// The first pause before a process during execve is read again; each pause is twice the former.
+    /// The first pause before a process during execve is read again; each pause is twice the last.
     private static let firstPauseMicroseconds: UInt32 = 200
-    /// 50 ms in all.
+    /// 50 ms in total.
     private static let pausesMax = 8
 
-    /// The variables of each process; no value where they may not be read or the process is gone.
+    /// Returns the variables of each process; no value if they may not be read or the process is
+    /// gone.
     mutating func read(_ pids: [PID]) -> [PID: [String: String]] {
         var found: [PID: [String: String]] = [:]
         var rest = pids
@@ -49,7 +50,7 @@ struct EnvironmentReader {
         return found
     }
 
-    /// Nil unless the process has no arguments though it lives and could have some.
+    /// Returns the process if it lives, is not a kernel thread and has no arguments; else nil.
     private static func executing(_ pid: PID) -> ProcessTable.Entry? {
         // Before Linux 6.13 the environment of a kernel thread could be opened, and was empty.
         guard let entry = ProcessTable.entry(pid), !entry.isZombie, !entry.isKernelThread,

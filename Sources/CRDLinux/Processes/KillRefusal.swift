@@ -3,16 +3,16 @@
 import Glibc
 import SystemPackage
 
-/// SIGKILL was refused (EPERM, kill(2)): the process runs as somebody else than we, who are not root.
+/// SIGKILL was refused (EPERM, kill(2)): the process runs as another user, and we are not root.
 public struct KillRefusal: Hashable, Sendable, CustomStringConvertible {
     private let pid: PID
     private let name: String
     private let owner: UID?
 
-    /// Looks at the process now, since it may be gone later.
+    /// Reads the process's details now, since it may be gone later.
     public init(_ process: ProcessTable.Entry) {
         pid = process.pid
-        // The name is the process's own choice.
+        // The process chooses its name itself.
         let bytes = ProcessTable.contents(of: "/proc/\(process.pid)/comm") ?? []
         name = String(decoding: bytes.filter { $0 >= 0x20 && $0 != 0x7f }, as: UTF8.self)
         owner = FileStatus(of: FilePath("/proc/\(process.pid)"))?.owner

@@ -3,13 +3,12 @@
 import Glibc
 import SystemPackage
 
-/// Why no further process can be started, where clone(2) says nothing but EAGAIN: which limit is
-/// reached, and what raises it.
+/// The limit that prevents another process, for which clone(2) only gives EAGAIN, and the remedy.
 struct ProcessLimit {
     /// Where the kernel's files are; elsewhere in tests.
     var proc = FilePath("/proc")
     var cgroups = FilePath("/sys/fs/cgroup")
-    /// How many processes our user may have; nil for no limit, and for root, whom none concerns.
+    /// How many processes our user may have; nil if there is no limit, and for root, who has none.
     var userMax = Self.ownUserMax
 
     private static var ownUserMax: UInt64? { geteuid() == 0 ? nil : softMax }
@@ -21,7 +20,7 @@ struct ProcessLimit {
         return isKnown && limit.rlim_cur != rlim_t.max ? UInt64(limit.rlim_cur) : nil
     }
 
-    /// The limit that is reached, and what to do; all that it may be, where none of them is any more.
+    /// The limit that is reached, and the remedy; all possible ones if none is reached any more.
     var remedy: String {
         if let remedy = cgroupRemedy ?? systemRemedy { return remedy }
         if let userMax {
@@ -32,7 +31,7 @@ struct ProcessLimit {
             + "kernel.pid_max and kernel.threads-max"
     }
 
-    /// A cgroup limits what is in it and below it, so that every one above ours may be the one.
+    /// A cgroup's limit covers all cgroups below it, so any ancestor of ours may be the cause.
     private var cgroupRemedy: String? {
         for line in lines(proc.appending("self/cgroup")) {
             let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
@@ -76,7 +75,7 @@ struct ProcessLimit {
         else { return nil }
         for name in ["threads-max", "pid_max"] {
             guard let most = number(proc.appending("sys/kernel/\(name)")),
-                // Some are kept for the kernel and for root.
+                // Some are reserved for the kernel and for root.
                 count >= most - most / 16
             else { continue }
             return "the machine may have \(most) processes and threads, and has \(count); raise "

@@ -3,14 +3,14 @@
 import CLinux
 public import CRDCore
 
-/// Tells when a process that is not ours has ended (pidfd_open(2)).
+/// Reports the end of a process that is not our child (pidfd_open(2)).
 public final class ProcessSource: EventSource {
     public let pid: PID
     private let pidfd: Descriptor
     private let ended: (inout [Event]) -> Void
     public private(set) var isFinished = false
 
-    /// - Parameter ended: called once, when it has.
+    /// - Parameter ended: called once, when the process has ended.
     public init(_ pid: PID, ended: @escaping (inout [Event]) -> Void) throws(SystemCallError) {
         pidfd = Descriptor(
             adopting: try systemCall("pidfd_open", on: "process \(pid)") { crd_pidfd_open(pid) })

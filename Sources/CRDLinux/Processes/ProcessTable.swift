@@ -5,16 +5,16 @@ import CRDCore
 import Glibc
 import SystemPackage
 
-/// The processes of this machine at one moment, as /proc shows them (proc(5)).
+/// A snapshot of this machine's processes, from /proc (proc(5)).
 public struct ProcessTable {
-    /// A process; its start time tells it from a later one with the same number.
+    /// A process; its start time distinguishes it from a later one with the same number.
     public struct Entry: Hashable, Sendable {
         public let pid: PID
         public let parent: PID
         /// Clock ticks after boot.
         public let startTime: UInt64
         public let isZombie: Bool
-        /// A thread of the kernel's: it has no memory, so no environment either.
+        /// A kernel thread: it has no memory, so no environment either.
         public let isKernelThread: Bool
     }
 
@@ -25,11 +25,11 @@ public struct ProcessTable {
         entries = Self.processIDs().compactMap(Self.entry)
     }
 
-    /// The processes below `roots`, those included, without the dead.
+    /// Returns the living processes at and below `roots`.
     public func tree(below roots: [PID]) -> [Entry] {
         let byParent = Dictionary(grouping: entries, by: \.parent)
-        // Each once: a root may lie below another, and /proc was not read at one instant, so that
-        // a number used anew may even close a circle.
+        // Each once: a root may lie below another. As /proc was not read at one instant, a reused
+        // number may even close a cycle.
         var seen = Set(roots)
         var found = entries.filter { seen.contains($0.pid) }
         var next = 0
@@ -41,8 +41,8 @@ public struct ProcessTable {
         return found.filter { !$0.isZombie }
     }
 
-    /// The same at this moment and without a look at all of /proc: what forks without end is
-    /// caught up with only by who is faster.
+    /// Returns the living processes at and below `roots` now, without reading all of /proc. To
+    /// catch processes that fork endlessly, a search must be faster than they are.
     public static func currentTree(below roots: [PID]) -> [Entry] {
         guard hasChildLists else { return ProcessTable().tree(below: roots) }
         var found = roots
@@ -55,17 +55,17 @@ public struct ProcessTable {
         return found.compactMap(entry).filter { !$0.isZombie }
     }
 
-    /// What time it is, as start times count it.
+    /// The current time in the unit of start times.
     public static var clockTicks: UInt64 {
         UInt64(Clock.now.nanoseconds) / (1_000_000_000 / ticksPerSecond)
     }
 
     private static let ticksPerSecond = UInt64(sysconf(CInt(_SC_CLK_TCK)))
 
-    /// Whether the kernel was built with CONFIG_PROC_CHILDREN; else there is only a look at all of /proc.
+    /// Whether the kernel was built with CONFIG_PROC_CHILDREN; otherwise all of /proc must be read.
     public static let hasChildLists = access("/proc/thread-self/children", F_OK) == 0
 
-    /// Its parent, the parent of that, and so on, without init.
+    /// Returns the process's parent, its parent's parent and so on, without init.
     public static func ancestors(of pid: PID) -> [PID] {
         var found: [PID] = []
         var current = entry(pid)?.parent ?? 0
@@ -76,7 +76,7 @@ public struct ProcessTable {
         return found
     }
 
-    /// The children of all threads of a process; none once it is gone.
+    /// Returns the children of all threads of a process; none if it is gone.
     public static func children(of pid: PID) -> [PID] {
         let tasks = FilePath("/proc/\(pid)/task")
         return Directory.entries(of: tasks).flatMap { thread in
@@ -87,16 +87,17 @@ public struct ProcessTable {
         }
     }
 
-    /// The values of some variables in the environment that a process was started with
-    /// (`/proc/PID/environ`); nil where it may not be read or the process is gone.
+    /// Returns some variables of the environment that a process was started with
+    /// (`/proc/PID/environ`); nil if it may not be read or the process is gone.
     public static func environment(of pid: PID, _ names: [String]) -> [String: String]? {
         var reader = EnvironmentReader(names)
         return reader.read([pid])[pid]
     }
 
-    /// Sends a signal to the process that was seen, not to a later one of the same number.
+    /// Sends a signal to the process that was seen, never to a later one with the same number.
     ///
-    /// - Returns: false where the kernel refused it, since the process has other rights than we (EPERM).
+    /// - Returns: false if the kernel refused it, since the process has other rights than we
+    ///   (EPERM).
     @discardableResult
     public static func send(_ signal: CInt, to seen: Entry) -> Bool {
         let pidfd = crd_pidfd_open(seen.pid)
@@ -106,15 +107,15 @@ public struct ProcessTable {
         return crd_pidfd_send_signal(pidfd, signal) == 0 || errno != EPERM
     }
 
-    /// SIGTERM, and SIGCONT, without which a stopped process would not hear it.
+    /// Sends SIGTERM, then SIGCONT, without which a stopped process would not receive it.
     public static func terminate(_ seen: Entry) {
         send(SIGTERM, to: seen)
         send(SIGCONT, to: seen)
     }
 
-    /// Those that have their working directory there or below (`/proc/PID/cwd`).
+    /// Returns the processes with their working directory there or below (`/proc/PID/cwd`).
     public static func working(in directory: FilePath) -> [PID] {
-        // Links on the way to it are not in what the kernel says.
+        // The kernel's answer contains no symbolic links.
         let path = SymbolicLink.resolved(directory) ?? directory
         return processIDs().filter {
             SymbolicLink.target(of: FilePath("/proc/\($0)/cwd"))?.starts(with: path) == true
@@ -124,14 +125,14 @@ public struct ProcessTable {
     /// How long to wait for SIGKILL to take effect, in steps of 10 ms.
     private static let killStepsMax = 200
 
-    /// Kills the processes that are meant, and all below them, until there are no more of them; never
-    /// this one.
+    /// Kills the selected processes and their descendants until none is left, but never this
+    /// process.
     ///
     /// - Parameters:
-    ///   - names: the variables that `isMeant` is to know, of the environment that the process was
+    ///   - names: the variables that `isMeant` needs, from the environment that the process was
     ///     started with.
-    ///   - isMeantToo: whether one below a process that is meant is meant as well.
-    /// - Returns: how many there were, and those that the kernel refused to kill.
+    ///   - isMeantToo: whether a descendant of a selected process is selected as well.
+    /// - Returns: how many were killed, and those that the kernel refused to kill.
     @discardableResult
     public static func killAll(
         knowing names: [String], where isMeant: (PID, [String: String]) -> Bool,
@@ -167,7 +168,8 @@ public struct ProcessTable {
         return (killed.count, refused.sorted { $0.pid < $1.pid })
     }
 
-    /// Its real, effective, saved and file system user (`/proc/PID/status`); none once it is gone.
+    /// Returns the real, effective, saved and file system user (`/proc/PID/status`); none if the
+    /// process is gone.
     public static func userIDs(of pid: PID) -> [UID] {
         let lines = String(decoding: contents(of: "/proc/\(pid)/status") ?? [], as: UTF8.self)
             .split(separator: "\n")
@@ -175,7 +177,7 @@ public struct ProcessTable {
         return (line?.dropFirst(4).split(separator: "\t") ?? []).compactMap { UID($0) }
     }
 
-    /// Collects a child that has ended; whether it had.
+    /// Collects a child that has ended; returns whether it had.
     public static func reap(_ pid: PID) -> Bool {
         crd_reap(pid) == 1
     }
@@ -188,14 +190,14 @@ public struct ProcessTable {
         return ids
     }
 
-    /// Nil where there is no such process.
+    /// Reads one process; nil if there is no such process.
     public static func entry(_ pid: PID) -> Entry? {
         contents(of: "/proc/\(pid)/stat").flatMap { entry(pid, stat: $0) }
     }
 
     /// - Parameter stat: the content of `/proc/PID/stat`.
     static func entry(_ pid: PID, stat bytes: [UInt8]) -> Entry? {
-        // The name, in parentheses, may hold anything; what follows the last one counts.
+        // The name, in parentheses, may contain anything; the fields begin after the last one.
         guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
         guard fields.count > 19,
@@ -205,14 +207,14 @@ public struct ProcessTable {
             let startTime = UInt64(String(decoding: fields[19], as: UTF8.self))
         else { return nil }
         let state = fields[0].first
-        // Of a process whose first thread has ended, the others live on.
+        // When a process's first thread has ended, the others live on.
         let isDead = (state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")) && threads < 2
         return Entry(
             pid: pid, parent: parent, startTime: startTime, isZombie: isDead,
             isKernelThread: flags & kernelThreadFlag != 0)
     }
 
-    /// `PF_KTHREAD` of the kernel's sched.h, the same since Linux 2.6.27.
+    /// `PF_KTHREAD` of the kernel's sched.h, unchanged since Linux 2.6.27.
     private static let kernelThreadFlag: UInt32 = 0x0020_0000
 
     static func contents(of path: String) -> [UInt8]? {

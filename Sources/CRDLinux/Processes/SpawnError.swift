@@ -5,15 +5,15 @@ public import CRDCore
 import Glibc
 public import SystemPackage
 
-/// A process that could not be started: at which step, why, and what to do about it.
+/// A failed start of a process: the step, the reason, and the remedy.
 public struct SpawnError: Error, CustomStringConvertible {
     let step: crd_spawn_step
     public let errno: Errno
     let path: String
     let directory: String
-    /// Whom the executable was to run as, if that is not our own user.
+    /// The user that the executable was to run as, if not our own.
     let user: String?
-    /// Which limit is reached; looked up at once, before a process ends.
+    /// The limit that is reached; looked up at once, before another process ends.
     let limit: String?
 
     init(step: crd_spawn_step, errno: Errno, path: String, directory: String, user: String?) {
@@ -32,13 +32,13 @@ public struct SpawnError: Error, CustomStringConvertible {
             directory: request.directory, user: request.user?.name)
     }
 
-    /// What that means to a module whose executable it was.
+    /// Returns the event for the module that the executable belongs to.
     public func event(of module: ModuleID) -> Event {
         errno == .textFileBusy
             ? .notReady(module, reason: description) : .unable(module, reason: description)
     }
 
-    /// Whether all was ready, and the kernel would not execute the file.
+    /// Whether everything was prepared, and the kernel refused to execute the file.
     public var isOfExecutable: Bool { step == CRD_SPAWN_EXEC }
 
     public var description: String {

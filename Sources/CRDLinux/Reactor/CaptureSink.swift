@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What a child prints, kept up to a limit: its beginning.
+/// The beginning of a child's output, up to a limit.
 public final class CaptureSink: OutputSink {
     public private(set) var bytes: [UInt8] = []
-    /// How many bytes found no room.
+    /// How many bytes were beyond the limit.
     public private(set) var dropped = 0
     private let limit: Int
 

@@ -5,12 +5,12 @@ public import CRDCore
 /// Something with a descriptor that turns readiness into core events.
 public protocol EventSource: AnyObject {
     var descriptor: CInt { get }
-    /// What to wait for.
+    /// The conditions to wait for.
     var interest: Interest { get }
-    /// Nothing will come any more; the reactor lets go of it after the drain that found out.
+    /// Nothing more will come; the reactor removes the source after the drain that noticed it.
     var isFinished: Bool { get }
-    /// Reads until `EAGAIN` or its share of this turn is used up, appending what it saw. Decides
-    /// nothing.
+    /// Reads until `EAGAIN` or until its share of this turn is used up, and appends events. Makes
+    /// no decisions.
     func drain(into events: inout [Event]) throws(SystemCallError)
 }
 

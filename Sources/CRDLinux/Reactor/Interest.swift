@@ -12,8 +12,8 @@ public struct Interest: OptionSet, Sendable {
     public static let readable = Interest(rawValue: 1)
     /// `EPOLLOUT`.
     public static let writable = Interest(rawValue: 2)
-    /// `EPOLLET`: tells once that it has become ready, not as long as it is.
+    /// `EPOLLET`: reports once that the descriptor has become ready, not for as long as it is.
     public static let edge = Interest(rawValue: 8)
-    /// `EPOLLPRI`, as kernfs reports a change of a file.
+    /// `EPOLLPRI`, by which kernfs reports a change of a file.
     public static let changed = Interest(rawValue: 4)
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What takes in a child's output.
+/// A receiver of a child's output.
 public protocol OutputSink: AnyObject {
     func receive(_ bytes: UnsafeRawBufferPointer)
-    /// No more will come.
+    /// Called when no more output will come.
     func finish()
-    /// Had better get nothing more for the moment.
+    /// Whether it should receive nothing more for the moment.
     var isFull: Bool { get }
 }
 

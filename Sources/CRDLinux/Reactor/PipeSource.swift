@@ -7,16 +7,16 @@ import SystemPackage
 
 /// Our end of a pipe that a child writes into.
 ///
-/// It is told once that there is something, and remembers whether it has read all of that: so nothing
-/// has to be registered anew while its sink is full, and the loop can sleep.
+/// epoll reports new output once, and the source remembers whether it has read all of it. So the
+/// registration need not change while its sink is full, and the loop can sleep.
 public final class PipeSource: BackloggedSource {
-    /// How much is read in one turn, so that a child that prints without end holds up nobody.
+    /// How much is read in one turn, so that a child that prints endlessly delays nothing else.
     private static let share = 1 << 16
-    /// What is taken in of what a child leaves in its pipe, which can make that longer (fcntl(2),
-    /// `F_SETPIPE_SZ`).
+    /// How much is read of a child's last output in the pipe, which the child can enlarge
+    /// (fcntl(2), `F_SETPIPE_SZ`).
     private static let restMax = 1 << 20
 
-    /// Memory to read into, shared by all pipes of a thread: what is read is handed on at once.
+    /// Memory to read into, shared by all pipes of a thread: the bytes are passed on at once.
     public final class Scratch {
         fileprivate let bytes = UnsafeMutableRawBufferPointer.allocate(
             byteCount: share, alignment: 16)
@@ -28,17 +28,17 @@ public final class PipeSource: BackloggedSource {
 
     private let pipe: Descriptor
     private let scratch: Scratch
-    /// Set before there is a child; what nobody writes into needs none.
+    /// Set before the child starts; a pipe without a writer needs none.
     public var sink: (any OutputSink)?
-    /// The child's end has been closed by all who had it.
+    /// All holders of the child's end have closed it.
     public private(set) var isFinished = false
-    /// Whether the child's descendants may go on writing when it has ended.
+    /// Whether the child's descendants may continue to write after it has ended.
     public var outlivesChild = false
-    /// There may be something that was not read yet.
+    /// There may be unread output.
     private var isPending = false
 
-    /// A pipe, and the blocking end for the child, which the caller closes after the spawn
-    /// (pipe2(2)).
+    /// Makes a pipe, and returns the blocking end for the child, which the caller closes after the
+    /// spawn (pipe2(2)).
     public static func make(
         into sink: (any OutputSink)? = nil, scratch: Scratch = Scratch()
     ) throws(SystemCallError) -> (source: PipeSource, childEnd: CInt) {
@@ -74,9 +74,9 @@ public final class PipeSource: BackloggedSource {
         }
     }
 
-    /// The child has ended: takes in what it left in the pipe, and no more than that, since
-    /// whoever still holds the other end may write on for ever (ioctl_tty(2), `FIONREAD`). An unfinished
-    /// line is handed over; more may follow where the pipe outlives the child.
+    /// Reads what the child left in the pipe when it ended, and no more: another holder of the
+    /// child's end might write for ever (ioctl_tty(2), `FIONREAD`). An unfinished line is passed
+    /// on; more may follow if the pipe outlives the child.
     public func finish() {
         var waiting: CInt = 0
         if !isFinished { _ = ioctl(pipe.rawValue, UInt(FIONREAD), &waiting) }

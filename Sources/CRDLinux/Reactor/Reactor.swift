@@ -6,8 +6,8 @@ import Glibc
 
 /// Owns epoll(7): waits for any of its sources to become ready and drains those that are.
 public final class Reactor {
-    /// Names a source for as long as it is registered; packed into `epoll_data.u64`, so that
-    /// readiness for a source removed earlier in the same batch is ignored.
+    /// Identifies a source while it is registered; packed into `epoll_data.u64`, so that readiness
+    /// for a source removed earlier in the same batch is ignored.
     public struct Token: Sendable {
         fileprivate var slot: UInt32
         fileprivate var generation: UInt32
@@ -35,18 +35,18 @@ public final class Reactor {
         var source: (any EventSource)?
     }
 
-    /// How many sources one turn serves; the rest are served by the next.
+    /// How many sources one turn serves; the others wait for the next.
     private static let batch = 256
 
     private let epoll: Descriptor
     private var slots: [Slot] = []
     private var free: [UInt32] = []
-    /// Removed, and to be let go before the next wait: what waits to be started goes before that.
+    /// Removed sources, released before the next wait. Pending starts come first.
     private var retired: [any EventSource] = []
-    /// Those among the sources that may have a backlog: few.
+    /// The few sources that may have a backlog.
     private var backlogged: [(token: Token, source: any BackloggedSource)] = []
     private var ready = Array(repeating: epoll_event(), count: batch)
-    /// Whether the last turn served as many as it may, so that others may be ready too.
+    /// Whether the last turn served a full batch, so that other sources may be ready too.
     public private(set) var mayHaveMore = false
 
     /// Calls epoll_create1(2).
@@ -81,7 +81,7 @@ public final class Reactor {
         try control(EPOLL_CTL_MOD, source.descriptor, source.interest, token)
     }
 
-    /// Stops waiting for the source, from now on; it is kept alive until the next wait.
+    /// Stops waiting for the source at once; it is kept alive until the next wait.
     public func remove(_ token: Token) {
         guard let source = source(of: token) else { return }
         retired.append(source)
@@ -91,10 +91,10 @@ public final class Reactor {
         free.append(token.slot)
     }
 
-    /// Sleeps until something is ready, then drains all that is (epoll_wait(2)). While a source
-    /// has a backlog it does not sleep.
+    /// Sleeps until a source is ready, then drains all that are (epoll_wait(2)). While a source has
+    /// a backlog it does not sleep.
     ///
-    /// - Parameter mayWait: false where the caller has more to do at once.
+    /// - Parameter mayWait: false if the caller has more to do at once.
     public func wait(
         into events: inout [Event], mayWait: Bool = true
     ) throws(SystemCallError) -> [Failure] {
@@ -121,7 +121,7 @@ public final class Reactor {
         guard let source = source(of: token) else { return }
         do throws(SystemCallError) {
             try source.drain(into: &events)
-            // A pipe's end of file, for one, would be ready for ever.
+            // For example, a pipe's end of file would be ready for ever.
             if source.isFinished { remove(token) }
         } catch {
             remove(token)
@@ -132,7 +132,7 @@ public final class Reactor {
     private func letGoOfRetired() {
         for source in retired {
             // Not left to close(2): a child between vfork and exec may still hold a copy, and then
-            // the descriptor would go on reporting. It fails only where it is not registered.
+            // the descriptor would keep reporting. This fails only if it is not registered.
             _ = epoll_ctl(epoll.rawValue, EPOLL_CTL_DEL, source.descriptor, nil)
         }
         retired.removeAll(keepingCapacity: true)

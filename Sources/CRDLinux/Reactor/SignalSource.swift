@@ -7,12 +7,12 @@ import SystemPackage
 
 /// The daemon's own signals as readiness (signalfd(2)).
 public final class SignalSource: EventSource {
-    /// A signal as it came.
+    /// A received signal.
     public struct Received: Sendable {
         public let number: CInt
         public let pid: PID
         public let uid: UID
-        /// What was sent along, if it was by sigqueue(3).
+        /// The value sent along by sigqueue(3), if any.
         public let value: CInt?
     }
 
@@ -22,13 +22,14 @@ public final class SignalSource: EventSource {
     private let signals: Descriptor
     private let receive: (Received) -> Void
 
-    /// Keeps the signals waiting for this process until a source takes them (sigprocmask(2)).
+    /// Blocks the signals, so that they stay pending for this process until a source takes them
+    /// (sigprocmask(2)).
     public static func block(_ numbers: [CInt]) throws(SystemCallError) {
         var set = set(of: numbers)
         try systemCall("sigprocmask") { sigprocmask(SIG_BLOCK, &set, nil) }
     }
 
-    /// Has them do again what they did (sigprocmask(2)).
+    /// Unblocks the signals (sigprocmask(2)).
     static func unblock(_ numbers: [CInt]) {
         var set = set(of: numbers)
         sigprocmask(SIG_UNBLOCK, &set, nil)
@@ -41,9 +42,9 @@ public final class SignalSource: EventSource {
         return set
     }
 
-    /// Blocks the signals for this process and takes them over (signalfd(2)).
+    /// Blocks the signals for this process and receives them instead (signalfd(2)).
     ///
-    /// - Parameter receive: called for each signal, in the order they came.
+    /// - Parameter receive: called for each signal, in the order of arrival.
     public init(
         _ numbers: [CInt], receive: @escaping (Received) -> Void
     ) throws(SystemCallError) {
@@ -59,7 +60,7 @@ public final class SignalSource: EventSource {
     public var descriptor: CInt { signals.rawValue }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
-        // What does not fit keeps the descriptor ready for the next turn.
+        // Signals that do not fit keep the descriptor ready for the next turn.
         let size = MemoryLayout<signalfd_siginfo>.stride
         try withUnsafeTemporaryAllocation(of: signalfd_siginfo.self, capacity: Self.share) {
             records throws(SystemCallError) in
@@ -81,12 +82,12 @@ public final class SignalSource: EventSource {
         }
     }
 
-    /// How many signals one turn takes.
+    /// How many signals one turn reads.
     private static let share = 64
 }
 
 extension TriggerSignal {
-    /// As the kernel counts, of which glibc keeps the first real-time signals (signal(7)).
+    /// The kernel's number; glibc reserves the first real-time signals (signal(7)).
     public var number: CInt {
         switch self {
         case .user1: SIGUSR1

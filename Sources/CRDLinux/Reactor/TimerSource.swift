@@ -12,7 +12,7 @@ public final class TimerSource: EventSource {
     private var armed: Instant?
     private let elapsed: (inout [Event]) -> Void
 
-    /// - Parameter elapsed: called when the deadline has come.
+    /// - Parameter elapsed: called when the deadline is reached.
     public init(
         elapsed: @escaping (inout [Event]) -> Void = { $0.append(.elapsed) }
     ) throws(SystemCallError) {
@@ -26,7 +26,7 @@ public final class TimerSource: EventSource {
 
     public var descriptor: CInt { timer.rawValue }
 
-    /// Sets the deadline, or none; costs nothing when it is set so already.
+    /// Sets or clears the deadline; costs nothing if it is unchanged.
     public func arm(_ deadline: Instant?) throws(SystemCallError) {
         guard deadline != armed else { return }
         var setting = itimerspec()
@@ -47,7 +47,7 @@ public final class TimerSource: EventSource {
         do throws(SystemCallError) {
             try systemCall("read", on: "timerfd") { read(timer.rawValue, &expirations, 8) }
         } catch let error where error.errno == .wouldBlock {
-            return  // It was set anew since it became ready.
+            return  // The timer was set again after it became ready.
         }
         armed = nil
         elapsed(&events)

@@ -4,29 +4,29 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// Our side of a Unix datagram socket (unix(7)). It never waits: neither for a receiver that does not
-/// read, nor for one that restarts.
+/// Our side of a Unix datagram socket (unix(7)). It never blocks, whether the receiver does not
+/// read or is restarting.
 struct DatagramSocket {
     enum Result: Equatable {
         case sent
-        /// The receiver has not read enough; `SharedDescriptor` becomes writable when it has.
+        /// The receiver must read first; `SharedDescriptor` becomes writable when it has.
         case full
         /// The message is longer than the socket can carry.
         case tooLong
-        /// Nobody receives at that address at the moment.
+        /// Nothing receives at that address at the moment.
         case unreachable
     }
 
     /// A path, or an abstract name that begins with '@'.
     let address: String
-    /// Connected, since the kernel reports only for such a socket that its receiver has room again.
+    /// Connected, since only for such a socket the kernel reports that its receiver has room again.
     private(set) var file: SharedDescriptor?
 
     init(_ address: String) {
         self.address = address
     }
 
-    /// Sends one message (send(2)). A receiver that has a new socket at the address is connected to.
+    /// Sends one message (send(2)). Reconnects if the receiver has a new socket at the address.
     mutating func send(_ bytes: ArraySlice<UInt8>) -> Result {
         send { fd in
             bytes.withUnsafeBytes {
@@ -42,7 +42,7 @@ struct DatagramSocket {
     }
 
     private mutating func send(_ call: (CInt) -> Int) -> Result {
-        // The second attempt is over a new connection.
+        // The second attempt uses a new connection.
         for _ in 0..<2 {
             if file == nil {
                 let fd = crd_unix_datagram(address)

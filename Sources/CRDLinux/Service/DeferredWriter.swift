@@ -2,10 +2,10 @@
 
 import CRDCore
 
-/// Something that keeps what its reader has no room for, and writes it later.
+/// A writer that keeps what its reader has no room for, and writes it later.
 public protocol DeferredWriter: AnyObject {
-    /// The file in which room is needed; nil while nothing is to be written, or nobody could read it.
+    /// The file that needs room; nil while nothing is pending or there is no reader.
     var blocked: SharedDescriptor? { get }
-    /// Writes what there is room for, and no more than its share of a turn.
+    /// Writes as much as there is room for, at most its share of a turn.
     func flush()
 }

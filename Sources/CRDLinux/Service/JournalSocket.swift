@@ -2,8 +2,7 @@
 
 import CRDCore
 
-/// journald's socket. sd_journal_sendv(3) would wait for a journald that does not read, and with it
-/// the daemon.
+/// journald's socket. sd_journal_sendv(3) would block the daemon while journald does not read.
 struct JournalSocket: LogDestination {
     private var socket: DatagramSocket
 
@@ -16,7 +15,7 @@ struct JournalSocket: LogDestination {
     mutating func write(_ bytes: ArraySlice<UInt8>) -> LogWriteResult {
         var result = socket.send(bytes)
         if result == .tooLong {
-            // journald takes only a file that nobody can change while it is read.
+            // journald accepts only a file that nobody can change while it is read.
             guard let file = try? MemoryFile(name: "crd-journal-entry", Array(bytes)) else {
                 return .impossible
             }

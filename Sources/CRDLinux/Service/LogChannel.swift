@@ -4,8 +4,8 @@ public import CRDCore
 import Glibc
 import Synchronization
 
-/// The way of all log lines: what the reader takes is written at once, the rest when there is room.
-/// Nothing here waits, except `finish`.
+/// The path of all log lines: as much as the reader has room for is written at once, the rest
+/// later. Nothing here blocks, except `finish`.
 public final class LogChannel: DeferredWriter, Sendable {
     private struct State: ~Copyable {
         var destination: any LogDestination & Sendable
@@ -14,11 +14,11 @@ public final class LogChannel: DeferredWriter, Sendable {
         var retryAt: Instant?
     }
 
-    /// Lines that one turn of the loop writes.
+    /// How many lines one turn of the loop writes.
     private static let share = 256
-    /// Lines that follow one that is written.
+    /// How many lines a call of `write` writes, older ones first.
     private static let shareOfWrite = 16
-    /// How long after nobody was there to read it is tried again.
+    /// How long to wait before a retry when there was no reader.
     private static let retryPeriod: Duration = .seconds(1)
 
     private let state: Mutex<State>
@@ -28,12 +28,12 @@ public final class LogChannel: DeferredWriter, Sendable {
         state = Mutex(State(destination: destination, backlog: backlog))
     }
 
-    /// To journald, as entries (`JournalDatagram`).
+    /// Returns a channel to journald, which writes entries (`JournalDatagram`).
     public static func journal() -> LogChannel { LogChannel(JournalSocket()) }
 
-    /// To standard error, as text that ends with a line feed.
+    /// Returns a channel to standard error, which writes text that ends with a line feed.
     ///
-    /// - Parameter descriptor: in tests another than that.
+    /// - Parameter descriptor: another one in tests.
     public static func standardError(_ descriptor: CInt = STDERR_FILENO) -> LogChannel {
         LogChannel(StandardErrorStream(descriptor))
     }
@@ -45,7 +45,7 @@ public final class LogChannel: DeferredWriter, Sendable {
         }
     }
 
-    /// Counts lines that would have been written.
+    /// Counts lines that were dropped before they reached the channel.
     public func drop(_ count: Int) {
         state.withLock { $0.backlog.drop(count) }
     }
@@ -54,19 +54,19 @@ public final class LogChannel: DeferredWriter, Sendable {
 
     public func flush() { state.withLock { Self.flush(&$0, Self.share) } }
 
-    /// When something is to be done though nothing happens: `flush`, or to look at `isHolding`.
+    /// Returns when the caller must act though nothing happens: call `retry`, or check `isHolding`.
     public func deadline(at now: Instant) -> Instant? {
         state.withLock { state in
             [state.retryAt, state.backlog.holdsUntil].compactMap(\.self).filter { $0 > now }.min()
         }
     }
 
-    /// Whether modules that print had better wait: the reader is behind, but reads.
+    /// Whether modules that print should wait: the reader is behind, but reads.
     public var isHolding: Bool {
         state.withLock { state in state.backlog.holdsUntil.map { $0 > Clock.now } ?? false }
     }
 
-    /// Writes again where nobody was there to read, if it is time for that.
+    /// Retries a write that found no reader, if it is time for that.
     public func retry(at now: Instant) {
         state.withLock { state in
             guard let retryAt = state.retryAt, retryAt <= now else { return }
@@ -74,13 +74,13 @@ public final class LogChannel: DeferredWriter, Sendable {
         }
     }
 
-    /// Writes the rest, since the program ends: for as long as somebody reads, up to five seconds.
+    /// Writes the rest before the program ends: while the reader reads, for at most five seconds.
     public func finish() {
         let end = Clock.now + .seconds(5)
         while Clock.now < end {
             flush()
             guard let blocked else {
-                // Either nothing is left, or nobody is there, or this was a share.
+                // Nothing is left, or there is no reader, or a share ended.
                 if state.withLock({ $0.backlog.isEmpty || $0.retryAt != nil }) { return }
                 continue
             }
@@ -104,11 +104,11 @@ public final class LogChannel: DeferredWriter, Sendable {
                 state.retryAt = Clock.now + retryPeriod
                 return
             case .impossible:
-                // Tried again by the next line, which may find that it has become possible.
+                // Only this line is dropped: the next one may be possible to write.
                 return state.backlog.dropFirst()
             }
         }
-        // More than a share: the reader has room, so that the next turn comes at once.
+        // A full share was written, so the reader has room and the next turn comes at once.
         if !state.backlog.isEmpty { state.blocked = state.destination.file }
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Where log lines go; it takes them without ever waiting.
+/// A destination of log lines, which never blocks.
 protocol LogDestination {
     mutating func write(_ bytes: ArraySlice<UInt8>) -> LogWriteResult
     /// The file that becomes writable when there is room again.
     var file: SharedDescriptor? { get }
-    /// The line that reports how many lines were dropped.
+    /// Returns the line that reports how many lines were dropped.
     static func notice(dropped: Int) -> [UInt8]
 }

@@ -4,11 +4,12 @@ public import CRDCore
 import Glibc
 import SystemPackage
 
-/// One end of a pair of sockets that keep messages apart (unix(7), `SOCK_SEQPACKET`), non-blocking.
+/// One end of a non-blocking socket pair that preserves message boundaries (unix(7),
+/// `SOCK_SEQPACKET`).
 public final class MessageSocket: EventSource {
     /// The longest message, in bytes: the event of a path of 4,096 bytes, each of them escaped.
     public static let sizeMax = 1 << 16
-    /// How many messages one turn takes.
+    /// How many messages one turn receives.
     private static let share = 64
 
     private let socket: Descriptor
@@ -17,7 +18,7 @@ public final class MessageSocket: EventSource {
     /// The other end is closed.
     public private(set) var isFinished = false
 
-    /// A pair of which the caller hands the second end, a blocking one, to a child and closes it
+    /// Makes a pair. The caller passes the second end, a blocking one, to a child and closes it
     /// after the spawn (socketpair(2)).
     public static func pair() throws(SystemCallError) -> (MessageSocket, childEnd: CInt) {
         var ends: (CInt, CInt) = (-1, -1)
@@ -30,7 +31,7 @@ public final class MessageSocket: EventSource {
         return (try MessageSocket(adopting: Descriptor(adopting: ends.0)), ends.1)
     }
 
-    /// Takes over an end, which becomes non-blocking (fcntl(2)).
+    /// Takes ownership of an end, which becomes non-blocking (fcntl(2)).
     public init(adopting socket: consuming Descriptor) throws(SystemCallError) {
         self.socket = socket
         let descriptor = self.socket.rawValue
@@ -41,7 +42,7 @@ public final class MessageSocket: EventSource {
 
     /// Sends a message (send(2)).
     ///
-    /// - Returns: false where the socket is full.
+    /// - Returns: false if the socket is full.
     public func send(_ message: [UInt8]) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
             try systemCall("send", on: "helper") {
@@ -53,7 +54,7 @@ public final class MessageSocket: EventSource {
         }
     }
 
-    /// Sends a message when there is room for it (poll(2)): for a process that may wait.
+    /// Sends a message, and blocks until there is room for it (poll(2)).
     public func sendWaiting(_ message: [UInt8]) throws(SystemCallError) {
         while try !send(message) { _ = try wait(for: POLLOUT, milliseconds: -1) }
     }
@@ -82,7 +83,7 @@ public final class MessageSocket: EventSource {
         }
     }
 
-    /// Nil where there is none at the moment; empty at the end.
+    /// Returns a message; nil if there is none at the moment, empty at the end.
     private func receive() throws(SystemCallError) -> [UInt8]? {
         do throws(SystemCallError) {
             var failure: SystemCallError?

@@ -6,18 +6,18 @@ import Glibc
 
 /// The service manager, if one started this process and wants notifications (sd_notify(3)).
 ///
-/// A service manager that does not read holds nobody: messages without room are kept, the newest of
-/// each kind, until `WriterReadiness` reports room. Nothing here throws, since a message that cannot be
-/// delivered is not a failure of ours.
+/// A service manager that does not read blocks nothing. Messages without room are kept, the newest
+/// of each kind, until `WriterReadiness` reports room. Nothing here throws, since an undelivered
+/// notification is not a failure of ours.
 public final class ServiceManager: DeferredWriter {
-    /// How often it must be told that we are alive, twice as often as it asks for; nil where it does
-    /// not ask (sd_watchdog_enabled(3)).
+    /// How often to report that we are alive, twice as often as required; nil if it is not required
+    /// (sd_watchdog_enabled(3)).
     public let watchdogPeriod: Duration?
     private var socket: DatagramSocket?
     private var pending = PendingNotifications()
     public private(set) var blocked: SharedDescriptor?
 
-    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, of which children get none.
+    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, which children do not get.
     public init() {
         var microseconds: UInt64 = 0
         let isAsked = sd_watchdog_enabled(0, &microseconds) > 0
@@ -25,20 +25,24 @@ public final class ServiceManager: DeferredWriter {
         socket = getenv("NOTIFY_SOCKET").map { DatagramSocket(String(cString: $0)) }
     }
 
-    /// - Parameter span: how long it may take, if it is more than systemd gives it.
+    /// Reports that the start is in progress.
+    ///
+    /// - Parameter span: how long it may take, if longer than systemd allows.
     public func tellStarting(within span: Duration) { tell(.starting(within: span)) }
 
-    /// All is armed.
+    /// Reports that all triggers are armed.
     public func tellReady(_ status: String) { tell(.ready(status: status)) }
 
-    /// The files are read again; `tellReady` says that it is done. By the time systemd
-    /// tells that this is later than its request (`Type=notify-reload`).
+    /// Reports that the files are being read again; `tellReady` reports the end. The timestamp
+    /// shows systemd that this follows its request (`Type=notify-reload`).
     public func tellReloading() { tell(.reloading(microseconds: Clock.monotonicMicroseconds)) }
 
-    /// One line for people.
+    /// Reports one line of status for people.
     public func tellStatus(_ status: String) { tell(.status(status)) }
 
-    /// - Parameter span: how long that may take, if it is more than systemd gives it.
+    /// Reports that the daemon is stopping.
+    ///
+    /// - Parameter span: how long it may take, if longer than systemd allows.
     public func tellStopping(within span: Duration) { tell(.stopping(within: span)) }
 
     public func tellAlive() { tell(.alive) }
@@ -49,7 +53,7 @@ public final class ServiceManager: DeferredWriter {
         flush()
     }
 
-    /// Sends what there is room for. With nobody at the address, the next message tries again.
+    /// Sends the messages that there is room for. Without a receiver, the next message retries.
     public func flush() {
         blocked = nil
         while let message = pending.messages.first {

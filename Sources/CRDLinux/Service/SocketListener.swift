@@ -5,26 +5,26 @@ public import CRDCore
 import Glibc
 public import SystemPackage
 
-/// A Unix socket that others connect to (unix(7)).
+/// A listening Unix socket (unix(7)).
 public final class SocketListener: EventSource {
     private let socket: Descriptor
     private let accepted: (SocketStream) -> Void
-    /// Given up for a moment when no descriptor is left, to hang up on who would else keep the
-    /// socket ready for ever.
+    /// Closed for a moment when no descriptor is left, to hang up on a client that would otherwise
+    /// keep the socket ready for ever.
     private var spare: Descriptor?
 
-    /// Binds and listens; a file that is there is taken for a former daemon's and removed, so the
-    /// caller must hold what keeps a second daemon away.
+    /// Binds and listens. An existing file is taken for a former daemon's and removed, so the
+    /// caller must hold the lock that excludes a second daemon.
     ///
     /// - Parameters:
-    ///   - group: who beside the owner may connect.
+    ///   - group: the group that may connect, besides the owner.
     ///   - accepted: called for each new connection.
     public init(
         _ path: FilePath, group: GID?, accepted: @escaping (SocketStream) -> Void
     ) throws(SystemCallError) {
         self.accepted = accepted
         _ = path.withPlatformString { unlink($0) }
-        // Until the group is set nobody else may come in.
+        // Until the group is set, only the owner may connect.
         let previous = umask(0o177)
         defer { umask(previous) }
         let backlog: CInt = 64
@@ -45,7 +45,7 @@ public final class SocketListener: EventSource {
     public var descriptor: CInt { socket.rawValue }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
-        // One a turn: who floods us with connections waits behind everybody else's work.
+        // One each turn: a flood of connections must not delay other work.
         let connection = crd_accept(socket.rawValue)
         if connection >= 0 { return accepted(SocketStream(Descriptor(adopting: connection))) }
         switch Errno(rawValue: errno) {

@@ -7,8 +7,8 @@ import SystemPackage
 
 /// One connection of a Unix socket, non-blocking.
 ///
-/// It reads only while nothing waits to be written, and while whoever uses it has not paused it, so a
-/// peer that asks without reading the answers, or faster than it is answered, makes nothing grow.
+/// It reads only while nothing is waiting to be written and its user has not paused it. So memory
+/// stays bounded even if a peer does not read the answers, or asks faster than it is answered.
 public final class SocketStream: EventSource {
     private static let share = 1 << 14
 
@@ -16,7 +16,7 @@ public final class SocketStream: EventSource {
     private var output: [UInt8] = []
     private var written = 0
     private var announcedInterest = Interest.readable
-    /// Called from `drain` with what was read.
+    /// Called from `drain` with the bytes read.
     public var received: (ArraySlice<UInt8>) -> Void = { _ in }
     /// Called when the interest has changed.
     public var interestChanged: () -> Void = {}
@@ -29,19 +29,20 @@ public final class SocketStream: EventSource {
 
     public var descriptor: CInt { socket.rawValue }
     public var interest: Interest { isWriting ? .writable : isPaused ? [] : .readable }
-    /// Nothing more is read, but what a peer has left that has hung up.
+    /// Stops reading, except the last bytes of a peer that has hung up.
     public var isPaused = false {
         didSet { announceInterest() }
     }
     public var isWriting: Bool { written < output.count }
 
-    /// The user at the other end (unix(7), `SO_PEERCRED`).
+    /// Returns the user at the other end (unix(7), `SO_PEERCRED`).
     public func user() throws(SystemCallError) -> UID { try credentials().uid }
 
-    /// Who is at the other end (unix(7), `SO_PEERCRED`, `SO_PEERGROUPS`).
+    /// Returns the process, user and groups at the other end (unix(7), `SO_PEERCRED`,
+    /// `SO_PEERGROUPS`).
     public func peer() throws(SystemCallError) -> Peer {
         let (pid, uid, gid) = try credentials()
-        // As many as the kernel lets a process have (NGROUPS_MAX).
+        // As many as the kernel allows a process (NGROUPS_MAX).
         var groups = [GID](repeating: 0, count: 65_536)
         var count = groups.count
         try systemCall("getsockopt", on: "SO_PEERGROUPS") {
@@ -64,7 +65,7 @@ public final class SocketStream: EventSource {
         public let groups: Set<GID>
     }
 
-    /// Writes what the socket takes now, and the rest when it takes more.
+    /// Writes as much as the socket accepts now, and the rest later.
     public func send(_ bytes: [UInt8]) {
         let wasWriting = isWriting
         output.append(contentsOf: bytes)
@@ -106,7 +107,7 @@ public final class SocketStream: EventSource {
 
     private func writeSome() throws(SystemCallError) -> Int {
         try output.withUnsafeBufferPointer { buffer throws(SystemCallError) in
-            // The peer may be gone; an error is enough, a signal would end the daemon.
+            // The peer may be gone: that must give an error, not a signal that ends the daemon.
             try systemCall("send") {
                 Glibc.send(
                     socket.rawValue, buffer.baseAddress! + written, buffer.count - written,

@@ -3,21 +3,21 @@
 import Glibc
 import SystemPackage
 
-/// Standard error, written to without waiting for whoever reads it.
+/// Standard error, written to without blocking on its reader.
 ///
-/// The descriptor cannot be made non-blocking, since that is a property of the open file, which a
-/// terminal's other programs share. A pipe or a terminal is opened once more instead.
+/// The descriptor cannot be made non-blocking: that is a property of the open file, which other
+/// programs on the terminal share. A pipe or a terminal is opened a second time instead.
 struct StandardErrorStream: LogDestination {
     private enum Access {
         /// Non-blocking, and ours alone.
         case own
         case socket
-        /// Neither; asked first whether it takes anything (poll(2)).
+        /// Neither; poll(2) must first report room.
         case shared
     }
 
-    /// As much as a pipe takes in one piece, or without blocking where poll(2) says that it takes
-    /// anything (pipe(7), `PIPE_BUF`).
+    /// As much as a pipe accepts in one piece, or without blocking once poll(2) reports room
+    /// (pipe(7), `PIPE_BUF`).
     private static let chunk = 4_096
 
     let file: SharedDescriptor?
@@ -42,7 +42,7 @@ struct StandardErrorStream: LogDestination {
 
     func write(_ bytes: ArraySlice<UInt8>) -> LogWriteResult {
         guard let file else { return .impossible }
-        // In one write(2) where it is short, so that lines of several writers do not mix.
+        // A short line in one write(2), so that lines of several writers do not mix.
         let chunk = bytes.prefix(Self.chunk)
         while true {
             if access == .shared, !isReady(file) { return .full }

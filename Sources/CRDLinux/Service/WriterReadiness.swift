@@ -2,11 +2,11 @@
 
 import CRDCore
 
-/// Has the reactor wait for room for a writer, for as long as that needs some. A file that has room
-/// always would wake the loop without end.
+/// Lets the reactor wait for room for a writer while that writer needs some. A file that always has
+/// room would otherwise wake the loop endlessly.
 public final class WriterReadiness {
     private final class RoomSource: EventSource {
-        /// Kept open until the reactor has let go of it.
+        /// Kept open until the reactor has released it.
         let file: SharedDescriptor
         private let writer: any DeferredWriter
 
@@ -28,7 +28,8 @@ public final class WriterReadiness {
         self.writer = writer
     }
 
-    /// To be called before each wait. What cannot be registered now is tried at the next.
+    /// Updates the registration; call it before each wait. A failed registration is retried at the
+    /// next.
     public func update(in reactor: Reactor) {
         let file = writer.blocked
         guard file !== registered?.source.file else { return }
