@@ -164,7 +164,7 @@ struct ModuleState {
         pending = PendingEvents()
         (firstTrigger, lastTrigger) = (nil, nil)
         wanted = nil
-        (nextInterval, retryAt, failures) = (nil, nil, 0)
+        (nextInterval, retryAt, failures, waits) = (nil, nil, 0, 0)
         faults = [:]
         rearmAt = nil
     }

@@ -10,7 +10,8 @@ public enum Timestamp {
     /// Does the same for microseconds. A 64-bit number of them can reach years of more than four
     /// digits, of which only the last four are written.
     public static func rfc3339(microsecondsSince1970 microseconds: Int64) -> String {
-        let (seconds, rest) = floored(microseconds, by: 1_000_000)
+        // Nothing was logged before year 0, but a damaged file may say so.
+        let (seconds, rest) = floored(max(microseconds, yearZero), by: 1_000_000)
         let (days, secondOfDay) = floored(seconds, by: 86_400)
         let (year, month, day) = date(daysSince1970: days)
         // Without a formatter, because it runs on the way to a check, for each turn with an event.
@@ -35,6 +36,9 @@ public enum Timestamp {
         append(rest, 6, "Z")
         return String(decoding: text, as: UTF8.self)
     }
+
+    /// In microseconds since 1970.
+    private static let yearZero: Int64 = -62_167_219_200_000_000
 
     /// Returns the day in the Gregorian calendar. Years begin with March here, so that the leap day
     /// is their last; 400 of them have 146,097 days.

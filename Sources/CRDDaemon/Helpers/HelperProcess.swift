@@ -72,7 +72,14 @@ final class HelperProcess {
         let source = HelperSource(process)
         source.ended = { [weak self] in self?.end($0) }
         socket.received = { [weak self] in self?.received($0) }
-        tokens = [try reactor.add(source), try reactor.add(socket)]
+        do {
+            tokens.append(try reactor.add(source))
+            tokens.append(try reactor.add(socket))
+        } catch {
+            tokens.forEach(reactor.remove)
+            source.abandon()
+            throw error
+        }
     }
 
     /// Sends a message.
@@ -134,6 +141,9 @@ private final class HelperSource: EventSource {
     }
 
     var descriptor: CInt { process.pidfd.rawValue }
+
+    /// Kills the helper at once, since nothing will watch it.
+    func abandon() { process.abandon() }
 
     func drain(into events: inout [Event]) throws(SystemCallError) {
         guard let termination = try process.reap() else { return }

@@ -167,6 +167,19 @@ public struct ChildProcess: ~Copyable {
         return code == CLD_EXITED
             ? .exited(UInt8(truncatingIfNeeded: status)) : .signaled(status)
     }
+
+    /// Kills a process that nothing will watch, and collects it if that takes no more than a moment.
+    public borrowing func abandon() {
+        send(SIGKILL)
+        do throws(SystemCallError) {
+            for _ in 0..<100 {
+                if try reap() != nil { return }
+                usleep(100)
+            }
+        } catch {
+            // The process is not our child any more, which is as good.
+        }
+    }
 }
 
 /// The pipe on which a child reports why it could not be started, with details for the message.

@@ -49,8 +49,6 @@ public final class ChildSource: EventSource {
 
     /// Kills the process and collects it: it will not be watched.
     public func abandon() {
-        process.send(SIGKILL)
-        // An error means that it is no longer our child, which is just as good.
-        do throws(SystemCallError) { while try process.reap() == nil { usleep(100) } } catch {}
+        process.abandon()
     }
 }

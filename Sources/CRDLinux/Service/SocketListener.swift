@@ -46,6 +46,7 @@ public final class SocketListener: EventSource {
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         // One each turn: a flood of connections must not delay other work.
+        if spare == nil { spare = try? .open("/dev/null", O_RDONLY) }
         let connection = crd_accept(socket.rawValue)
         if connection >= 0 { return accepted(SocketStream(Descriptor(adopting: connection))) }
         switch Errno(rawValue: errno) {

@@ -19,6 +19,7 @@ struct Git {
     private static let timeout = Duration.seconds(300)
     /// The maximum size of a pack, which is one file, in bytes.
     private static let fetchSizeMax: UInt64 = 512 << 20
+    static let fetchSizeText = "\(ByteSize(Int(fetchSizeMax)))"
     private static let listingMax = 32 << 20
 
     /// Finds the system's git; does not run it yet.
@@ -232,7 +233,7 @@ struct Git {
         case .ended(.exited(0)): return output.bytes
         case .ended where isFetch && reachesLimit:
             throw InstallationFailure(
-                "\(location) is larger than what crd fetches, \(ByteSize(Int(Self.fetchSizeMax)))")
+                "\(location) is larger than what crd fetches, \(Self.fetchSizeText)")
         case .ended(let termination):
             throw InstallationFailure(
                 GitComplaint.sentence(end.lines, location, ref, ended: termination))

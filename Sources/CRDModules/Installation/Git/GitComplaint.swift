@@ -129,7 +129,7 @@ enum GitComplaint {
             ),
             (
                 ["File too large", "died of signal 25"],
-                { place, _ in "\(place) is larger than what crd fetches, 512MiB" }
+                { place, _ in "\(place) is larger than what crd fetches, \(Git.fetchSizeText)" }
             ),
             (
                 ["fsck error", "in strict mode", "invalid path", "Fsck"],
@@ -149,7 +149,7 @@ enum GitComplaint {
         let said = location.withoutSecrets(
             in: unsafe ?? other(in: lines) ?? last ?? lines.last ?? "git \(termination.predicate)")
         if termination == .signaled(SIGXFSZ) {
-            return "\(location) is larger than what crd fetches, 512MiB"
+            return "\(location) is larger than what crd fetches, \(Git.fetchSizeText)"
         }
         if text.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
             return changedHost(location)
