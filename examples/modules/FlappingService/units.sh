@@ -3,7 +3,7 @@
 #
 # Read by check and response, so that both judge a unit by the same rules.
 
-# Nothing is taken for a pattern of file names.
+# -f: the shell must not expand patterns to file names.
 set -uf
 LC_ALL=C
 export LC_ALL
@@ -17,7 +17,7 @@ case ${FAILURES:=3}${RESTARTS:=3} in
 *[!0-9]*) cannot "FAILURES and RESTARTS must be numbers, not '$FAILURES' and '$RESTARTS'" ;;
 esac
 
-# May UNIT be started again? Its name has nothing in it that systemd does not allow in one, and matches UNITS.
+# is_wanted UNIT: succeeds if UNIT may be started again: its name has only valid characters, and matches UNITS.
 is_wanted() {
     case $1 in
     *[!A-Za-z0-9:_.\\@-]*) return 1 ;;
@@ -31,13 +31,13 @@ is_wanted() {
     return 1
 }
 
-# A line "SECONDS UNIT" for each restart of the last hour. Tried by hand, without CRD_STATE, there are none.
+# Prints a line "SECONDS UNIT" for each restart of the last hour; none without CRD_STATE, when tried by hand.
 recent_restarts() {
     [ -e "${CRD_STATE-}/restarts" ] || return 0
     SINCE=$(($(date +%s) - 3600)) awk '$1 > ENVIRON["SINCE"] + 0' "$CRD_STATE/restarts"
 }
 
-# remember UNIT...: they are restarted now.
+# remember UNIT...: records that these units are restarted now.
 remember() {
     [ -n "${CRD_STATE-}" ] || return 0
     {

@@ -11,26 +11,26 @@ cannot() {
     exit 2
 }
 
-# Goes to DIRECTORY, or to `log` in the module's own state directory where none is set. It must be absolute, not
-# the root directory, and no symbolic link.
+# Changes to DIRECTORY, or to `log` in the module's own state directory if none is set. DIRECTORY must be absolute, and
+# neither the root directory nor a symbolic link.
 enter_directory() {
     if [ -z "${DIRECTORY-}" ]; then
         [ -n "${CRD_STATE-}" ] || cannot "neither DIRECTORY nor CRD_STATE is set; set DIRECTORY in module.toml"
         DIRECTORY=$CRD_STATE/log
         mkdir -p -- "$DIRECTORY" || exit 2
     fi
-    # `name/` would be looked at through a link of that name.
+    # A slash at the end would follow a link of that name.
     while [ "${DIRECTORY%/}" != "$DIRECTORY" ]; do DIRECTORY=${DIRECTORY%/}; done
     case $DIRECTORY in
     /*) ;;
     *) cannot "DIRECTORY must be absolute, and not the root directory" ;;
     esac
-    # First go there, then see where that is: no one can put a link in the way in between.
+    # Change the directory first, then verify it, so that nobody can put a link there in between.
     parent=$(cd -P -- "${DIRECTORY%/*}/" && pwd -P) || exit 2
     cd -P -- "$DIRECTORY" || exit 2
     [ "$(pwd -P)" = "${parent%/}/${DIRECTORY##*/}" ] ||
         cannot "DIRECTORY '$DIRECTORY' is a symbolic link, or ends in '.' or '..'"
 }
 
-# A name may hold anything; a message is one line.
+# A name may contain line ends, but a message must be one line.
 in_one_line() { printf %s "$1" | tr '[:cntrl:]' '?'; }
