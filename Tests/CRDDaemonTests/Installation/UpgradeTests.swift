@@ -61,7 +61,7 @@ struct UpgradeTests {
         #expect(check.output.contains(says) == !text.hasPrefix("#!/nowhere"), "\(check)")
         let outcome = try await world.crd(["upgrade", "queue"])
         #expect(outcome.code == 1 && outcome.errors.contains(says), "\(outcome)")
-        #expect(outcome.errors.contains("the version of queue that was there stays in force"))
+        #expect(outcome.errors.contains("the version of queue that was there stays active"))
         try await expectInForce(1)
     }
 
@@ -84,7 +84,7 @@ struct UpgradeTests {
         let outcome = try await world.crd(["upgrade", "queue"])
         #expect(
             outcome.code == 1
-                && outcome.errors.contains("the version of queue that was there stays in force"))
+                && outcome.errors.contains("the version of queue that was there stays active"))
         try await expectInForce(1)
         // As dpkg does: what the new version's rollback took away, the old one's install brings back.
         #expect(
@@ -97,8 +97,8 @@ struct UpgradeTests {
     func lost() async throws {
         try await publish(version: 2, ending: "rm -rf \"$CRD_DIRECTORY\"; exit 3")
         let outcome = try await world.crd(["upgrade", "queue"])
-        #expect(outcome.code == 1 && outcome.errors.contains("has gone"), "\(outcome.errors)")
-        #expect(!outcome.errors.contains("stays in force"))
+        #expect(outcome.code == 1 && outcome.errors.contains("is gone"), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("stays active"))
         try await publish(version: 3)
         #expect(try await world.install("queue", "-l", repository.path).code == 0)
         try await publish(version: 4, ending: "rm -rf \"$CRD_DIRECTORY\"")

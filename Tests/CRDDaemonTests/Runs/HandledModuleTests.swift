@@ -112,7 +112,7 @@ struct HandledModuleTests {
             ["upgrade", "queue"], prefix: Namespace.mount.entering("true"))
         #expect(outcome.code == 1)
         #expect(
-            outcome.errors.contains("findmnt") && outcome.errors.contains("stays in force"),
+            outcome.errors.contains("findmnt") && outcome.errors.contains("stays active"),
             "\(outcome)")
         #expect(
             world.notedLines("log") == [

@@ -62,7 +62,7 @@ struct RoleUserTests {
         let world = try Self.world(timeout: "10min")
         // Twelve million bytes.
         let flood = "yes \"$(printf %0999d 0)\" | head -n 12000 >&2; exit 1"
-        try world.module("Flood", check: flood, manifest: "user = 'games'\ninterval = '1h'")
+        try world.module("Flood", check: flood, manifest: "user = 'lp'\ninterval = '1h'")
         try await world.start()
         try await eventually("it says what is missing") {
             world.lines.contains { $0.hasPrefix("crd: warning: Flood: dropped ") }
