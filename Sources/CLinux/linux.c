@@ -106,11 +106,19 @@ static int close_keeping_errno(int fd) {
     return -1;
 }
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 int crd_unix_listen(const char *path, int backlog) {
     struct sockaddr_un address;
     if (unix_address(path, &address) == -1) return -1;
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd == -1) return -1;
+    // A descriptor that a peer passes would be closed by us, and that may wait for whatever the peer
+    // likes (SO_LINGER). Refused since Linux 6.16; connections inherit it.
+    const int refused = 0;
+    (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &refused, sizeof refused);
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) == -1
         || listen(fd, backlog) == -1)
         return close_keeping_errno(fd);

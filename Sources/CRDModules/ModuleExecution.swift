@@ -104,6 +104,10 @@ public struct ModuleExecution: Error, CustomStringConvertible {
                 descriptors: (
                     input.rawValue, STDOUT_FILENO, STDERR_FILENO, events.descriptor
                 ), user: account.uid == own.uid ? nil : account)
+            if let user = request.user, Terminal.isReachable {
+                return try run(
+                    request, as: user, argv, grace: configuration.configuration.grace)
+            }
             let error = withExtendedLifetime(events) {
                 ChildProcess.become(request, argv: argv)
             }
@@ -112,6 +116,44 @@ public struct ModuleExecution: Error, CustomStringConvertible {
                 : ModuleExecution(126, "\(error)")
         } catch {
             return ModuleExecution(126, "\(error)")
+        }
+    }
+
+    /// Runs the check in a session of its own and passes its output on. With our terminal, the
+    /// role's user could type commands for our shell (ioctl_tty(2), `TIOCSTI`) and read what we type.
+    ///
+    /// - Returns: only on failure; otherwise this process ends as the check did.
+    private static func run(
+        _ request: ChildProcess.Request, as user: UserAccount,
+        _ argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, grace: Duration
+    ) throws -> ModuleExecution {
+        var arguments: [String] = []
+        var next = argv + 1
+        while let argument = next.pointee {
+            guard let text = String(validatingCString: argument) else {
+                return ModuleExecution(126, "an argument is not UTF-8; run crd without a terminal")
+            }
+            arguments.append(text)
+            next += 1
+        }
+        let program = ForegroundProgram(
+            path: request.path, arguments: arguments, environment: request.environment,
+            directory: request.directory, timeout: .seconds(366 * 24 * 3_600), grace: grace,
+            keepsLeftovers: true, user: user)
+        let interruption = try InterruptSignals()
+        do {
+            let ending = try program.run(
+                output: EchoSink(to: STDOUT_FILENO, unless: interruption),
+                errors: EchoSink(to: STDERR_FILENO, unless: interruption),
+                interruption: interruption)
+            switch ending {
+            case .ended(.exited(let code)): exit(CInt(code))
+            case .ended(.signaled(let signal)), .interrupted(let signal): exit(128 + signal)
+            case .ended, .timedOut, .cut: exit(124)
+            }
+        } catch let error as SpawnError {
+            return error.isOfExecutable
+                ? refusal(of: FilePath(request.path), "\(error)") : ModuleExecution(126, "\(error)")
         }
     }
 

@@ -68,6 +68,9 @@ struct TOMLDecoder {
         guard case .array(let items) = value.content else {
             return refuse(value, of: key, expecting: "tables, each begun by [[\(path)\(key)]]")
         }
+        guard items.count <= Self.tablesMax else {
+            return refuse(value, of: key, expecting: "at most \(Self.tablesMax) tables")
+        }
         for item in items {
             if case .table(let inner) = item.content {
                 read(inner, of: key, at: item.position, body)
@@ -76,6 +79,9 @@ struct TOMLDecoder {
             }
         }
     }
+
+    /// What a manifest may ask of the daemon has a bound: its author may be a stranger.
+    static let tablesMax = 256
 
     private mutating func read(
         _ inner: TOMLTable, of key: String, at start: SourcePosition,

@@ -56,6 +56,16 @@ extension TOMLFormat {
         }
     }
 
+    /// Returns a format that refuses a longer list.
+    func atMost(_ countMax: Int) -> TOMLFormat where Value: Collection {
+        TOMLFormat(expected: expected()) { value, complaints in
+            guard let list = read(value, &complaints) else { return nil }
+            if list.count <= countMax { return list }
+            complaints.refuse(value, because: "has more than \(countMax) entries")
+            return nil
+        }
+    }
+
     /// Returns a format that refuses an empty list.
     func nonEmpty() -> TOMLFormat where Value: Collection {
         TOMLFormat(expected: expected()) { value, complaints in

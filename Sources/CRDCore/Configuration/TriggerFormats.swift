@@ -30,7 +30,7 @@ extension TOMLFormat where Value == [Glob] {
             complaints.refuse(item, because: error.reason)
             return nil
         }
-    }
+    }.atMost(256)
 }
 
 extension TOMLFormat where Value == TriggerSignal {

@@ -10,6 +10,7 @@ public struct JournalFields: Hashable, Sendable {
     private static let smallMax = 1 << 10
     /// How many bytes are kept of a large field for which there is no room.
     private static let restMax = 256
+    private static let message = "MESSAGE"
 
     private struct Place: Hashable {
         let start: Int
@@ -19,6 +20,8 @@ public struct JournalFields: Hashable, Sendable {
 
     private var bytes: [UInt8] = []
     private var largeSize = 0
+    /// Only the first message is kept whatever its size: a sender may repeat the field.
+    private var hasMessage = false
     private var places: [Place] = []
     /// The names of the fields whose values were truncated.
     public private(set) var truncated: [String] = []
@@ -37,9 +40,10 @@ public struct JournalFields: Hashable, Sendable {
         guard let nameSize = datum.firstIndex(of: UInt8(ascii: "=")) else { return }
         let valueSize = datum.count - nameSize - 1
         let name = datum[..<nameSize]
+        let isMessage = !hasMessage && name.elementsEqual(Self.message.utf8)
+        hasMessage = hasMessage || isMessage
         let isKept =
-            valueSize <= Self.smallMax || name.first == UInt8(ascii: "_")
-            || name.elementsEqual("MESSAGE".utf8)
+            valueSize <= Self.smallMax || name.first == UInt8(ascii: "_") || isMessage
         let room = isKept ? Self.valueMax : max(Self.restMax, Self.sizeMax - largeSize)
         let kept = min(valueSize, Self.valueMax, room)
         if !isKept { largeSize += kept }

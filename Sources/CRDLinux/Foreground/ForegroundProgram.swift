@@ -22,6 +22,8 @@ public struct ForegroundProgram {
     public var fileSizeMax: UInt64?
     /// Whether processes that it leaves behind may continue.
     public var keepsLeftovers: Bool
+    /// The user to run as; nil to keep our own.
+    public var user: UserAccount?
 
     public enum Ending: Equatable, Sendable {
         case ended(Termination)
@@ -35,7 +37,7 @@ public struct ForegroundProgram {
     public init(
         path: String, arguments: [String] = [], environment: CStringBlock, directory: String,
         timeout: Duration, grace: Duration, fileSizeMax: UInt64? = nil,
-        keepsLeftovers: Bool = false
+        keepsLeftovers: Bool = false, user: UserAccount? = nil
     ) {
         self.path = path
         self.arguments = arguments
@@ -45,6 +47,7 @@ public struct ForegroundProgram {
         self.grace = grace
         self.fileSizeMax = fileSizeMax
         self.keepsLeftovers = keepsLeftovers
+        self.user = user
     }
 
     /// Runs the program with an empty standard input, and an empty file as its descriptor 3.
@@ -65,8 +68,8 @@ public struct ForegroundProgram {
         let reactor = try Reactor()
         let timer = try TimerSource()
         _ = try reactor.add(timer)
-        var termination: Termination?
-        let pipes = try spawn(mark, reactor, output, errors) { termination = $0 }
+        var end: ChildSource.End?
+        let pipes = try spawn(mark, reactor, output, errors) { end = $0 }
         if let source = interruption?.source { _ = try reactor.add(source) }
 
         let deadline = Clock.now + timeout
@@ -75,8 +78,13 @@ public struct ForegroundProgram {
             try timer.arm(deadline)
             var events: [Event] = []
             _ = try reactor.wait(into: &events)
-            if let termination {
-                ending = .ended(termination)
+            switch end {
+            case .unstarted(let failure): throw failure
+            case .ended(let termination): ending = .ended(termination)
+            case nil: break
+            }
+            if ending != nil {
+                break
             } else if let signal = interruption?.signal {
                 ending = .interrupted(signal)
             } else if isEnough() {
@@ -85,7 +93,7 @@ public struct ForegroundProgram {
                 ending = .timedOut(after: timeout)
             }
         }
-        if termination == nil || !keepsLeftovers { try endAll(mark, reactor, timer) }
+        if end == nil || !keepsLeftovers { try endAll(mark, reactor, timer) }
         for pipe in pipes { pipe.finish() }
         return ending ?? .timedOut(after: timeout)
     }
@@ -93,7 +101,7 @@ public struct ForegroundProgram {
     private func spawn(
         _ mark: ProcessMark, _ reactor: Reactor,
         _ output: any OutputSink, _ errors: any OutputSink,
-        ended: @escaping (Termination) -> Void
+        ended: @escaping (ChildSource.End) -> Void
     ) throws -> [PipeSource] {
         let nothing = try Descriptor.open("/dev/null", O_RDONLY)
         let events = try MemoryFile(name: "events", [])
@@ -105,15 +113,16 @@ public struct ForegroundProgram {
             path: path, arguments: arguments, environment: environment, directory: directory,
             descriptors: (
                 nothing.rawValue, outDescriptor.rawValue, errDescriptor.rawValue, events.descriptor
-            ), mark: mark)
+            ), user: user, mark: mark)
+        if let user {
+            // Otherwise it could not open its own /dev/stdout and /dev/stderr.
+            try systemCall("fchown") { fchown(outDescriptor.rawValue, user.uid, user.gid) }
+            try systemCall("fchown") { fchown(errDescriptor.rawValue, user.uid, user.gid) }
+        }
         let former = fileSizeMax.map { crd_limit_file_size($0) }
         defer { if let former { _ = crd_limit_file_size(former) } }
         let child = ChildSource(
-            try ChildProcess.spawn(request), of: ModuleID(0), outputs: []
-        ) { end in
-            // The request names no user, so a failed start makes `spawn` itself throw.
-            if case .ended(let termination) = end { ended(termination) }
-        }
+            try ChildProcess.spawn(request), of: ModuleID(0), outputs: [], ended: ended)
         do {
             _ = try reactor.add(child)
             _ = try reactor.add(out)

@@ -155,6 +155,33 @@ struct ControlTests {
         #expect(try waiting.receive()?["parameters"] != nil)
     }
 
+    @Test(
+        "G14: takes no descriptor from a client: to close one may take as long as the client likes")
+    func passedDescriptor() async throws {
+        let world = try await world()
+        // Linux has refused them where that is asked for (SO_PASSRIGHTS) since 6.16.
+        let script = """
+            import array, errno, os, socket, sys
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(sys.argv[1])
+            probe = socket.socket(socket.AF_UNIX)
+            try:
+                probe.setsockopt(socket.SOL_SOCKET, 83, 0)
+            except OSError:
+                print("refused")
+                sys.exit()
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))]
+            try:
+                client.sendmsg([b"x"], rights)
+                print("taken")
+            except OSError as error:
+                print("refused" if error.errno == errno.EPERM else error)
+            """
+        let outcome = try await Outcome.of(
+            ["/usr/bin/env", "python3", "-c", script, world.socket], in: world.directory)
+        #expect(outcome.output == "refused\n", "\(outcome)")
+    }
+
     @Test("serves so many at once, and more when those have gone")
     func crowd() async throws {
         let world = try await world()

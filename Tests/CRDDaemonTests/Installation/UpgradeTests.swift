@@ -253,6 +253,15 @@ struct UpgradeTests {
         #expect(damaged.errors.contains("broken.json cannot be read"))
     }
 
+    @Test("G15: a file that was made enormous has changed, and nobody reads it")
+    func enormous() async throws {
+        let check = "\(world.directory)/support/queue/queue"
+        // Sparse: to read it would take hours.
+        try #require(truncate(check, 4 << 40) == 0)
+        let outcome = try await world.crd(["verify", "queue"])
+        #expect(outcome.code == 1 && outcome.output == "queue changed queue\n", "\(outcome)")
+    }
+
     private struct Verification: Decodable {
         var name: String
         var commit: String?

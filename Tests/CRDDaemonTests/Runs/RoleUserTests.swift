@@ -212,6 +212,40 @@ struct RoleUserTests {
         #expect(try await world.stop() == 0)
     }
 
+    @Test("reaches no terminal of root's, who runs its check by hand, and loses no output by that")
+    func terminal() async throws {
+        let world = try Self.world()
+        // TIOCSTI would type into the shell that the terminal belongs to.
+        try world.module(
+            "Types",
+            check: """
+                #!/usr/bin/perl
+                for my $file ("/dev/tty", "/dev/fd/0", "/dev/fd/1", "/dev/fd/2") {
+                    open(my $terminal, "+<", $file) or next;
+                    my $letter = "x";
+                    print "reached $file\\n" if -t $terminal;
+                    print "typed by $file\\n" if ioctl($terminal, 0x5412, $letter);
+                }
+                print "user $<, given @ARGV\\n";
+                print STDERR "complaint\\n";
+                exit 7;
+                """, manifest: "user = 'lp'")
+        try world.module("Foreign", check: "#!/nowhere/sh\n", manifest: "user = 'lp'")
+        func onTerminal(_ command: String) async throws -> Outcome {
+            try await .of(
+                [
+                    Surroundings.find("script") ?? "script", "--quiet", "--return", "--command",
+                    "'\(Binary.path)' \(command)", "/dev/null",
+                ], environment: world.environment, in: world.directory)
+        }
+        let outcome = try await onTerminal("-x Types one two")
+        #expect(outcome.code == 7)
+        let lines = outcome.output.split(whereSeparator: \.isNewline).sorted()
+        #expect(lines == ["complaint", "user 7, given one two"], "\(outcome)")
+        let failed = try await onTerminal("-x Foreign")
+        #expect(failed.code == 126 && failed.output.contains("/nowhere/sh"), "\(failed)")
+    }
+
     @Test("is told why its executable cannot be started, as others are")
     func failures() async throws {
         let world = try Self.world()

@@ -226,6 +226,20 @@ struct ManifestTests {
         #expect(try decode("environment.A = '\(longest)x'").1.count == 1)
     }
 
+    @Test("G15: bounds what a module asks of the daemon")
+    func bounds() throws {
+        let trigger = "[[trigger.path]]\npath = '/a'\n"
+        #expect(try decode(String(repeating: trigger, count: 256)).0.paths.count == 256)
+        let more = try decode(String(repeating: trigger, count: 257))
+        #expect(more.0.paths.isEmpty)
+        #expect(more.1.count == 1 && more.1[0].contains("at most 256 tables"), "\(more.1)")
+        func globs(_ count: Int) -> String {
+            trigger + "include = [" + String(repeating: "'*a*', ", count: count) + "]"
+        }
+        #expect(try decode(globs(256)).1 == [])
+        #expect(try decode(globs(257)).1.first?.contains("more than 256 entries") == true)
+    }
+
     @Test("complains about every code and variable, not only the first") func everyElement() throws
     {
         let (_, complaints) = try decode(

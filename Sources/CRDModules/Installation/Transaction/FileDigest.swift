@@ -45,6 +45,8 @@ enum FileDigest {
     }
 
     private static let digits = 64
+    /// For the files of a module, of which there are at most 256 MiB.
+    private static let timeout = Duration.seconds(120)
 
     private static func ask(
         _ program: String, _ arguments: [String], in directory: FilePath
@@ -52,7 +54,7 @@ enum FileDigest {
         let run = ForegroundProgram(
             path: program, arguments: arguments,
             environment: CStringBlock(["LC_ALL=C"]), directory: directory.string,
-            timeout: .seconds(600), grace: .seconds(1))
+            timeout: timeout, grace: .seconds(1))
         let output = CaptureSink(limit: 1 << 22)
         let end = OutputTail()
         do {

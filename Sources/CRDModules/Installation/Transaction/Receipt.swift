@@ -96,7 +96,10 @@ public struct Receipt: Codable, Equatable, Sendable {
                 files[path] = File(link: target?.string ?? "")
             case .regular:
                 files[path] = File(mode: padded)
-                if path == entry.path { regular.append(path) }
+                // A larger one was not installed by us: it has changed, whatever is in it. Its owner
+                // may be a role's user, who can make it as large as it likes.
+                let isReadable = entry.status.size <= ModuleLimits.bytesMax
+                if path == entry.path && isReadable { regular.append(path) }
             case .other: files[path] = File(mode: padded)
             }
         }
