@@ -174,7 +174,7 @@ struct NewModuleTests {
             "support/set/set:1:1: has the mode 4755",
             "support/set/link:1:1: is a symbolic link that leads out",
             "support/set/pipe:1:1: is a device, a pipe or a socket",
-            "modules/no name:1:1: is not a module name",
+            "modules/no name:1:1: is not a module's name",
             "modules/ending:1:1: is not a module: ",
             "check.sh is there: rename it to check; response.sh is there: rename it to response",
             "modules/windows/check:1:1: has a carriage return at the end of its #! line",
