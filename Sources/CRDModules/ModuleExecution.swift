@@ -111,9 +111,7 @@ public struct ModuleExecution: Error, CustomStringConvertible {
             let error = withExtendedLifetime(events) {
                 ChildProcess.become(request, argv: argv)
             }
-            return error.isOfExecutable
-                ? refusal(of: module.executable(.check), "\(error)")
-                : ModuleExecution(126, "\(error)")
+            return failure(error, of: module.executable(.check))
         } catch {
             return ModuleExecution(126, "\(error)")
         }
@@ -152,8 +150,7 @@ public struct ModuleExecution: Error, CustomStringConvertible {
             case .ended, .timedOut, .cut: exit(124)
             }
         } catch let error as SpawnError {
-            return error.isOfExecutable
-                ? refusal(of: FilePath(request.path), "\(error)") : ModuleExecution(126, "\(error)")
+            return failure(error, of: FilePath(request.path))
         }
     }
 
@@ -188,6 +185,11 @@ public struct ModuleExecution: Error, CustomStringConvertible {
     private static let runPrefix = "x-"
 
     // MARK: Refusals
+
+    private static func failure(_ error: SpawnError, of executable: FilePath) -> ModuleExecution {
+        error.isOfExecutable
+            ? refusal(of: executable, "\(error)") : ModuleExecution(126, "\(error)")
+    }
 
     /// Explains why the kernel refused to execute a file: the file's content tells more than an
     /// errno.

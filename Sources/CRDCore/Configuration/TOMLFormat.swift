@@ -58,20 +58,21 @@ extension TOMLFormat {
 
     /// Returns a format that refuses a longer list.
     func atMost(_ countMax: Int) -> TOMLFormat where Value: Collection {
-        TOMLFormat(expected: expected()) { value, complaints in
-            guard let list = read(value, &complaints) else { return nil }
-            if list.count <= countMax { return list }
-            complaints.refuse(value, because: "has more than \(countMax) entries")
-            return nil
-        }
+        refusing { $0.count > countMax ? "has more than \(countMax) entries" : nil }
     }
 
     /// Returns a format that refuses an empty list.
     func nonEmpty() -> TOMLFormat where Value: Collection {
+        refusing { $0.isEmpty ? "is empty" : nil }
+    }
+
+    private func refusing(
+        because objection: @escaping @Sendable (Value) -> String?
+    ) -> TOMLFormat {
         TOMLFormat(expected: expected()) { value, complaints in
-            guard let list = read(value, &complaints) else { return nil }
-            if !list.isEmpty { return list }
-            complaints.refuse(value, because: "is empty")
+            guard let accepted = read(value, &complaints) else { return nil }
+            guard let reason = objection(accepted) else { return accepted }
+            complaints.refuse(value, because: reason)
             return nil
         }
     }

@@ -50,6 +50,20 @@ struct RunReporter {
             metadata: ["module": "\(module)"])
     }
 
+    func reportSpentShare(of module: String) {
+        logger.warning(
+            "\(module): has printed more than its share of the log (\(ByteSize(LogAllowance.burst)) at once, \(ByteSize(LogAllowance.rate)) a second from then on); its lines are dropped until there is room again: print less",
+            metadata: ["module": "\(module)"])
+    }
+
+    /// Reports lines that were dropped since the module had spent its share; nothing for 0.
+    func reportMissingLines(_ count: Int, of module: String) {
+        guard count > 0 else { return }
+        logger.warning(
+            "\(module): dropped \(count) line\(count == 1 ? "" : "s") of its output",
+            metadata: ["module": "\(module)"])
+    }
+
     func reportClosedOutput(of module: String, limit: Int) {
         logger.warning(
             "\(module): responses have left more processes running than crd reads the output of (\(limit) responses a module); the oldest output was closed, and its process gets SIGPIPE when it prints; send the output of what lasts elsewhere, or have the service manager start it",

@@ -15,6 +15,7 @@ final class OutputForwarder {
     private static let sizeMax = 4 << 20
 
     let log: LogOutput
+    private let reporter: RunReporter
     private var allowance = linesMax
     /// Outputs with pending lines, each of them once.
     private var waiting = Deque<LogSink>()
@@ -22,8 +23,9 @@ final class OutputForwarder {
     /// Log allowances by module.
     private var allowances: [String: LogAllowance] = [:]
 
-    init(_ log: LogOutput) {
+    init(_ log: LogOutput, _ reporter: RunReporter) {
         self.log = log
+        self.reporter = reporter
     }
 
     /// Whether outputs should not be read for the moment.
@@ -48,12 +50,9 @@ final class OutputForwarder {
     func forward(_ line: [UInt8], from module: String, _ fields: [LogOutput.Field]) {
         switch allowances[module, default: LogAllowance()].admit(line.count, at: Clock.now) {
         case .pass(let missing):
-            report(missing, of: module)
+            reporter.reportMissingLines(missing, of: module)
             log.forward(line, from: module, fields)
-        case .drop(isFirst: true):
-            log.write(
-                "\(module): has printed more than its share of the log (\(ByteSize(LogAllowance.burst)) at once, \(ByteSize(LogAllowance.rate)) a second from then on); its lines are dropped until there is room again: print less",
-                .warning, [.init("CRD_MODULE", module)])
+        case .drop(isFirst: true): reporter.reportSpentShare(of: module)
         case .drop: break
         }
     }
@@ -61,17 +60,11 @@ final class OutputForwarder {
     /// Reports dropped lines when an output ends, since the module's next output may be a long time
     /// coming.
     func end(of module: String) {
-        report(allowances[module]?.passDropped(at: Clock.now) ?? 0, of: module)
+        let missing = allowances[module]?.passDropped(at: Clock.now) ?? 0
+        reporter.reportMissingLines(missing, of: module)
     }
 
     func forget(_ module: String) { allowances[module] = nil }
-
-    private func report(_ missing: Int, of module: String) {
-        guard missing > 0 else { return }
-        log.write(
-            "\(module): dropped \(missing) line\(missing == 1 ? "" : "s") of its output",
-            .warning, [.init("CRD_MODULE", module)])
-    }
 
     /// Queues an output with pending lines.
     ///

@@ -41,7 +41,7 @@ final class Performer {
         self.reactor = reactor
         self.containment = containment
         self.outputMax = outputMax
-        forwarder = OutputForwarder(output)
+        forwarder = OutputForwarder(output, reporter)
         self.reporter = reporter
         self.life = life
         rule = OwnershipRule(reach: reach)

@@ -70,7 +70,7 @@ final class SubreaperContainment: Containment {
         runs[run.number] = nil
         endSweeps(through: run)
         // The look that found the run empty has also shown whether adopted processes are left.
-        if hasAdopted { killStragglers() }
+        if hasAdopted { kill(nil) }
     }
 
     func finish() -> Bool {
@@ -98,7 +98,7 @@ final class SubreaperContainment: Containment {
             // Processes born while their parents were being killed appear when their parents are
             // dead.
             for run in runs.values where run.isCondemned { kill(run) }
-            killStragglers()
+            kill(nil)
         }
         for run in runs.values.filter(\.awaitsEmptiness).sorted(by: { $0.id < $1.id })
         where isEmpty(run) {
@@ -251,14 +251,11 @@ final class SubreaperContainment: Containment {
     /// Ends the run's sweeps; they must not reach the run's next processes.
     private func endSweeps(through run: ActiveRun) { sweeps.removeAll { $0.run === run } }
 
-    private func kill(_ run: ActiveRun) {
+    /// Kills what there is of a run, or of the former runs where it is nil, unless that is under way.
+    private func kill(_ run: ActiveRun?) {
         if !sweeps.contains(where: { $0.run === run && $0.signal == .kill }) {
             _ = begin(Sweep(.kill, through: run))
         }
-    }
-
-    private func killStragglers() {
-        if !sweeps.contains(where: { $0.run == nil }) { _ = begin(Sweep(.kill, through: nil)) }
     }
 
     /// Begins a sweep.

@@ -73,25 +73,22 @@ public struct ForegroundProgram {
         if let source = interruption?.source { _ = try reactor.add(source) }
 
         let deadline = Clock.now + timeout
+        func currentEnding() throws -> Ending? {
+            switch end {
+            case .unstarted(let failure): throw failure
+            case .ended(let termination): return .ended(termination)
+            case nil: break
+            }
+            if let signal = interruption?.signal { return .interrupted(signal) }
+            if isEnough() { return .cut }
+            return Clock.now >= deadline ? .timedOut(after: timeout) : nil
+        }
         var ending: Ending?
         while ending == nil {
             try timer.arm(deadline)
             var events: [Event] = []
             _ = try reactor.wait(into: &events)
-            switch end {
-            case .unstarted(let failure): throw failure
-            case .ended(let termination): ending = .ended(termination)
-            case nil: break
-            }
-            if ending != nil {
-                break
-            } else if let signal = interruption?.signal {
-                ending = .interrupted(signal)
-            } else if isEnough() {
-                ending = .cut
-            } else if Clock.now >= deadline {
-                ending = .timedOut(after: timeout)
-            }
+            ending = try currentEnding()
         }
         if end == nil || !keepsLeftovers { try endAll(mark, reactor, timer) }
         for pipe in pipes { pipe.finish() }

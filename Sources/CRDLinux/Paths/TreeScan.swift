@@ -102,6 +102,7 @@ final class TreeScan {
         /// Not watched before.
         let isFresh: Bool
         let isQuiet: Bool
+        let isTold: Bool
         /// Known subdirectories that the scan has not found yet.
         var lost: [FileName: PathNode]
 
@@ -111,9 +112,8 @@ final class TreeScan {
             stream = try DirectoryStream(node.path())
             isFresh = node.isFresh
             isQuiet = node.isScannedQuietly
+            isTold = node.isToldOfScan
         }
-
-        var isTold: Bool { isFresh && !isQuiet }
     }
 
     /// Watches a directory.
@@ -124,8 +124,7 @@ final class TreeScan {
         let events = audience.reduce(PathEvents()) { $0.union($1.eventsOfDirectory) }
         guard !events.isEmpty else { return nil }
         try table.arm(node, events, onlyIfDirectory: true, isExposed: true)
-        let isTold = node.isFresh && !node.isScannedQuietly
-        guard isTold || audience.contains(where: \.isRecursive) else {
+        guard node.isToldOfScan || audience.contains(where: \.isRecursive) else {
             node.isFresh = false
             return nil
         }
@@ -211,6 +210,9 @@ final class TreeScan {
 }
 
 extension PathNode {
+    /// Whether a scan reports the entries: they may have come before the watch.
+    fileprivate var isToldOfScan: Bool { isFresh && !isScannedQuietly }
+
     /// The targets that this directory belongs to.
     var audience: [PathTarget] {
         // Mostly all are inherited, and then no new list is made.

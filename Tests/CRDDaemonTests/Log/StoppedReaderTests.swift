@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Foundation
+import Logging
 import Testing
 
 @testable import CRDDaemon
@@ -128,7 +129,9 @@ struct StoppedReaderTests {
             let text = FileManager.default.contents(atPath: path) ?? Data()
             return String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
         }
-        let forwarder = OutputForwarder(LogOutput(to: log))
+        let forwarder = OutputForwarder(
+            LogOutput(to: log),
+            RunReporter(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
         let storm = LogSink(forwarder, module: "Storm") { [] }
         let calm = LogSink(forwarder, module: "Calm") { [] }
         func receive(_ text: String, _ output: LogSink) {
