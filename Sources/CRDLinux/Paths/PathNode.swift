@@ -4,7 +4,7 @@
 /// symbolic link is a place too; its target is another.
 final class PathNode {
     let name: FileName
-    /// Nil for the root directory, and after removal.
+    /// Nil for the root directory, whose name is empty, and after removal.
     private(set) unowned var parent: PathNode?
     private(set) var children: [FileName: PathNode] = [:]
     /// The watch on the directory or file at this place, if some trigger needs it.
@@ -17,7 +17,6 @@ final class PathNode {
     /// The recursive targets that end somewhere above and include this directory.
     private(set) var inherited: [PathTarget] = []
 
-    private(set) var isRemoved = false
     /// Not scanned since its watch was added.
     var isFresh = false
     /// In the queue of the scan.
@@ -52,10 +51,24 @@ final class PathNode {
         passing.isEmpty && attached.isEmpty && inherited.isEmpty && children.isEmpty
     }
 
+    /// Takes it out of the tree, with all below it.
     func remove() {
         parent?.children[name] = nil
         parent = nil
-        isRemoved = true
+    }
+
+    /// Takes out all its children.
+    func removeChildren() -> [PathNode] {
+        defer { children = [:] }
+        for child in children.values { child.parent = nil }
+        return Array(children.values)
+    }
+
+    /// Whether it, or a directory above it, has been taken out of the tree.
+    var isRemoved: Bool {
+        var top = self
+        while let parent = top.parent { top = parent }
+        return !top.name.bytes.isEmpty
     }
 
     /// Returns the absolute path, or the path from `top`; both begin with a slash.

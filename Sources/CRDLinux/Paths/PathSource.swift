@@ -16,6 +16,10 @@ public final class PathSource: BackloggedSource {
     private let scan: TreeScan
     /// How many directory entries one turn scans; tests use fewer.
     var scanShare = TreeScan.share
+    /// How many turns' shares are scanned at once for new triggers: enough for most trees.
+    private static let armingTurns = 16
+    /// Recursive targets that were armed while their trees were not scanned to the end.
+    private var late: [PathTarget] = []
     private let root = PathNode.root()
     /// By module, in the order in which they were added: one module's few are looked up often, all
     /// of them rarely.
@@ -59,6 +63,9 @@ public final class PathSource: BackloggedSource {
 
     /// Watches the paths of the triggers.
     ///
+    /// Of very large trees, a part is scanned in later turns. Then the modules get an event that
+    /// something happened when all is watched, since a check that runs before might miss changes.
+    ///
     /// - Parameter areNews: report existing files too, since nothing saw them appear.
     public func arm(
         _ triggers: [(ModuleID, PathTrigger)], areNews: Bool = false, into events: inout [Event]
@@ -70,8 +77,8 @@ public final class PathSource: BackloggedSource {
             added.append(target)
         }
         for target in added { resolve(target, because: areNews ? .mounted : .nothing) }
-        // Without limit: a check that ran before the scan ended would miss later changes.
-        finishTurn(share: .max, into: &events)
+        finishTurn(share: Self.armingTurns * scanShare, into: &events)
+        if !scan.isDone && !areNews { late += added.filter(\.isRecursive) }
     }
 
     /// Returns the share of a module's triggers, which they have in common while its manifest sets
@@ -107,6 +114,7 @@ public final class PathSource: BackloggedSource {
         }
         if root.isIdle { table.disarm(root) }
         reborn.removeAll { $0 === target }
+        late.removeAll { $0 === target }
     }
 
     /// Retries the watches that failed for this module.
@@ -221,8 +229,12 @@ public final class PathSource: BackloggedSource {
             }
         }
         tellOfMissed()
-        // Not earlier: the scan gives moved directories their watches back.
-        if scan.isDone { table.releaseRetired() }
+        if scan.isDone {
+            reportUnknownChange(late)
+            late = []
+            // Not earlier: the scan gives moved directories their watches back.
+            table.releaseRetired()
+        }
         settleHearing()
         events += outbox
         outbox.removeAll(keepingCapacity: true)
@@ -243,10 +255,14 @@ public final class PathSource: BackloggedSource {
         } else if record.isLast {
             end(watch)
         } else if let name = record.name {
-            watch.keep(record, of: name)
-            for node in watch.nodes { take(record, of: name, in: node) }
+            var isNeeded = false
+            for node in watch.nodes where !node.isRemoved {
+                isNeeded = true
+                take(record, of: name, in: node)
+            }
+            if !isNeeded { watch.keep(record, of: name) }
         } else {
-            for node in watch.nodes { takeOwn(record, of: node) }
+            for node in watch.nodes where !node.isRemoved { takeOwn(record, of: node) }
         }
     }
 
@@ -347,6 +363,11 @@ public final class PathSource: BackloggedSource {
             waiting += node.children.values
             if !node.audience.isEmpty { scan.add(node, quietly: false) }
         }
+        reportUnknownChange(targets)
+    }
+
+    /// Tells each module of these targets that something may have happened that no record tells.
+    private func reportUnknownChange(_ targets: [PathTarget]) {
         var told: Set<ModuleID> = []
         for target in targets where told.insert(target.module).inserted {
             var event = PathEvent(path: target.path, [])

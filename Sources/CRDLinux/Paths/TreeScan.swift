@@ -36,7 +36,7 @@ final class TreeScan {
         self.mounts = mounts
     }
 
-    var isDone: Bool { queue.isEmpty && current == nil }
+    var isDone: Bool { queue.isEmpty && current == nil && !table.hasRemoved }
 
     /// Queues a directory for a scan.
     ///
@@ -70,6 +70,11 @@ final class TreeScan {
     func run(atMost share: Int, found: Found) {
         var rest = share
         while rest > 0 {
+            // First, since what is dismantled makes room in the targets' shares.
+            if table.hasRemoved {
+                rest -= table.dismantle(atMost: rest)
+                continue
+            }
             if let look = current {
                 goOn(look, &rest, found)
                 continue
@@ -137,10 +142,11 @@ final class TreeScan {
         let node = look.node
         // A target that joined in the meantime has the directory scanned once more.
         let heirs = node.audience.filter(\.isRecursive)
+        let isRemoved = node.isRemoved
         while rest > 0 {
             rest -= 1
             let isMore =
-                !node.isRemoved
+                !isRemoved
                 && look.stream.next { name, kind in
                     let isDirectory =
                         kind == .directory || kind == .unknown && hasDirectory(name, in: node)
@@ -194,7 +200,8 @@ final class TreeScan {
         return child
     }
 
-    /// Returns the targets that already include it, or have a watch left for it.
+    /// Returns the targets that already include it, or have a watch left for it; none if that is
+    /// still open, and then the directory is scanned again.
     private func admit(
         _ heirs: [PathTarget], besides former: [PathTarget], to node: PathNode
     ) -> [PathTarget] {
@@ -202,6 +209,10 @@ final class TreeScan {
             heir.share.hasRoom || former.contains { $0 === heir }
         }
         if heirs.allSatisfy(isAdmitted) { return heirs }
+        if table.hasRemoved {
+            add(node, quietly: false)
+            return []
+        }
         for heir in heirs where !isAdmitted(heir) {
             note(heir.share.shortage, of: [heir], at: node)
         }

@@ -26,7 +26,7 @@ final class Watch {
 
     func keep(_ record: Inotify.Record, of name: UnsafePointer<CChar>) {
         let events = record.events.intersection(.departures)
-        guard nodes.isEmpty, !events.isEmpty, missed.count < Self.missedMax else { return }
+        guard !events.isEmpty, missed.count < Self.missedMax else { return }
         missed.append(
             Departure(name: FileName(name), events: events, isDirectory: record.isDirectory))
     }
@@ -46,6 +46,8 @@ final class WatchTable {
     let inotify: Inotify
     private var watches: [Inotify.WatchDescriptor: Watch] = [:]
     private var retired: Deque<Watch> = []
+    /// What `release` has taken out of the tree and `dismantle` has not reached.
+    private var removed: [PathNode] = []
     private var missed: [(PathNode, [Watch.Departure])] = []
 
     init() throws(SystemCallError) {
@@ -60,6 +62,7 @@ final class WatchTable {
     subscript(descriptor: Inotify.WatchDescriptor) -> Watch? { watches[descriptor] }
 
     var hasRetired: Bool { !retired.isEmpty }
+    var hasRemoved: Bool { !removed.isEmpty }
 
     /// Watches the inode now at the node's path, and adds these events to those already watched.
     ///
@@ -113,12 +116,36 @@ final class WatchTable {
     }
 
     /// Removes these targets from those that include the node and its descendants.
+    ///
+    /// A directory that nobody else needs leaves the tree at once and is dismantled later: it may
+    /// have a hundred thousand directories below it, and be renamed over and over.
     func release(_ node: PathNode, by targets: [PathTarget]) {
         let rest = node.inherited.filter { target in !targets.contains { $0 === target } }
         guard rest.count < node.inherited.count else { return }
+        if rest.isEmpty && node.passing.isEmpty {
+            let parent = node.parent
+            node.remove()
+            removed.append(node)
+            if let parent { prune(parent) }
+            return
+        }
         node.inherit(by: rest)
         for child in Array(node.children.values) { release(child, by: targets) }
         prune(node)
+    }
+
+    /// Gives back the watches, and the places in the shares, of some nodes that left the tree.
+    ///
+    /// - Returns: the number of nodes.
+    func dismantle(atMost share: Int) -> Int {
+        var count = 0
+        while count < share, let node = removed.popLast() {
+            count += 1
+            node.inherit(by: [])
+            disarm(node)
+            removed += node.removeChildren()
+        }
+        return count
     }
 
     /// Removes the node if nothing depends on it, then its ancestors likewise.

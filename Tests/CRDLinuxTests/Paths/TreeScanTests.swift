@@ -79,10 +79,77 @@ struct TreeScanTests {
         #expect(events.compactMap(Self.name).contains("new"))
     }
 
+    @Test("A tree that is renamed is left at once, and dismantled in turns")
+    func dismantling() throws {
+        for number in 0..<200 { try directory.make("tree/large/d\(number)/x") }
+        let (source, tree) = (try PathSource(), directory["tree"].string)
+        var events: [Event] = []
+        source.arm([(ModuleID(0), PathTrigger(path: tree, isRecursive: true))], into: &events)
+        #expect(source.watchCount > 400)
+        source.scanShare = 50
+        rename(directory["tree/large"].string, directory["away"].string)
+        try source.drain(into: &events)
+        #expect(events.compactMap(Self.name) == ["large"])
+        #expect(source.hasBacklog && source.watchCount > 300)
+        events = []
+        for number in 0..<200 { try directory.write("away/d\(number)/x/new", "") }
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        #expect(events.isEmpty)
+        #expect(source.watchCount < 20)
+    }
+
+    @Test("and what its watches were taken from is no shorter for it, however often it is renamed")
+    func shareOfRenamed() throws {
+        for number in 0..<40 { try directory.make("tree/large/d\(number)") }
+        let (source, tree) = (try PathSource(), directory["tree"].string)
+        var trigger = PathTrigger(path: tree, isRecursive: true)
+        trigger.watchesMax = 45
+        var events: [Event] = []
+        source.arm([(ModuleID(0), trigger)], into: &events)
+        source.scanShare = 25
+        for (from, to) in [("large", "other"), ("other", "third"), ("third", "large")] {
+            rename(tree + "/" + from, tree + "/" + to)
+            try source.drain(into: &events)
+        }
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        let deafened = events.filter { if case .deafened = $0 { true } else { false } }
+        #expect(deafened.isEmpty)
+        events = []
+        for number in 0..<40 { try directory.write("tree/large/d\(number)/new", "") }
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        #expect(events.compactMap(Self.name).count { $0 == "new" } == 40 * Self.eventsOfFile)
+    }
+
+    @Test("A tree too large for one turn is told of once when it is watched", arguments: [1, 4_096])
+    func armedLate(share: Int) throws {
+        for number in 0..<100 { try directory.make("tree/d\(number)/x") }
+        let (source, tree) = (try PathSource(), directory["tree"].string)
+        source.scanShare = share
+        var events: [Event] = []
+        source.arm([(ModuleID(0), PathTrigger(path: tree, isRecursive: true))], into: &events)
+        #expect(source.hasBacklog == (share == 1))
+        // The check at the start runs now, and this comes where nothing is watched yet.
+        try directory.write("tree/d0/x/new", "")
+        try directory.write("tree/d99/x/new", "")
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        let unknown = events.count {
+            guard case .triggered(_, let trigger) = $0 else { return false }
+            return String(decoding: trigger.line, as: UTF8.self).contains("\"overflow\":true")
+        }
+        #expect(unknown == (share == 1 ? 1 : 0))
+        events = []
+        for number in 0..<100 { try directory.write("tree/d\(number)/x/later", "") }
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        #expect(events.compactMap(Self.name).count { $0 == "later" } == 100 * Self.eventsOfFile)
+    }
+
     private func isReady(_ source: PathSource) -> Bool {
         var request = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&request, 1, 0) > 0
     }
+
+    /// A file is made, and closed after writing.
+    private static let eventsOfFile = 2
 
     private static func name(_ event: Event) -> String? {
         guard case .triggered(_, let trigger) = event else { return nil }
