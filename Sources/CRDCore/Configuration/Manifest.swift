@@ -122,8 +122,9 @@ public struct Manifest: Equatable, Sendable {
                     manifest.signals.append(signal)
                 }
             }
+            var room = PatternOutline.sizeMax
             $0.readTables("journal") {
-                if let trigger = JournalTrigger(from: &$0, compile) {
+                if let trigger = JournalTrigger(from: &$0, compile, &room) {
                     manifest.journal.append(trigger)
                 }
             }
@@ -177,7 +178,11 @@ extension PathTrigger {
 
 extension JournalTrigger {
     /// Nil where the trigger has any fault, so that it is unknown what to match.
-    fileprivate init?(from decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler) {
+    ///
+    /// - Parameter room: how many bytes the manifest's compiled patterns may still take.
+    fileprivate init?(
+        from decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler, _ room: inout Int
+    ) {
         self.init()
         let faults = decoder.faultCount
         decoder.read("match", .journalMatches, into: &match)
@@ -197,7 +202,7 @@ extension JournalTrigger {
                 "'trigger.journal.field' says what a pattern is matched with, but there is no "
                     + "'pattern'; add it, or use 'match'", at: position)
         }
-        let captures = readCaptures(&decoder, compile)
+        let captures = readCaptures(&decoder, compile, &room)
         readCounting(&decoder, captures)
         if decoder.faultCount > faults { return nil }
     }
@@ -222,15 +227,23 @@ extension JournalTrigger {
 
     /// Returns the names of the pattern's groups.
     private func readCaptures(
-        _ decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler
+        _ decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler, _ room: inout Int
     ) -> [String] {
         guard let pattern, let position = decoder.position(of: "pattern") else { return [] }
         do throws(PatternOutline.Malformed) {
-            let captures = try compile(pattern).captures
+            let outline = room > 0 ? try compile(pattern) : nil
+            room -= outline?.size ?? 0
+            guard let outline, room >= 0 else {
+                decoder.complain(
+                    "'trigger.journal.pattern': the module's patterns up to this one take more than "
+                        + "\(PatternOutline.sizeMax >> 10) KiB when compiled; shorten them, or "
+                        + "divide them among several modules", at: position)
+                return []
+            }
             if let warning = PatternAdvice.warning(about: pattern) {
                 decoder.warn("'trigger.journal.pattern': \(warning)", at: position)
             }
-            return captures
+            return outline.captures
         } catch {
             decoder.complain(
                 "'trigger.journal.pattern': \(QuotedText.double(pattern)) does not compile at "

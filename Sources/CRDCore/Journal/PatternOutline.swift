@@ -4,10 +4,17 @@
 public struct PatternOutline: Sendable {
     /// The names of its groups.
     public let captures: [String]
+    /// The size of the compiled pattern in bytes. The time to compile it grows with that.
+    public let size: Int
 
-    public init(captures: [String]) {
+    public init(captures: [String], size: Int) {
         self.captures = captures
+        self.size = size
     }
+
+    /// How many bytes the patterns of one manifest may take together, whose author may be a
+    /// stranger: the daemon compiles them when it starts and when they change. Most take 200.
+    static let sizeMax = 1 << 18
 
     /// Why a pattern does not compile.
     public struct Malformed: Error {

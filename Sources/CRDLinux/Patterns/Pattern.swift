@@ -3,7 +3,8 @@
 import CPCRE2
 import CRDCore
 
-/// A pattern for log lines (pcre2pattern(3)), compiled once, with the JIT where available.
+/// A pattern for log lines (pcre2pattern(3)), compiled once, and at its first use by the JIT, where
+/// that is available.
 ///
 /// Lines are hostile input, and most patterns have a line that would keep them busy for hours.
 /// PCRE2's match limit does not bound that time: it starts anew at each possible start of a match,
@@ -70,7 +71,6 @@ public final class Pattern {
         // Callouts take room, so a pattern that compiles with them compiles without.
         watched = try PatternCode(text, options: PCRE2_AUTO_CALLOUT)
         plain = try PatternCode(text)
-        plain.compileNatively()
         plainSpace = MatchContext(for: plain)
         let groups = plain.namedGroups
         captureNames = groups.map(\.name)
@@ -91,6 +91,9 @@ public final class Pattern {
         }
     }
 
+    /// In bytes, without what serves the slow method and the JIT.
+    var size: Int { plain.size }
+
     /// Searches a line's first `subjectMax` bytes for the pattern (pcre2_match(3)).
     ///
     /// Invalid bytes are replaced first. PCRE2 matches nothing across a byte that is not UTF-8, so
@@ -109,6 +112,8 @@ public final class Pattern {
     }
 
     private func match(_ line: UnsafeRawBufferPointer, isCut: Bool) -> Outcome {
+        // Not earlier, since that may take 4 ms, and a manifest may have 256 patterns.
+        plain.compileNatively()
         if plain.isNative && line.count <= Self.plainMax {
             plainSpace.setMatchLimit(Self.plainLimit(line.count))
             let result = plain.match(line, in: plainSpace)

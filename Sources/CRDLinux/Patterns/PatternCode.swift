@@ -36,6 +36,9 @@ final class PatternCode {
         isNative = information(PCRE2_INFO_JITSIZE, 0) > 0
     }
 
+    /// In bytes, without the machine code.
+    var size: Int { information(PCRE2_INFO_SIZE, 0) }
+
     /// Searches for the pattern (pcre2_match(3)); returns a number above 0 if found,
     /// `PCRE2_ERROR_NOMATCH` if not, else an error number.
     func match(

@@ -4,10 +4,11 @@ public import CRDCore
 
 /// Compiles patterns for the reader of manifests.
 public enum PatternCompiler {
-    /// Compiles a pattern, and returns the names of its groups.
+    /// Compiles a pattern, and returns the names of its groups and its size.
     public static func outline(_ text: String) throws(PatternOutline.Malformed) -> PatternOutline {
         do throws(Pattern.Malformed) {
-            return PatternOutline(captures: try Pattern(text).captureNames)
+            let pattern = try Pattern(text)
+            return PatternOutline(captures: pattern.captureNames, size: pattern.size)
         } catch {
             throw PatternOutline.Malformed(reason: error.reason, offset: error.offset)
         }
