@@ -46,6 +46,15 @@ public struct LogAllowance: Sendable {
         return .pass(missing: dropped)
     }
 
+    /// Returns whether every line would be dropped, as the last one was.
+    public mutating func dropsAll(at now: Instant) -> Bool {
+        refill(at: now)
+        return isSpent && left < Self.leastAfterPause
+    }
+
+    /// Counts lines that were dropped without asking.
+    public mutating func drop(_ lines: Int) { dropped += lines }
+
     /// Returns how many lines were dropped and not reported yet, at most once a minute, and counts
     /// them as reported.
     public mutating func passDropped(at now: Instant) -> Int {

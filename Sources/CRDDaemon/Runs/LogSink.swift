@@ -32,7 +32,7 @@ final class LogSink: OutputSink {
         isEnding = false
         let taken = isWaiting ? 0 : pass(bytes)
         guard taken < bytes.count else { return }
-        let left = bytes[taken...]
+        let left = UnsafeRawBufferPointer(rebasing: bytes[taken...])
         if forwarder.keep(self, left.count, isNew: !isWaiting) {
             rest.append(contentsOf: left)
         } else {
@@ -54,7 +54,7 @@ final class LogSink: OutputSink {
     ///
     /// - Returns: the number of bytes passed on.
     func resume() -> Int {
-        let taken = pass(rest[done...])
+        let taken = rest.withUnsafeBytes { pass(UnsafeRawBufferPointer(rebasing: $0[done...])) }
         done += taken
         guard done == rest.count else { return taken }
         (rest, done) = ([], 0)
@@ -62,7 +62,11 @@ final class LogSink: OutputSink {
         return taken
     }
 
-    private func pass(_ bytes: some Collection<UInt8>) -> Int {
+    private func pass(_ bytes: UnsafeRawBufferPointer) -> Int {
+        if forwarder.dropsAll(of: module) {
+            forwarder.drop(splitter.skip(bytes), of: module)
+            return bytes.count
+        }
         var lines = 0
         let taken = splitter.feed(bytes, atMost: forwarder.share) {
             lines += 1

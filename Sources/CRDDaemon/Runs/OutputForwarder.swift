@@ -57,6 +57,14 @@ final class OutputForwarder {
         }
     }
 
+    /// Returns whether the module has spent its share of the log, so that its lines need not even
+    /// be separated: printing costs it less than that would cost us.
+    func dropsAll(of module: String) -> Bool {
+        allowances[module]?.dropsAll(at: Clock.now) == true
+    }
+
+    func drop(_ lines: Int, of module: String) { allowances[module]?.drop(lines) }
+
     /// Reports dropped lines when an output ends, since the module's next output may be a long time
     /// coming.
     func end(of module: String) {

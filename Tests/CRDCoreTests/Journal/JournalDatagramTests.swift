@@ -24,17 +24,39 @@ struct LineSplitterTests {
     func limit() {
         var splitter = LineSplitter()
         var lines: [String] = []
-        let text = Array("one\ntwo\n\nfo".utf8)
-        func feed(_ bytes: ArraySlice<UInt8>, _ limit: Int) -> Int {
-            splitter.feed(bytes, atMost: limit) {
-                lines.append(String(decoding: $0, as: UTF8.self))
+        func feed(_ text: String, _ limit: Int) -> Int {
+            Array(text.utf8).withUnsafeBytes {
+                splitter.feed($0, atMost: limit) {
+                    lines.append(String(decoding: $0, as: UTF8.self))
+                }
             }
         }
-        #expect(feed(text[...], 0) == 0)
-        #expect(feed(text[...], 2) == 8)
+        #expect(feed("one\ntwo\n\nfo", 0) == 0)
+        #expect(feed("one\ntwo\n\nfo", 2) == 8)
         #expect(lines == ["one", "two"])
-        #expect(feed(text[8...], 5) == 3)
-        #expect(feed(Array("ur\n".utf8)[...], 5) == 3)
+        #expect(feed("\nfo", 5) == 3)
+        #expect(feed("ur\n", 5) == 3)
         #expect(lines == ["one", "two", "", "four"])
+    }
+
+    @Test("passes over lines, and begins the next one after the last of them")
+    func skip() {
+        var splitter = LineSplitter()
+        var lines: [String] = []
+        func feed(_ text: String) {
+            _ = Array(text.utf8).withUnsafeBytes {
+                splitter.feed($0) { lines.append(String(decoding: $0, as: UTF8.self)) }
+            }
+        }
+        func skip(_ text: String) -> Int { Array(text.utf8).withUnsafeBytes { splitter.skip($0) } }
+        feed("on")
+        #expect(skip("e\ntwo\n\nth") == 3)
+        #expect(skip("re") == 0)
+        feed("e\n")
+        #expect(lines == ["three"])
+        // What has no end is held no longer than a line may be.
+        #expect(skip(String(repeating: "x", count: 3 * LineSplitter.lengthMax)) == 0)
+        feed("\n")
+        #expect(lines.last?.count == LineSplitter.lengthMax - 1)
     }
 }

@@ -41,6 +41,19 @@ struct LogAllowanceTests {
         #expect((expected * 9 / 10...expected * 11 / 10).contains(passed), "\(passed)")
     }
 
+    @Test("all lines are dropped from the first one on until there is room again")
+    mutating func all() {
+        #expect(allowance.dropsAll(at: start) == false)
+        _ = pass(inOneGo, at: start)
+        #expect(allowance.dropsAll(at: start) == false)
+        _ = pass(1, at: start)
+        #expect(allowance.dropsAll(at: start) == true)
+        allowance.drop(7)
+        let later = start + .seconds(LogAllowance.leastAfterPause / LogAllowance.rate)
+        #expect(allowance.dropsAll(at: later) == false)
+        #expect(allowance.admit(1_000, at: later) == .pass(missing: 8))
+    }
+
     @Test("after a rest there is as much as at first, and no more")
     mutating func rest() {
         _ = pass(inOneGo + 5, at: start)
