@@ -30,12 +30,12 @@ public struct LineSplitter: Sendable {
         return taken
     }
 
-    /// Passes over all lines that end in these bytes, at a hundredth of the cost of `feed`. What
+    /// Passes over all lines that end in these bytes, at a small part of the cost of `feed`. What
     /// follows the last one begins the next line.
     ///
     /// - Returns: the number of line feeds.
     public mutating func skip(_ bytes: UnsafeRawBufferPointer) -> Int {
-        let lines = bytes.count { $0 == UInt8(ascii: "\n") }
+        let lines = bytes.reduce(0) { $0 &+ ($1 == UInt8(ascii: "\n") ? 1 : 0) }
         if lines > 0 { rest.removeAll(keepingCapacity: true) }
         let begun = bytes[((bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1)...]
         rest.append(contentsOf: begun.prefix(Self.lengthMax - 1 - rest.count))
