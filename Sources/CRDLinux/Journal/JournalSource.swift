@@ -43,7 +43,7 @@ public final class JournalSource: BackloggedSource {
     /// How long one turn may take, so that paths, signals and children are served in between.
     private static let share = Duration.milliseconds(5)
     /// How many unwanted entries pass between two readings of the clock.
-    private static let entriesPerLook = 64
+    private static let entriesPerLook = 8
     /// How many bytes of entries one turn may pass on, counted once for each module: making events
     /// of them takes time after the turn.
     private static let sizeShare = 1 << 20
