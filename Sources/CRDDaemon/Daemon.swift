@@ -318,7 +318,7 @@ public final class Daemon {
                     let failing = performer.failing
                     waiting.append(contentsOf: performer.perform(command))
                     hasReported = hasReported || performer.failing != failing
-                case .report, .reportDeafness:
+                case .note:
                     hasReported = true
                     waiting.append(contentsOf: performer.perform(command))
                 case .storeJournalRecords: journal.store(scheduler, lasting: false)

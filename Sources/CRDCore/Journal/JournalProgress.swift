@@ -21,6 +21,13 @@ struct JournalProgress: Sendable {
     private var pending: Mark?
     /// The mark before the oldest entry that the run under way was started for.
     private var running: Mark?
+    /// How many entries were passed over as too old since reading began or went back.
+    private var passedOver = 0
+    /// How many evicted keys were reported, and when.
+    private var forgottenReported = (count: 0, at: Instant?.none)
+
+    /// The least time between two reports of evicted keys.
+    private static let forgettingPeriod = Duration.seconds(60)
 
     /// - Parameter record: the progress that an earlier daemon stored.
     init(_ triggers: [JournalTrigger], from record: JournalRecord) {
@@ -51,12 +58,12 @@ struct JournalProgress: Sendable {
     /// Counts a matching entry.
     ///
     /// - Returns: the event; nil where the count is not full yet.
-    mutating func take(_ match: JournalMatch) -> TriggerEvent? {
+    mutating func count(_ match: JournalMatch) -> TriggerEvent? {
         // Entries come only from `start` on, so it has been reached.
         start = nil
         let counting = triggers[match.trigger].counting
         guard let counting else {
-            note(match)
+            mark(match)
             return match.triggerEvent(nil)
         }
         let position = match.entry.position
@@ -69,7 +76,7 @@ struct JournalProgress: Sendable {
         // counters, every counted entry would copy all windows.
         let isFull = counters[match.trigger].isCompleted(
             by: entry, key: key, for: counting, slept: match.slept)
-        if isFull { note(match) }
+        if isFull { mark(match) }
         let tally = counters[match.trigger].count(
             entry, key: key, for: counting, slept: match.slept)
         return tally.map { match.triggerEvent($0) }
@@ -77,17 +84,33 @@ struct JournalProgress: Sendable {
 
     /// Marks the position before the entry, for which a run will start, unless an older one is
     /// marked.
-    private mutating func note(_ match: JournalMatch) {
+    private mutating func mark(_ match: JournalMatch) {
         guard pending == nil else { return }
         pending = Mark(position: match.entry.position, counters: counters)
     }
 
-    /// How many keys its counters have evicted for lack of room.
-    var forgotten: Int { counters.reduce(0) { $0 + $1.forgotten } }
+    /// Passes over a matching entry that is too old.
+    mutating func passOver() {
+        passedOver += 1
+    }
 
-    /// Notes that the journal has been read to its end.
-    mutating func reachEnd() {
+    /// Returns how many keys its counters have evicted for lack of room, if they are more than at
+    /// the last report and that was some time ago.
+    mutating func passForgottenKeys(at now: Instant) -> Int? {
+        let forgotten = counters.reduce(0) { $0 + $1.forgotten }
+        guard forgotten > forgottenReported.count else { return nil }
+        if let last = forgottenReported.at, last + Self.forgettingPeriod > now { return nil }
+        forgottenReported = (forgotten, now)
+        return forgotten
+    }
+
+    /// The journal has been read to its end.
+    ///
+    /// - Returns: how many entries were passed over.
+    mutating func reachEnd() -> Int {
         start = nil
+        defer { passedOver = 0 }
+        return passedOver
     }
 
     mutating func beginRun() {

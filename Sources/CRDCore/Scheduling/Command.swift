@@ -12,19 +12,11 @@ public enum Command: Sendable {
     case clear(ModuleID, TreeSignal?)
     /// The run is over; forget its processes.
     case conclude(ModuleID, Conclusion)
-    /// The module's health has changed.
-    case report(ModuleID, Health)
+    /// Tell those who watch the module.
+    case note(ModuleID, Notice)
     /// Try again to watch the triggers that cannot be watched. Answered by `Event.rearmed` on
     /// success, perhaps later; by `Event.deafened` if there is a new reason; else by nothing.
     case rearm(ModuleID)
-    /// The module's own runs seem to trigger it repeatedly.
-    case reportSelfTrigger(ModuleID, SelfTrigger)
-    /// One more cause of the module's triggers cannot be watched, or (nil) all are watched again.
-    case reportDeafness(ModuleID, Deafness?)
-    /// So many matching entries were too old and were skipped (`CatchUp`).
-    case reportPassedOver(ModuleID, count: Int)
-    /// There were too many distinct keys to count; so many were evicted, with their counts.
-    case reportForgotten(ModuleID, count: Int)
     /// Store `Scheduler.journalRecord` of every module.
     case storeJournalRecords
     /// The module was removed, and no run of it is under way: its number is free.

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import DequeModule
-
 /// All that the scheduler remembers of one module, and the decisions that follow from it.
 struct ModuleState {
     private enum PendingPolicy {
@@ -16,6 +14,11 @@ struct ModuleState {
         case running(Execution)
     }
 
+    struct Pause {
+        /// Nil where only a request ends it.
+        let end: Instant?
+    }
+
     private(set) var policy: Policy
     /// The policy that a reload has found; it takes effect when the run under way has ended.
     private var pendingPolicy: PendingPolicy?
@@ -23,51 +26,29 @@ struct ModuleState {
     private(set) var isGone = false
     var stage = Stage.resting
     /// The events that no check has been started for.
-    var pending = PendingEvents()
+    private(set) var pending = PendingEvents()
     /// Why a run is due for another reason than triggers.
-    var wanted: Cause?
-    var nextInterval: Instant?
-    /// When settling began with its first trigger, and when the latest trigger came.
-    var firstTrigger: Instant?
-    var lastTrigger: Instant?
+    private(set) var wanted: Cause?
+    private var timer = IntervalTimer()
+    private var settling: Settling?
     /// Before this time, triggers alone do not start a run.
-    var cooledAt: Instant
+    private var cooledAt: Instant
     var echoes: EchoMemory
-    /// When the latest responses of runs with events began, at most as many as the limit's count.
-    var limitedResponses = Deque<Instant>()
-    var isPaused = false
-    var pausedUntil: Instant?
-    /// How often in a row the check could not be started.
-    var failures = 0
-    /// How often in a row an executable was still being written.
-    private var waits = 0
-    /// When to try again to start a run that could not be started, and its cause.
-    var retryAt: Instant?
-    var retryCause = Cause.interval
+    private var limitedResponses = LimitedResponses()
+    private(set) var pause: Pause?
+    private var retry = Retry()
     var health = Health.well
     /// Nil where the module has no journal triggers.
     var journal: JournalProgress?
-    /// How many entries were skipped as too old since the daemon started.
-    var passedOver = 0
-    /// When evicted keys were last reported, and how many there were by then.
-    var forgottenToldAt: Instant?
-    var forgottenTold = 0
-    /// Why triggers cannot be watched, by cause.
-    private var faults: [Cause: String] = [:]
-    /// While deaf: when to try again to watch, and to check meanwhile.
-    var rearmAt: Instant?
-    var runs = 0
-    var responses = 0
-    var last: Conclusion?
-    var lastEnded: Instant?
+    private var hearing = Hearing()
+    private(set) var tally = RunTally()
 
     init(policy: Policy, at now: Instant) {
         self.policy = policy
         cooledAt = now
         echoes = EchoMemory(at: now)
         if case .failed(let reason) = policy.standing { health = .failed(reason: reason) }
-        guard policy.standing == .enabled, let interval = policy.interval else { return }
-        nextInterval = now + interval
+        if policy.standing == .enabled { timer.start(policy.interval, at: now) }
     }
 
     var execution: Execution? {
@@ -96,8 +77,7 @@ struct ModuleState {
         }
         let former = self.policy
         self.policy = policy
-        let surplus = limitedResponses.count - (policy.limit?.count ?? 0)
-        if surplus > 0 { limitedResponses.removeFirst(surplus) }
+        limitedResponses.truncate(to: policy.limit)
         guard policy.standing == .enabled else {
             forgetWhatIsDue()
             health = .well
@@ -109,24 +89,9 @@ struct ModuleState {
             cooledAt = now
         }
         if former.standing != .enabled || former.interval != policy.interval {
-            renewInterval(after: former, at: now)
+            timer.restart(policy.interval, after: isDeaf ? nil : former.interval, at: now)
         }
-        if isDeaf { rearmAt = now + rearmPeriod }
-    }
-
-    /// Restarts the interval. Elapsed time counts, so that frequent edits cannot postpone the check
-    /// for ever.
-    private mutating func renewInterval(after former: Policy, at now: Instant) {
-        guard let interval = policy.interval else {
-            nextInterval = nil
-            return
-        }
-        guard !isDeaf, let due = nextInterval, let formerInterval = former.interval else {
-            nextInterval = now + interval
-            return
-        }
-        let begun = Instant(nanoseconds: due.nanoseconds - formerInterval.nanoseconds)
-        nextInterval = max(now, begun + interval)
+        hearing.restart(every: rearmPeriod, at: now)
     }
 
     /// Removes the module. A run under way continues to its end.
@@ -154,58 +119,75 @@ struct ModuleState {
 
     /// Retries a failed start at once: its cause may have been fixed.
     mutating func forgiveFailures(at now: Instant) {
-        (failures, waits) = (0, 0)
-        guard retryAt != nil else { return }
-        retryAt = now
-        cooledAt = now
+        if retry.hasten(at: now) { cooledAt = now }
     }
 
     private mutating func forgetWhatIsDue() {
         pending = PendingEvents()
-        (firstTrigger, lastTrigger) = (nil, nil)
+        settling = nil
         wanted = nil
-        (nextInterval, retryAt, failures, waits) = (nil, nil, 0, 0)
-        faults = [:]
-        rearmAt = nil
+        timer.stop()
+        retry = Retry()
+        hearing = Hearing()
+    }
+
+    // MARK: Reasons for a run
+
+    mutating func add(_ event: TriggerEvent, at now: Instant) {
+        pending.append(event, isEcho: echoes.note(event, at: now))
+        settling?.extend(at: now)
+        settling = settling ?? Settling(at: now)
+    }
+
+    /// Records that a run is due for another reason than triggers. A request replaces another
+    /// cause.
+    mutating func want(_ cause: Cause) {
+        if wanted == nil || cause == .request { wanted = cause }
+    }
+
+    mutating func beginPause(until end: Instant?) {
+        pause = Pause(end: end)
+        wanted = nil
+    }
+
+    mutating func endPause() {
+        pause = nil
     }
 
     // MARK: When a run may start
 
-    mutating func add(_ event: TriggerEvent, at now: Instant) {
-        pending.append(event, isEcho: echoes.note(event, at: now))
-        firstTrigger = firstTrigger ?? now
-        lastTrigger = now
+    /// Returns whether a run may start now, and why or why not.
+    func readiness(at now: Instant) -> Readiness {
+        switch policy.standing {
+        case .disabled: return .blocked(.disabled)
+        case .failed: return .blocked(.failed)
+        case .enabled: break
+        }
+        if pause != nil { return .blocked(.paused) }
+        if wanted == .request { return .due(.triggered, .request) }
+        if let cause = pending.cause, heldUntil <= now { return .due(.triggered, cause) }
+        if let wanted { return .due(.interval, wanted) }
+        return pending.isEmpty ? .idle : .waiting(until: heldUntil, delay(at: now))
     }
 
-    /// The end of settling: no trigger came for `settle`, or settling has taken ten times that.
-    private var settledAt: Instant? {
-        guard let firstTrigger, let lastTrigger else { return nil }
-        return min(lastTrigger + policy.settle, firstTrigger + policy.settle * 10)
-    }
-
-    /// When the limit allows another response to triggers to begin.
-    private var unlimitedAt: Instant? {
-        guard let limit = policy.limit, limitedResponses.count >= limit.count else { return nil }
-        return limitedResponses.first.map { $0 + limit.window }
-    }
-
-    /// When triggers alone may start a run.
-    var triggeredRunAt: Instant {
+    /// When pending triggers alone may start a run.
+    private var heldUntil: Instant {
         let cooledAt = pending.areEchoes ? max(cooledAt, echoes.quietUntil) : cooledAt
         return max(cooledAt, settledAt ?? cooledAt, unlimitedAt ?? cooledAt)
     }
 
-    /// Returns the lane to wait in for a run that is due, nil if none is.
-    func laneWanted(at now: Instant) -> RunQueue.Lane? {
-        guard policy.standing == .enabled, !isPaused else { return nil }
-        if wanted == .request || (!pending.isEmpty && triggeredRunAt <= now) { return .triggered }
-        return wanted == nil ? nil : .interval
+    private var settledAt: Instant? { settling?.end(policy.settle) }
+    private var unlimitedAt: Instant? { limitedResponses.allowedAt(policy.limit) }
+
+    private func delay(at now: Instant) -> Readiness.Delay {
+        if let settledAt, settledAt > now { return .settling }
+        return unlimitedAt.map { $0 > cooledAt } == true ? .limited : .cooling
     }
 
     /// When the timer next causes a check: sooner than the interval while the module is deaf.
     var nextTimedCheck: Instant? {
-        guard isDeaf else { return nextInterval }
-        return policy.interval != nil ? rearmAt : nil
+        guard isDeaf else { return timer.due }
+        return policy.interval != nil ? hearing.due : nil
     }
 
     /// When the scheduler must consider the module again if nothing else happens.
@@ -213,46 +195,37 @@ struct ModuleState {
         let stageEnds: Instant? =
             switch stage {
             case .running(let execution): execution.deadline
-            case .resting where !pending.isEmpty && !isPaused,
+            // In the other lane, triggers go first when they may.
+            case .resting where !pending.isEmpty && pause == nil,
                 .queued(.interval) where !pending.isEmpty:
-                triggeredRunAt
+                heldUntil
             default: nil
             }
-        return Self.earlier(
-            Self.earlier(isDeaf ? rearmAt : nextInterval, pausedUntil),
-            Self.earlier(retryAt, stageEnds))
+        return [hearing.due ?? timer.due, pause?.end, retry.due, stageEnds].lazy
+            .compactMap(\.self).min()
     }
 
-    private static func earlier(_ first: Instant?, _ second: Instant?) -> Instant? {
-        guard let first, let second else { return first ?? second }
-        return min(first, second)
-    }
-
-    /// Moves the interval's deadline past `now`.
+    /// Moves the timer's deadline past `now`.
     mutating func skipElapsedIntervals(at now: Instant) {
-        guard let due = nextInterval, due <= now, let interval = policy.interval else { return }
-        nextInterval = Self.next(after: due, every: interval, at: now)
+        timer.skipElapsed(policy.interval, at: now)
     }
 
-    /// Returns the first deadline after `now`; missed periods are not made up.
-    private static func next(
-        after due: Instant, every period: Duration, at now: Instant
-    ) -> Instant {
-        let periods = due.duration(to: now).nanoseconds / period.nanoseconds + 1
-        return Instant(nanoseconds: due.nanoseconds + periods * period.nanoseconds)
-    }
+    /// Whether a run that could not be started is to be tried again.
+    var isRetryPending: Bool { retry.due != nil }
+
+    /// Cancels the retry, once it is due.
+    ///
+    /// - Returns: its cause; nil if it is not due.
+    mutating func passRetry(at now: Instant) -> Cause? { retry.passDue(at: now) }
 
     // MARK: Deafness
 
     /// Nil while all triggers are watched.
     var deafness: Deafness? {
-        guard !faults.isEmpty else { return nil }
-        let reasons = Cause.allCases.compactMap { faults[$0] }
-        return Deafness(
-            reason: reasons.joined(separator: "; "), isPolled: policy.interval != nil)
+        hearing.reason.map { Deafness(reason: $0, isPolled: policy.interval != nil) }
     }
 
-    var isDeaf: Bool { !faults.isEmpty }
+    var isDeaf: Bool { hearing.isDeaf }
 
     private var rearmPeriod: Duration {
         min(policy.interval ?? Scheduler.pollPeriod, Scheduler.pollPeriod)
@@ -262,8 +235,7 @@ struct ModuleState {
     ///
     /// - Returns: the new fault; nil where the module was already deaf to this cause.
     mutating func deafen(_ cause: Cause, _ reason: String, at now: Instant) -> Deafness? {
-        if !isDeaf { rearmAt = now + rearmPeriod }
-        guard faults.updateValue(reason, forKey: cause) == nil else { return nil }
+        guard hearing.lose(cause, reason, retryEvery: rearmPeriod, at: now) else { return nil }
         return Deafness(reason: reason, isPolled: policy.interval != nil)
     }
 
@@ -271,75 +243,68 @@ struct ModuleState {
     ///
     /// - Returns: whether the module was deaf to this cause until now.
     mutating func hearAgain(_ cause: Cause, at now: Instant) -> Bool {
-        guard faults.removeValue(forKey: cause) != nil else { return false }
-        if !isDeaf {
-            rearmAt = nil
-            skipElapsedIntervals(at: now)
-        }
+        guard hearing.regain(cause) else { return false }
+        if !isDeaf { skipElapsedIntervals(at: now) }
         return true
     }
 
-    /// Moves the time of the next attempt to watch, once it has come.
+    /// Schedules the next attempt to watch, once this one is due.
     ///
-    /// - Returns: whether it is time to try again.
+    /// - Returns: whether it is due.
     mutating func passRearm(at now: Instant) -> Bool {
-        guard let due = rearmAt, due <= now else { return false }
-        rearmAt = Self.next(after: due, every: rearmPeriod, at: now)
-        return true
+        hearing.passDue(every: rearmPeriod, at: now)
     }
 
     // MARK: Runs
 
-    /// Takes the cause and the events of the run that starts now.
-    mutating func take() -> (Cause, PendingEvents) {
+    /// Begins a run: takes its cause and its events.
+    mutating func beginRun(number: UInt64, at now: Instant) -> Run {
         let events = pending.take()
-        journal?.beginRun()
-        defer {
-            wanted = nil
-            retryAt = nil
-            firstTrigger = nil
-            lastTrigger = nil
-        }
         guard let cause = events.cause ?? wanted else {
             preconditionFailure("\(policy.name): a run without a cause")
         }
-        return (cause, events)
+        journal?.beginRun()
+        wanted = nil
+        retry.cancel()
+        settling = nil
+        echoes.beginRun(at: now)
+        return Run(number: number, cause: cause, events: events)
     }
 
-    mutating func countTowardsLimit(at now: Instant) {
-        guard let limit = policy.limit else { return }
-        limitedResponses.append(now)
-        if limitedResponses.count > limit.count { limitedResponses.removeFirst() }
+    /// The check or response of the run under way has ended, so it could be started.
+    mutating func noteStart() {
+        retry.noteStart()
+    }
+
+    mutating func noteResponse(to run: Run, at now: Instant) {
+        if !run.events.isEmpty { limitedResponses.append(now, policy.limit) }
+    }
+
+    /// Ends a run whose check could not be started.
+    mutating func abandonRun(at now: Instant) {
+        stage = .resting
+        echoes.endRun(at: now)
     }
 
     /// Puts back the events of a check that could not be started, and schedules a retry.
-    ///
-    /// The delay doubles each time, from one second up to the module's period.
-    mutating func retry(_ run: Run, at now: Instant) {
-        let backoff = Duration.seconds(1 << min(failures, 20))
-        putBack(run, until: now + min(backoff, policy.period))
-        failures += 1
+    mutating func postpone(_ run: Run, at now: Instant) {
+        putBack(run, until: retry.postpone(run, longest: policy.period, at: now))
     }
 
-    /// How often in a row an executable may be found to be still written to.
-    private static let notReadyMax = 30
-
-    /// Puts back the events of a run whose executable is still being written, and schedules a retry
-    /// one second later.
+    /// Puts back the events of a run whose executable is still being written, and schedules a
+    /// retry.
     ///
     /// - Returns: false where it has been written to for too long.
     mutating func wait(for run: Run, at now: Instant) -> Bool {
-        putBack(run, until: now + .seconds(1))
-        waits += 1
-        return waits <= Self.notReadyMax
+        let (due, isTooLong) = retry.wait(for: run, at: now)
+        putBack(run, until: due)
+        return !isTooLong
     }
 
-    private mutating func putBack(_ run: Run, until retry: Instant) {
+    private mutating func putBack(_ run: Run, until due: Instant) {
         pending.restore(run.events)
         journal?.endRun(isServed: false)
-        retryAt = retry
-        retryCause = run.events.isEmpty ? run.cause : .interval
-        cooledAt = retry
+        cooledAt = due
     }
 
     mutating func conclude(
@@ -358,32 +323,32 @@ struct ModuleState {
         } else {
             echoes.endRun(at: now)
         }
-        if conclusion.notReadyReason == nil { waits = 0 }
-        runs += 1
-        if case .ended = conclusion.response { responses += 1 }
-        last = conclusion
-        lastEnded = now
+        if conclusion.notReadyReason == nil { retry.noteReadiness() }
+        tally.add(conclusion, at: now)
     }
 
     // MARK: Status
 
     func phase(at now: Instant) -> Phase {
-        switch policy.standing {
-        case .disabled: return .disabled
-        case .failed: return .failed
-        case .enabled: break
+        let readiness = readiness(at: now)
+        switch (stage, readiness) {
+        case (_, .blocked(.disabled)): return .disabled
+        case (_, .blocked(.failed)): return .failed
+        case (.running(let execution), _): return execution.phase
+        case (.queued, _): return .queued
+        case (.resting, .blocked(.paused)): return .paused
+        case (.resting, _): break
         }
-        switch stage {
-        case .running(let execution):
-            if execution.stage == .stuck { return .stuck }
-            return execution.role == .check ? .checking : .responding
-        case .queued: return .queued
-        case .resting:
-            if isPaused { return .paused }
-            if case .failed = health { return .failed }
-            if isDeaf { return .degraded }
-            if pending.isEmpty { return .idle }
-            return (settledAt ?? now) > now ? .settling : .cooling
-        }
+        if case .failed = health { return .failed }
+        if isDeaf { return .degraded }
+        if pending.isEmpty { return .idle }
+        return delay(at: now) == .settling ? .settling : .cooling
+    }
+}
+
+extension [ModuleState] {
+    subscript(module: ModuleID) -> ModuleState {
+        _read { yield self[module.index] }
+        _modify { yield &self[module.index] }
     }
 }

@@ -63,6 +63,16 @@ public struct Policy: Sendable {
     /// The interval, or crd.conf's where the module has none.
     var period: Duration { interval ?? fallbackInterval }
 
+    /// Returns what the end of a check says. Only an exit code of its own says anything (G1).
+    func verdict(of check: Termination) -> Verdict {
+        switch check {
+        case .exited(let code) where conditionCodes.contains(code): .holds
+        case .exited(let code) where clearCodes.contains(code): .clear
+        case .stopped: .open
+        case .exited, .signaled, .timedOut: .error(check)
+        }
+    }
+
     /// Returns the shortest time from the end of a run to the next triggered one.
     ///
     /// `auto` limits the checks that a storm of triggers causes to a tenth of the time.

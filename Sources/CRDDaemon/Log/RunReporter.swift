@@ -70,23 +70,37 @@ struct RunReporter {
             metadata: ["module": "\(module)"])
     }
 
-    func reportPassedOver(_ count: Int, of module: String) {
+    func report(_ former: ModuleStateDirectories.Former, of module: String) {
+        logger.warning("\(module): \(former)", metadata: ["module": "\(module)"])
+    }
+
+    // MARK: Notices
+
+    /// - Parameter responseFails: whether the module's latest response failed, so that the module
+    ///   is not well even if its check is.
+    func report(_ notice: Notice, of module: String, responseFails: Bool) {
+        switch notice {
+        case .health(let health): report(health, of: module, responseFails: responseFails)
+        case .deafness(let deafness): report(deafness, of: module)
+        case .selfTriggered(let trigger): report(trigger, of: module)
+        case .entriesPassedOver(let count): reportPassedOver(count, of: module)
+        case .keysForgotten(let count): reportForgotten(count, of: module)
+        }
+    }
+
+    private func reportPassedOver(_ count: Int, of module: String) {
         logger.warning(
             "\(module): \(count) matching journal entries were logged while crd was down and are older than catch-up; they were skipped: raise catch-up in crd.conf to have such entries checked",
             metadata: ["module": "\(module)"])
     }
 
-    func reportForgotten(_ count: Int, of module: String) {
+    private func reportForgotten(_ count: Int, of module: String) {
         logger.warning(
             "\(module): too many distinct keys to count: the counts of \(count) keys were dropped until now, the least recent first; count by something with fewer values, or less of it (count)",
             metadata: ["module": "\(module)"])
     }
 
-    /// Logs a change of a module's health.
-    ///
-    /// - Parameter responseFails: whether the module's latest response failed, so that the module
-    ///   is not well even if its check is.
-    func report(_ health: Health, of module: String, responseFails: Bool) {
+    private func report(_ health: Health, of module: String, responseFails: Bool) {
         let metadata: Logger.Metadata = ["module": "\(module)"]
         switch health {
         case .well where responseFails:
@@ -106,11 +120,7 @@ struct RunReporter {
         }
     }
 
-    func report(_ former: ModuleStateDirectories.Former, of module: String) {
-        logger.warning("\(module): \(former)", metadata: ["module": "\(module)"])
-    }
-
-    func report(_ trigger: SelfTrigger, of module: String) {
+    private func report(_ trigger: SelfTrigger, of module: String) {
         let remedy =
             switch trigger.cause {
             case .path:
@@ -137,7 +147,7 @@ struct RunReporter {
     ///
     /// - Parameter deafness: a new reason why the module is deaf; nil: all its triggers are watched
     ///   again.
-    func report(_ deafness: Deafness?, of module: String) {
+    private func report(_ deafness: Deafness?, of module: String) {
         let metadata: Logger.Metadata = ["module": "\(module)"]
         guard let deafness else {
             logger.notice("\(module): all its triggers are watched again", metadata: metadata)

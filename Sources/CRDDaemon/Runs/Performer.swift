@@ -61,17 +61,9 @@ final class Performer {
             return refusals(containment.send(signal, to: active), of: module)
         case .clear(let module, let signal): return clear(module, signal)
         case .conclude(let module, let conclusion): conclude(module, conclusion)
-        case .report(let module, let health):
+        case .note(let module, let notice):
             reporter.report(
-                health, of: name(of: module), responseFails: failing.contains(module))
-        case .reportDeafness(let module, let deafness):
-            reporter.report(deafness, of: name(of: module))
-        case .reportSelfTrigger(let module, let trigger):
-            reporter.report(trigger, of: name(of: module))
-        case .reportPassedOver(let module, let count):
-            reporter.reportPassedOver(count, of: name(of: module))
-        case .reportForgotten(let module, let count):
-            reporter.reportForgotten(count, of: name(of: module))
+                notice, of: name(of: module), responseFails: failing.contains(module))
         case .forget(let module):
             failing.remove(module)
             forwarder.forget(name(of: module))

@@ -63,20 +63,22 @@ struct Rig {
             return "clear \(names[module.index]) \(signal.map { "\($0)" } ?? "nothing")"
         case .conclude(let module, let conclusion):
             return "conclude \(names[module.index]) \(conclusion.check)"
-        case .report(let module, let health): return "report \(names[module.index]) \(health.text)"
+        case .note(let module, let notice): return text(notice, names[module.index])
         case .rearm(let module): return "rearm \(names[module.index])"
-        case .reportSelfTrigger(let module, let trigger):
-            return "\(names[module.index]) triggers itself \(trigger.count)"
-        case .reportDeafness(let module, nil): return "\(names[module.index]) hears again"
-        case .reportDeafness(let module, let deafness?):
-            return "\(names[module.index]) is deaf\(deafness.isPolled ? ", polled" : "")"
-        case .reportPassedOver(let module, let count):
-            return "\(names[module.index]) was spared \(count)"
-        case .reportForgotten(let module, let count):
-            return "\(names[module.index]) forgets \(count)"
         case .storeJournalRecords: return "store"
         case .forget(let module): return "forget \(names[module.index])"
         case .exit: return "exit"
+        }
+    }
+
+    private func text(_ notice: Notice, _ name: String) -> String {
+        switch notice {
+        case .health(let health): "report \(name) \(health.text)"
+        case .selfTriggered(let trigger): "\(name) triggers itself \(trigger.count)"
+        case .deafness(nil): "\(name) hears again"
+        case .deafness(let deafness?): "\(name) is deaf\(deafness.isPolled ? ", polled" : "")"
+        case .entriesPassedOver(let count): "\(name) was spared \(count)"
+        case .keysForgotten(let count): "\(name) forgets \(count)"
         }
     }
 }

@@ -52,9 +52,10 @@ struct DeafnessTests {
     func log() throws {
         let lines = Lines()
         let reporter = RunReporter(logger: Logger(label: "test") { _ in lines })
-        reporter.report(Deafness(reason: Self.reason, isPolled: true), of: "Log")
-        reporter.report(Deafness(reason: Self.reason, isPolled: false), of: "Log")
-        reporter.report(nil as Deafness?, of: "Log")
+        let faults = [true, false].map { Deafness(reason: Self.reason, isPolled: $0) }
+        for deafness in faults + [nil] {
+            reporter.report(.deafness(deafness), of: "Log", responseFails: false)
+        }
         #expect(
             lines.all == [
                 "warning Log: \(Self.reason); meanwhile it is checked at least every 5s",

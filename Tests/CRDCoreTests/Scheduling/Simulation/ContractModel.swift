@@ -42,7 +42,7 @@ struct ContractModel {
         try note(event, at: now)
         for command in commands {
             // What a run's end means for its module's health is said before anything else begins.
-            if case .report = command {
+            if case .note(_, .health) = command {
             } else if case .conclude = command {
             } else {
                 try succeed(at: now)
@@ -254,12 +254,12 @@ struct ContractModel {
         case .clear(let module, let signal): try judgeClear(module, signal, at: now)
         case .conclude(let module, let conclusion):
             try judgeConclusion(module, conclusion, at: now)
-        case .report(let module, let health): try judgeReport(module, health, at: now)
+        case .note(let module, .health(let health)): try judgeReport(module, health, at: now)
         case .rearm(let module): try judgeRearm(module)
-        case .reportDeafness(let module, let deafness): try judgeDeafness(module, deafness)
-        case .reportSelfTrigger(let module, let trigger):
+        case .note(let module, .deafness(let deafness)): try judgeDeafness(module, deafness)
+        case .note(let module, .selfTriggered(let trigger)):
             try judgeSelfTrigger(module, trigger)
-        case .reportPassedOver, .reportForgotten, .storeJournalRecords: break
+        case .note(_, .entriesPassedOver), .note(_, .keysForgotten), .storeJournalRecords: break
         case .forget(let module):
             try Violation.unless(
                 modules[module.index].mustForget, "G11", "\(name(module)) is forgotten")

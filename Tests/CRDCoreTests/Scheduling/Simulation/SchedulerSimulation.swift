@@ -329,13 +329,15 @@ extension Command {
         case .clear(let module, let signal):
             "clear \(module.index) \(signal.map { "\($0)" } ?? "")"
         case .conclude(let module, _): "conclude \(module.index)"
-        case .report(let module, let health): "report \(module.index) \(health)"
+        case .note(let module, .health(let health)): "report \(module.index) \(health)"
         case .rearm(let module): "rearm \(module.index)"
-        case .reportSelfTrigger(let module, _): "report \(module.index) triggers itself"
-        case .reportDeafness(let module, let deafness):
+        case .note(let module, .selfTriggered): "report \(module.index) triggers itself"
+        case .note(let module, .deafness(let deafness)):
             "report \(module.index) \(deafness == nil ? "hears" : "deaf")"
-        case .reportPassedOver(let module, let count): "report \(module.index) \(count) too old"
-        case .reportForgotten(let module, let count): "report \(module.index) forgets \(count)"
+        case .note(let module, .entriesPassedOver(let count)):
+            "report \(module.index) \(count) too old"
+        case .note(let module, .keysForgotten(let count)):
+            "report \(module.index) forgets \(count)"
         case .storeJournalRecords: "store"
         case .forget(let module): "forget \(module.index)"
         case .exit: "exit"

@@ -208,10 +208,7 @@ struct SimulatedWorld {
         case .conclude(let module, _): trees[module.index] = ProcessTree()
         case .forget(let module): gone.insert(module.index)
         case .rearm(let module): rearm(module, at: now)
-        case .report, .reportDeafness, .reportSelfTrigger, .reportPassedOver, .reportForgotten,
-            .storeJournalRecords,
-            .exit:
-            break
+        case .note, .storeJournalRecords, .exit: break
         }
     }
 
