@@ -103,7 +103,7 @@ struct TreeScanTests {
         for number in 0..<40 { try directory.make("tree/large/d\(number)") }
         let (source, tree) = (try PathSource(), directory["tree"].string)
         var trigger = PathTrigger(path: tree, isRecursive: true)
-        trigger.watchesMax = 45
+        trigger.watchesMax = 41
         var events: [Event] = []
         source.arm([(ModuleID(0), trigger)], into: &events)
         source.scanShare = 25
