@@ -21,7 +21,8 @@ public final class Daemon {
     /// Nil if the kernel does not report the mount table.
     private let mounts: MountSource?
     private let journal: JournalTriggers
-    private var signals: SignalTriggers
+    /// Of all kinds, the two above included.
+    private let triggerHosts: [any TriggerHost]
     private let logger: Logger
     private let reloader: Reloader
     /// The callbacks of pending reload requests; a request by SIGHUP ignores the outcome.
@@ -98,30 +99,30 @@ public final class Daemon {
             reporter: RunReporter(logger: logger),
             trouble: state.trouble)
         scheduler = Scheduler(policies, slots: settings.slotsInForce, at: Clock.now)
+        let triggers = reloader.triggers
         paths = PathTriggers(
-            reloader.pathTriggers, reactor: reactor, helpers: helpers, mounts: map, logger: logger)
+            triggers, reactor: reactor, helpers: helpers, mounts: map, logger: logger)
         journal = JournalTriggers(
-            reloader.journalTriggers, broken: reloader.broken, configuration: settings,
-            state: state.path, trouble: state.trouble, own: own, reactor: reactor, logger: logger)
+            triggers, state: state.path, trouble: state.trouble, own: own, reactor: reactor,
+            logger: logger)
+        triggerHosts = [
+            SignalTriggers(triggers, reactor: reactor, logger: logger), journal, paths,
+        ]
         _ = try reactor.add(timer)
-        signals = SignalTriggers(reloader.signalTriggers)
         // If orphans are not adopted, pidfds report every exit of a child.
-        let wanted = Self.handledSignals + (containment.adopts ? [SIGCHLD] : [])
+        let wanted = Self.ownSignals + (containment.adopts ? [SIGCHLD] : [])
         _ = try reactor.add(SignalSource(wanted, into: inbox))
     }
 
-    /// Signals whose default action must not end the daemon. SIGPIPE comes when the reader of
-    /// standard error goes away; a SIGUSR1 may come although no module waits for it.
-    private static let handledSignals =
-        [SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO]
-        + SignalSource.realTime
+    /// Signals to the daemon itself. SIGPIPE comes when the reader of standard error goes away.
+    private static let ownSignals = [SIGTERM, SIGINT, SIGHUP, SIGPIPE]
 
-    /// Blocks the handled signals, so that they stay pending until the daemon can read them. Call
+    /// Blocks all handled signals, so that they stay pending until the daemon can read them. Call
     /// this first: until then, a signal meant for a trigger would end the process.
     ///
     /// - Throws: `SystemCallError`.
     public static func holdSignals() throws {
-        try SignalSource.block(handledSignals)
+        try SignalSource.block(ownSignals + SignalTriggers.handledSignals)
     }
 
     /// Runs until SIGTERM or SIGINT.
@@ -132,12 +133,11 @@ public final class Daemon {
         // earlier ones.
         var events: [Event] = []
         try watchMounts()
-        paths.arm(into: &events)
-        reloader.noteStrangers()
         let (records, catchUp) = journal.begin()
         scheduler.beginJournal(from: records, catchUp: catchUp)
         journal.store(scheduler, lasting: true)
-        journal.arm(into: &events)
+        for host in triggerHosts { host.arm(into: &events) }
+        reloader.noteStrangers()
         let service = try ControlService(
             reloader.configuration.socketPath, reactor: reactor, logger: logger,
             list: { [unowned self] in listing() },
@@ -156,13 +156,11 @@ public final class Daemon {
             var events: [Event] = []
             for failure in try wait(into: &events, for: service) { note(failure, &events) }
             let childHasEnded = takeSignals(into: &events)
-            journal.settle(into: &events)
-            paths.settle(into: &events)
+            for host in triggerHosts { host.settle(into: &events) }
             process(events)
             judgeDeadlines()
             service.serveNext()
-            journal.note(events)
-            paths.logOverflows()
+            for host in triggerHosts { host.finishTurn(events) }
             if childHasEnded || performer.hasAdoptedBacklog {
                 // After pending spawns, since a pidfd has usually reported this child already.
                 var orphans: [Event] = []
@@ -189,11 +187,11 @@ public final class Daemon {
         serviceManagerRoom.update(in: reactor)
         logRoom.update(in: reactor)
         let reloadAt = isStopping ? nil : reloader.auto.deadline
-        let deadlines = [
-            scheduler.nextDeadline, aliveBy, reloadAt, log.deadline(at: now),
-            hasReported ? summaryAt : nil, paths.deadline, answersDueBy,
-            state.trouble.retryAt,
-        ]
+        let deadlines =
+            [
+                scheduler.nextDeadline, aliveBy, reloadAt, log.deadline(at: now),
+                hasReported ? summaryAt : nil, answersDueBy, state.trouble.retryAt,
+            ] + triggerHosts.map(\.deadline)
         // Deadlines that have passed but are not judged yet would fire the timer again.
         if judgedAt == nil { try timer.arm(deadlines.compactMap(\.self).min()) }
         let hasBacklog = performer.hasBacklog || service.hasBacklog
@@ -311,8 +309,7 @@ public final class Daemon {
                 case .exit: isDone = true
                 case .rearm(let module):
                     var events: [Event] = []
-                    paths.rearm(module, into: &events)
-                    journal.rearm(into: &events)
+                    for host in triggerHosts { host.rearm(module, into: &events) }
                     waiting.append(contentsOf: events)
                 case .conclude:
                     let failing = performer.failing
@@ -347,14 +344,7 @@ public final class Daemon {
                 isStopping = true
                 events.append(.stopped)
             case SIGHUP: reloadRequests.append { _ in }
-            case SIGPIPE: break
-            case let other:
-                let triggered = signals.events(for: signal)
-                events += triggered
-                guard triggered.isEmpty else { break }
-                logger.info(
-                    "signal \(other) from process \(signal.pid) is ignored: no module waits for it"
-                )
+            default: break
             }
         }
         return childHasEnded
@@ -368,10 +358,10 @@ public final class Daemon {
 
     private func note(_ failure: Reactor.Failure, _ events: inout [Event]) {
         logger.error("\(failure.error)")
-        if paths.isSource(failure.source) { paths.lose(failure.error, into: &events) }
-        if journal.isSource(failure.source) { journal.lose(failure.error, into: &events) }
+        let host = triggerHosts.first { $0.owns(failure.source) }
+        host?.lose(failure.source, failure.error, into: &events)
         if reloader.auto.isSource(failure.source) { reloader.auto.lose(failure.error) }
-        if failure.source is TimerSource || failure.source is SignalSource {
+        if failure.source is TimerSource || failure.source is SignalSource && host == nil {
             fatal = failure.error
         }
     }
@@ -443,16 +433,12 @@ public final class Daemon {
     private func read(_ scope: Reloader.Scope, at now: Instant) -> Reloader.Outcome {
         // A partly read entry belongs to the modules that are active now.
         var told: [Event] = []
-        journal.finishEntry(into: &told)
+        for host in triggerHosts { host.prepareChange(into: &told) }
         process(told)
         var (outcome, reload) = reloader.read(scope, at: now)
         var events: [Event] = []
-        let change = journal.change(
-            to: reloader.journalTriggers, broken: reloader.broken, reloader.configuration,
-            into: &events)
-        (reload.journal, reload.catchUp) = (change.records, change.catchUp)
-        paths.change(to: reloader.pathTriggers, into: &events)
-        signals = SignalTriggers(reloader.signalTriggers)
+        let triggers = reloader.triggers
+        for host in triggerHosts { host.change(to: triggers, &reload, into: &events) }
         performer.outputMax = reloader.configuration.outputMax
         process([.reloaded(reload)] + events)
         journal.store(scheduler, lasting: false)

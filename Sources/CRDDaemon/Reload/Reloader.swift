@@ -330,26 +330,17 @@ final class Reloader {
         }
     }
 
-    var pathTriggers: [PathTriggers.Trigger] {
-        listening.flatMap { id, module in module.installed.manifest.paths.map { (id, $0) } }
-            + auto.triggers
-    }
-
-    var signalTriggers: [(ModuleID, [TriggerSignal])] {
-        listening.map { ($0.id, $0.module.installed.manifest.signals) }.filter { !$0.1.isEmpty }
-    }
-
-    var journalTriggers: [JournalTriggers.Module] {
-        listening.compactMap { id, module in
-            let triggers = module.installed.manifest.journal
-            return triggers.isEmpty ? nil : .init(id: id, name: module.name, triggers: triggers)
-        }
-    }
-
-    /// Modules that cannot run, by name: they get the entries logged meanwhile when they are fixed.
-    /// A disabled module does not.
-    var broken: Set<String> {
-        Set(inForce.all.filter { $0.member.prepared == nil }.map(\.member.name.description))
+    var triggers: TriggersInForce {
+        let manifests = listening.map { ($0, $1.name, $1.installed.manifest) }
+        let broken = inForce.all.filter { $0.member.prepared == nil }
+        return TriggersInForce(
+            paths: manifests.flatMap { id, _, manifest in manifest.paths.map { (id, $0) } }
+                + auto.triggers,
+            signals: manifests.filter { !$2.signals.isEmpty }.map { ($0, $2.signals) },
+            journal: manifests.filter { !$2.journal.isEmpty }.map {
+                JournalTriggers.Module(id: $0, name: $1, triggers: $2.journal)
+            },
+            broken: Set(broken.map(\.member.name.description)), configuration: configuration)
     }
 }
 

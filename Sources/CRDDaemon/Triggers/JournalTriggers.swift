@@ -8,7 +8,7 @@ import SystemPackage
 
 /// The journal triggers of all modules, and the source that reads the journal for them once there
 /// is one.
-final class JournalTriggers {
+final class JournalTriggers: TriggerHost {
     /// A module with journal triggers.
     struct Module: Equatable {
         let id: ModuleID
@@ -48,18 +48,16 @@ final class JournalTriggers {
     private var exceededLogged = 0
     private var exceededLoggedAt: Instant?
 
-    /// Takes the modules; does not open the journal yet.
+    /// Does not open the journal yet.
     ///
-    /// - Parameters:
-    ///   - broken: the names of modules whose records are kept.
-    ///   - own: the daemon's own entries, which are skipped.
+    /// - Parameter own: the daemon's own entries, which are skipped.
     init(
-        _ modules: [Module], broken: Set<String>, configuration: Configuration, state: FilePath,
-        trouble: StateTrouble, own: OwnEntries, reactor: Reactor, logger: Logger
+        _ triggers: TriggersInForce, state: FilePath, trouble: StateTrouble, own: OwnEntries,
+        reactor: Reactor, logger: Logger
     ) {
-        self.modules = modules
-        self.broken = broken
-        self.configuration = configuration
+        modules = triggers.journal
+        broken = triggers.broken
+        configuration = triggers.configuration
         self.own = own
         self.reactor = reactor
         self.logger = logger
@@ -106,17 +104,8 @@ final class JournalTriggers {
         return (records, catchUp)
     }
 
-    /// The effect of a change of the modules or their triggers, for the scheduler.
-    struct Change {
-        /// The records of modules that had no journal triggers until now.
-        var records: [ModuleID: JournalRecord] = [:]
-        /// Which of their missed entries are too old to be examined.
-        var catchUp: CatchUp?
-    }
-
-    /// Delivers the rest of a partly delivered entry to the modules that are active now. Call this
-    /// and process its events before `change`.
-    func finishEntry(into events: inout [Event]) {
+    /// Delivers the rest of a partly delivered entry.
+    func prepareChange(into events: inout [Event]) {
         do throws(SystemCallError) {
             try source?.finishEntry(into: &events)
         } catch {
@@ -125,39 +114,36 @@ final class JournalTriggers {
     }
 
     /// Replaces the modules; those that had journal triggers before continue at their positions.
-    ///
-    /// - Parameters:
-    ///   - broken: the names of modules that cannot run.
-    /// - Returns: the records that the scheduler needs before it gets the events.
-    func change(
-        to new: [Module], broken: Set<String>, _ configuration: Configuration,
+    func change(to new: TriggersInForce, _ reload: inout Reload, into events: inout [Event]) {
+        let wakesAsBefore = new.configuration.journalWake == configuration.journalWake
+        configuration = new.configuration
+        defer { kept = kept.filter { new.broken.contains($0.key) } }
+        change(to: new.journal, wakesAsBefore, &reload, into: &events)
+    }
+
+    private func change(
+        to new: [Module], _ wakesAsBefore: Bool, _ reload: inout Reload,
         into events: inout [Event]
-    ) -> Change {
-        let wakesAsBefore = configuration.journalWake == self.configuration.journalWake
-        self.configuration = configuration
-        guard new != modules || !wakesAsBefore else {
-            kept = kept.filter { broken.contains($0.key) }
-            return Change()
-        }
-        let change = begin(new)
-        kept = kept.filter { broken.contains($0.key) }
+    ) {
+        guard new != modules || !wakesAsBefore else { return }
+        let begun = begin(new, &reload)
         if modules.isEmpty || new.isEmpty || !wakesAsBefore {
             alarm?.end()
             alarm = nil
         }
         close()
-        listeners = change.listeners
+        listeners = begun
         modules = new
         if alarm == nil { startAlarm() }
         if !modules.isEmpty { open(into: &events) }
         if silence.isSilent { tellSilence(into: &events) }
-        return change.told
     }
 
-    private func begin(_ new: [Module]) -> (listeners: [JournalSource.Listener], told: Change) {
+    /// Returns where each module starts, and enters in the reload what the scheduler needs for
+    /// those that had no journal triggers until now.
+    private func begin(_ new: [Module], _ reload: inout Reload) -> [JournalSource.Listener] {
         let former = Dictionary(
             uniqueKeysWithValues: (source?.resumption ?? listeners).map { ($0.module, $0.start) })
-        var change = Change()
         var begun: [JournalSource.Listener] = []
         // New modules start at the position up to which the others have read.
         let end =
@@ -166,7 +152,7 @@ final class JournalTriggers {
             var start = former[module.id]
             if start == nil, let end {
                 let record = kept[module.name] ?? JournalRecord(position: end)
-                change.records[module.id] = record
+                reload.journal[module.id] = record
                 start = record.position
             }
             guard let start else { continue }
@@ -175,9 +161,9 @@ final class JournalTriggers {
         if let down = new.compactMap({ kept[$0.name]?.position.time }).min() {
             let span = configuration.catchUp.nanoseconds / 1_000
             let oldest = Clock.realtimeNanoseconds / 1_000 - span
-            change.catchUp = CatchUp(downSince: down, oldest: oldest)
+            reload.catchUp = CatchUp(downSince: down, oldest: oldest)
         }
-        return (begun, change)
+        return begun
     }
 
     /// Stores the modules' positions.
@@ -226,22 +212,21 @@ final class JournalTriggers {
     }
 
     /// Opens the journal again if that failed before.
-    func rearm(into events: inout [Event]) {
+    func rearm(_ module: ModuleID, into events: inout [Event]) {
         guard isDeaf else { return }
         open(into: &events)
     }
 
-    func isSource(_ other: any EventSource) -> Bool { source === other }
+    func owns(_ source: any EventSource) -> Bool { self.source === source }
 
-    /// Reopens the journal after its source has failed and the reactor has removed it.
-    func lose(_ error: SystemCallError, into events: inout [Event]) {
+    /// Reopens the journal.
+    func lose(_ source: any EventSource, _ error: SystemCallError, into events: inout [Event]) {
         token = nil
         reopen(because: "\(error)", into: &events)
     }
 
-    /// Notes matching entries after the events of a turn have been processed.
-    func note(_ events: [Event]) {
-        // After the spawn, since that is urgent.
+    /// Records that there were matching entries.
+    func finishTurn(_ events: [Event]) {
         if events.contains(where: { if case .matched = $0 { true } else { false } }) {
             positions.touch()
         }

@@ -5,7 +5,7 @@ import CRDLinux
 import Logging
 
 /// The path triggers of all modules, and the source that watches them once the kernel provides one.
-final class PathTriggers {
+final class PathTriggers: TriggerHost {
     /// The minimum time between two log lines about overflows of the kernel's queue.
     private static let overflowLogPeriod = Duration.seconds(60)
 
@@ -29,10 +29,10 @@ final class PathTriggers {
     private var reports: [(mountPoint: [UInt8], report: MountWatcher.Report)] = []
 
     init(
-        _ triggers: [Trigger], reactor: Reactor, helpers: HelperProcess.Roll,
+        _ triggers: TriggersInForce, reactor: Reactor, helpers: HelperProcess.Roll,
         mounts: MountMap, logger: Logger
     ) {
-        self.triggers = triggers
+        self.triggers = triggers.paths
         self.reactor = reactor
         self.helpers = helpers
         self.mounts = mounts
@@ -46,8 +46,8 @@ final class PathTriggers {
         settle(into: &events)
     }
 
-    /// Replaces the triggers. Unchanged triggers keep their watches.
-    func change(to new: [Trigger], into events: inout [Event]) {
+    func change(to new: TriggersInForce, _ reload: inout Reload, into events: inout [Event]) {
+        let new = new.paths
         let former = Set(triggers.map(Key.init))
         let wanted = Set(new.map(Key.init))
         let dropped = triggers.filter { !wanted.contains(Key($0)) }
@@ -72,7 +72,6 @@ final class PathTriggers {
         init(_ trigger: Trigger) { (module, self.trigger) = trigger }
     }
 
-    /// Retries a module's failed watches.
     func rearm(_ module: ModuleID, into events: inout [Event]) {
         if let source {
             source.rearm(module, into: &events)
@@ -83,15 +82,14 @@ final class PathTriggers {
         settle(into: &events)
     }
 
-    /// Reports all modules deaf after the source has failed and the reactor has removed it.
-    func lose(_ error: SystemCallError, into events: inout [Event]) {
-        source = nil
+    func owns(_ source: any EventSource) -> Bool { self.source === source }
+
+    func lose(_ source: any EventSource, _ error: SystemCallError, into events: inout [Event]) {
+        self.source = nil
         for watcher in watchers.values { watcher.want([:]) }
         reports = []
         deafen("\(error)", into: &events)
     }
-
-    func isSource(_ other: any EventSource) -> Bool { source === other }
 
     /// Returns the first of the module's paths that does not exist.
     func missingPath(of module: ModuleID) -> String? {
@@ -106,11 +104,9 @@ final class PathTriggers {
 
     // MARK: Mounts that may stall
 
-    /// When `settle` has work even if nothing else happens.
     var deadline: Instant? { watchers.values.compactMap(\.deadline).min() }
 
-    /// Passes on the watchers' reports, and passes them the triggers that they are to watch. Call
-    /// this after each turn of the loop.
+    /// Passes on the watchers' reports, and passes them the triggers that they are to watch.
     func settle(into events: inout [Event]) {
         if !watchers.isEmpty {
             let now = Clock.now
@@ -159,7 +155,7 @@ final class PathTriggers {
     /// How often the kernel's queue overflowed.
     var overflows: Int { source?.overflows ?? 0 }
 
-    func logOverflows() {
+    func finishTurn(_ events: [Event]) {
         guard overflows > overflowsLogged else { return }
         let now = Clock.now
         if let last = overflowLoggedAt, last + Self.overflowLogPeriod > now { return }

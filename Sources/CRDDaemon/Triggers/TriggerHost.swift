@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+
+/// The triggers of one kind, of all modules: watches what they wait for, and makes events of it.
+///
+/// The daemon has a list of hosts and treats them alike.
+protocol TriggerHost: AnyObject {
+    /// Starts to watch.
+    func arm(into events: inout [Event])
+
+    /// Hands over what was seen for the triggers in force until now. Called before a reload, and
+    /// the scheduler gets these events before it.
+    func prepareChange(into events: inout [Event])
+
+    /// Replaces the triggers. Those that stay the same lose nothing.
+    ///
+    /// - Parameters:
+    ///   - reload: what the scheduler is told of it, before it gets the events.
+    func change(to new: TriggersInForce, _ reload: inout Reload, into events: inout [Event])
+
+    /// Retries a module's triggers that cannot be watched.
+    func rearm(_ module: ModuleID, into events: inout [Event])
+
+    /// Whether it is this host that watches by the source.
+    func owns(_ source: any EventSource) -> Bool
+
+    /// Continues, or reports the modules as deaf, after the source has failed and the reactor has
+    /// removed it.
+    func lose(_ source: any EventSource, _ error: SystemCallError, into events: inout [Event])
+
+    /// Does the rest of each turn of the loop, before its events are processed.
+    func settle(into events: inout [Event])
+
+    /// When `settle` has work even if nothing else happens.
+    var deadline: Instant? { get }
+
+    /// Does what need not precede the spawns that the turn's events have caused.
+    func finishTurn(_ events: [Event])
+}
+
+extension TriggerHost {
+    func prepareChange(into events: inout [Event]) {}
+    var deadline: Instant? { nil }
+    func finishTurn(_ events: [Event]) {}
+}
