@@ -140,11 +140,11 @@ public final class Daemon {
         reloader.noteStrangers()
         let service = try ControlService(
             reloader.configuration.socketPath, reactor: reactor, logger: logger,
-            list: { [unowned self] in listing() },
+            list: { [unowned self] in report.listing },
             reload: { [unowned self] in reloadRequests.append($0) })
         defer { service.close() }
         logStart()
-        status = summary
+        status = report.summary
         serviceManager.tellReady(status)
         process(events + [.started])
         // Reading a thousand modules needs more memory for a moment than keeping them.
@@ -263,40 +263,10 @@ public final class Daemon {
         guard hasReported, summaryAt.map({ $0 <= now }) ?? true else { return }
         hasReported = false
         summaryAt = now + Self.summaryPeriod
-        let summary = summary
+        let summary = report.summary
         guard summary != status else { return }
-        status = summary
+        status = report.summary
         serviceManager.tellStatus(summary)
-    }
-
-    /// The status line for `systemctl status`.
-    private var summary: String {
-        let members = reloader.inForce.all
-        let count = members.count
-        let now = Clock.now
-        var phases: [Phase] = []
-        var erring = 0
-        for (id, _) in members {
-            let status = scheduler.status(of: id, at: now)
-            phases.append(status.phase)
-            if case .erring = status.health { erring += 1 }
-        }
-        let troubles: [(Phase, String)] = [
-            (.failed, "failed"), (.degraded, "degraded"), (.stuck, "stuck"),
-            (.disabled, "disabled"),
-        ]
-        var told = troubles.compactMap { phase, word in
-            let number = phases.count { $0 == phase }
-            return number == 0 ? nil : "\(number) \(word)"
-        }
-        if erring > 0 { told.append("\(erring) with a check that errs") }
-        let failing = performer.failing.count
-        if failing > 0 { told.append("\(failing) with a response that failed") }
-        let outdated = members.count { !$0.member.faults.isEmpty }
-        if outdated > 0 { told.append("\(outdated) with faulty files, active as before") }
-        if !reloader.fileFaults.isEmpty { told.append("crd.conf faulty, active as before") }
-        return "\(count) module\(count == 1 ? "" : "s")"
-            + (told.isEmpty ? ", all well" : ": \(told.joined(separator: ", ")); see crd list")
     }
 
     /// Passes events to the scheduler, performs its commands, and passes it the resulting events.
@@ -366,6 +336,12 @@ public final class Daemon {
         }
     }
 
+    private var report: DaemonReport {
+        DaemonReport(
+            scheduler: scheduler, reloader: reloader, failing: performer.failing, paths: paths,
+            journal: journal, containment: containment.name, started: started)
+    }
+
     // MARK: Start
 
     private func logStart() {
@@ -424,7 +400,7 @@ public final class Daemon {
             return
         }
         answersDueBy = nil
-        status = summary
+        status = report.summary
         serviceManager.tellReady(status)
         for answer in requests { answer(outcome) }
     }
@@ -445,33 +421,6 @@ public final class Daemon {
         hasReported = true
         outcome.log(to: logger, scope)
         return outcome
-    }
-
-    // MARK: Listing
-
-    private func listing() -> ControlInterface.Listing {
-        let now = Clock.now
-        // Deadlines count from boot; people read calendar time.
-        let offset = Clock.realtimeNanoseconds - now.nanoseconds
-        func calendar(_ instant: Instant) -> String {
-            Timestamp.rfc3339(nanosecondsSince1970: instant.nanoseconds + offset)
-        }
-        let daemon = ControlInterface.Daemon(
-            pid: Int(getpid()), version: Version.current, configuration: reloader.file.path.string,
-            slots: reloader.configuration.slotsInForce, running: scheduler.slotsInUse,
-            containment: containment.name,
-            started: Timestamp.rfc3339(nanosecondsSince1970: started), overflows: paths.overflows,
-            journalWake: journal.wakeName, patternsExceeded: journal.exceeded,
-            complaints: reloader.complaints)
-        let remedy = reloader.configuration.autoReload ? "" : "; then run: crd reload"
-        var shown = reloader.inForce.all.map { id, member in
-            ControlInterface.Module(
-                member, scheduler.status(of: id, at: now), waitingFor: paths.missingPath(of: id),
-                remedy: remedy, calendar: calendar)
-        }
-        shown += reloader.support.map { ControlInterface.Module(onDisk: $0) }
-        shown.sort { $0.name < $1.name }
-        return ControlInterface.Listing(daemon: daemon, modules: shown)
     }
 }
 

@@ -196,7 +196,7 @@ public struct ModuleDirectories {
             }
             complaints += missing(of: manifest, file, root)
             if let root { complaints += PathAdvice.warnings(about: root, in: file.string, reach) }
-            for role in Role.allCases {
+            for role in Role.required {
                 executables.append(
                     complainAbout(
                         executable: directory.appending(role.fileName),

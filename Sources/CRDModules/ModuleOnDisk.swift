@@ -114,18 +114,19 @@ public struct ModuleOnDisk: Sendable {
         if isStalled { return .stalled }
         if awaitsAccount { return .withoutAccount }
         if isBeingWritten { return .beingWritten }
-        return [check, response].contains { FileStatus(of: $0) == nil } ? .incomplete : nil
+        let isComplete = Role.required.allSatisfy { FileStatus(of: executable($0)) != nil }
+        return isComplete ? nil : .incomplete
     }
 
-    /// Returns whether it has neither a manifest nor both executables.
+    /// Returns whether it has neither a manifest nor all required executables.
     public static func isUnfinished(at directory: FilePath) -> Bool {
         FileStatus(of: directory.appending(manifestName), followingLinks: false) == nil
-            && Role.allCases.contains { FileStatus(of: directory.appending($0.fileName)) == nil }
+            && Role.required.contains { FileStatus(of: directory.appending($0.fileName)) == nil }
     }
 
     /// Whether one of its files is open for writing, or its manifest has changed since it was read.
     private var isBeingWritten: Bool {
-        [check, response, manifestFile].contains(where: WriteLease.contains)
+        (Role.allCases.map(executable) + [manifestFile]).contains(where: WriteLease.contains)
             || Self.stamp(of: manifestFile) != manifestStamp
     }
 
@@ -159,7 +160,7 @@ public struct ModuleOnDisk: Sendable {
         } catch let error where error.isMissing(manifestFile) {
             // The manifest is optional.
         }
-        for role in Role.allCases { try verifyExecutable(role, under: rule) }
+        for role in Role.required { try verifyExecutable(role, under: rule) }
     }
 
     /// Verifies the executable of the run's next step, and the directories above it.

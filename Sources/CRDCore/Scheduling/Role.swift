@@ -6,4 +6,13 @@ public enum Role: String, CaseIterable, Sendable {
     case check
     /// Acts on a condition that holds.
     case response
+
+    /// Whether a user module cannot do without it.
+    public var isRequired: Bool {
+        switch self {
+        case .check, .response: true
+        }
+    }
+
+    public static let required = allCases.filter(\.isRequired)
 }

@@ -35,7 +35,7 @@ struct ModuleInspection {
         kind = examiner.kind(of: name)
         manifest = examiner.manifest()
         if kind == .user && manifest.requires.contains(name) { examiner.complainOfItself() }
-        let roles = kind == .user ? Role.allCases.map(\.rawValue) : [name.description]
+        let roles = kind == .user ? Role.required.map(\.rawValue) : [name.description]
         for executable in kind == nil ? [] : roles + ModuleScript.allCases.map(\.rawValue) {
             examiner.examine(
                 executable: executable, isRequired: roles.contains(executable),
