@@ -139,9 +139,7 @@ public final class Daemon {
         for host in triggerHosts { host.arm(into: &events) }
         reloader.noteStrangers()
         let service = try ControlService(
-            reloader.configuration.socketPath, reactor: reactor, logger: logger,
-            list: { [unowned self] in report.listing },
-            reload: { [unowned self] in reloadRequests.append($0) })
+            reloader.configuration.socketPath, of: self, reactor: reactor, logger: logger)
         defer { service.close() }
         logStart()
         status = report.summary
@@ -421,6 +419,14 @@ public final class Daemon {
         hasReported = true
         outcome.log(to: logger, scope)
         return outcome
+    }
+}
+
+extension Daemon: ControlHost {
+    var listing: ControlInterface.Listing { report.listing }
+
+    func reload(_ answer: @escaping (Reloader.Outcome?) -> Void) {
+        reloadRequests.append(answer)
     }
 }
 

@@ -2,7 +2,8 @@
 
 /// Everything that the scheduler can ask of the shell.
 public enum Command: Sendable {
-    /// Start this executable. Answered by `Event.exited`, `Event.unable` or `Event.notReady`.
+    /// Start this executable. Answered by `Event.spawned` and later `Event.exited`, or else by
+    /// `Event.unable` or `Event.notReady`.
     case spawn(ModuleID, Role, Run)
     /// Send the signal to every process of the module's run.
     case signal(ModuleID, TreeSignal)

@@ -9,6 +9,9 @@ public enum Event: Sendable {
     case triggered(ModuleID, TriggerEvent)
     /// A client asked for a run.
     case requested(ModuleID)
+    /// The executable of the latest `Command.spawn` was started at this time. That may be later than
+    /// the command, since the same turn may have started others before.
+    case spawned(ModuleID, at: Instant)
     /// The process spawned last for the module has ended.
     case exited(ModuleID, Termination)
     /// The answer to `Command.clear`: no process of the run is left.

@@ -62,6 +62,11 @@ struct Execution {
         self.deadline = deadline
     }
 
+    /// The executable was started at this time. Its duration counts from here.
+    mutating func start(at time: Instant) {
+        started = time
+    }
+
     // MARK: The executable ends by itself
 
     /// The main process has ended.

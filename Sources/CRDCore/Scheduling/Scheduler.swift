@@ -72,6 +72,11 @@ public struct Scheduler: Sendable {
         case .elapsed: advanceAllElapsed(at: now, &commands)
         case .triggered(let module, let event): trigger(module, event, at: now)
         case .requested(let module): want(.request, of: module, at: now)
+        case .spawned(let module, let time):
+            change(module, &commands) {
+                $0.start(at: time)
+                return []
+            }
         case .exited(let module, let termination): end(module, termination, at: now, &commands)
         case .emptied(let module): conclude(module, at: now, &commands)
         case .unable(let module, let reason):

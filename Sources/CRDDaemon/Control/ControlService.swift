@@ -12,61 +12,26 @@ final class ControlService {
     /// Members of this group may read, but not change anything.
     private static let group = "crd"
 
-    private final class Connection {
-        let stream: SocketStream
-        /// The user whose limit of connections this one counts towards.
-        let user: UID
-        /// Read once: the credentials stay those of the moment when the peer connected.
-        lazy var peer = try? stream.peer()
-        var token: Reactor.Token?
-        var framing = VarlinkFraming()
-        /// Calls that wait until the previous answer was taken. The socket is not read meanwhile,
-        /// so they all came in one read.
-        var calls = Deque<[UInt8]>()
-        /// Whether one of its calls will be answered later.
-        var isWaiting = false
-        /// Whether it is in `queue`.
-        var isQueued = false
-        /// Whether it has listed all modules.
-        var hasListed = false
-
-        init(_ stream: SocketStream, of user: UID) {
-            self.stream = stream
-            self.user = user
-        }
-    }
-
     private let reactor: Reactor
     private let logger: Logger
-    /// Called after the files were read again; with nil if the daemon stops instead.
-    typealias ReloadAnswer = (Reloader.Outcome?) -> Void
-
-    private let list: () -> ControlInterface.Listing
-    private let reload: (@escaping ReloadAnswer) -> Void
+    private unowned let host: any ControlHost
     private let readers: GID?
-    private var connections: [ObjectIdentifier: Connection] = [:]
+    private var sessions: [ObjectIdentifier: ControlSession] = [:]
     private var places = ConnectionPlaces(roots: [0, UserAccount.daemon.uid])
-    /// Connections with a call that can be answered, in the order of their calls.
-    private var queue = Deque<Connection>()
+    /// Sessions with a call that can be answered, in the order of their calls.
+    private var queue = Deque<ControlSession>()
     private var refusals = RepeatedLine()
     private var failures = RepeatedLine()
     private let path: FilePath
 
     /// Binds the socket and starts to listen.
-    ///
-    /// - Parameters:
-    ///   - list: answers `List`.
-    ///   - reload: requests a reload.
     init(
-        _ path: FilePath, reactor: Reactor, logger: Logger,
-        list: @escaping () -> ControlInterface.Listing,
-        reload: @escaping (@escaping ReloadAnswer) -> Void
+        _ path: FilePath, of host: any ControlHost, reactor: Reactor, logger: Logger
     ) throws(SystemCallError) {
         self.path = path
         self.reactor = reactor
         self.logger = logger
-        self.list = list
-        self.reload = reload
+        self.host = host
         // Only root can give a file to a group that it is not a member of.
         readers = geteuid() == 0 ? UserAccount.localGroup(named: Self.group) : nil
         let listener = try SocketListener(path, group: readers) { [weak self] stream in
@@ -86,7 +51,7 @@ final class ControlService {
             let user = try stream.user()
             if let refusal = places.take(for: user) { return log(refusal, of: user) }
             do throws(SystemCallError) {
-                try add(Connection(stream, of: user))
+                try add(ControlSession(stream, of: user))
             } catch {
                 places.leave(user)
                 throw error
@@ -98,17 +63,17 @@ final class ControlService {
         }
     }
 
-    private func add(_ connection: Connection) throws(SystemCallError) {
-        let stream = connection.stream
-        stream.received = { [weak self, unowned connection] in
-            self?.receive($0, from: connection)
+    private func add(_ session: ControlSession) throws(SystemCallError) {
+        let stream = session.stream
+        stream.received = { [weak self, unowned session] in
+            self?.receive($0, from: session)
         }
-        stream.ended = { [weak self, unowned connection] in self?.end(connection) }
-        stream.interestChanged = { [weak self, unowned connection] in
-            self?.interestChanged(connection)
+        stream.ended = { [weak self, unowned session] in self?.end(session) }
+        stream.interestChanged = { [weak self, unowned session] in
+            self?.interestChanged(session)
         }
-        connection.token = try reactor.add(stream)
-        connections[ObjectIdentifier(connection)] = connection
+        session.token = try reactor.add(stream)
+        sessions[ObjectIdentifier(session)] = session
     }
 
     private func log(_ refusal: ConnectionPlaces.Refusal, of user: UID) {
@@ -118,21 +83,21 @@ final class ControlService {
         )
     }
 
-    private func end(_ connection: Connection) {
+    private func end(_ session: ControlSession) {
         // A stream may report its end twice in one turn.
-        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
-        places.leave(connection.user)
-        connection.token.map(reactor.remove)
+        guard sessions.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
+        places.leave(session.user)
+        session.token.map(reactor.remove)
         // Listing a thousand modules uses megabytes for a moment.
-        if connection.hasListed && connections.isEmpty { MallocTrim.giveBack() }
+        if session.hasListed && sessions.isEmpty { MallocTrim.giveBack() }
     }
 
-    private func receive(_ bytes: ArraySlice<UInt8>, from connection: Connection) {
+    private func receive(_ bytes: ArraySlice<UInt8>, from session: ControlSession) {
         do throws(VarlinkFraming.TooLong) {
-            connection.calls.append(contentsOf: try connection.framing.feed(bytes))
-            enqueue(connection)
+            try session.receive(bytes)
+            enqueue(session)
         } catch {
-            end(connection)
+            end(session)
         }
     }
 
@@ -144,108 +109,74 @@ final class ControlService {
     func serveNext() {
         guard !queue.isEmpty else { return }
         let index = queue.firstIndex { rights(of: $0) == .all } ?? queue.startIndex
-        let connection = queue.remove(at: index)
-        connection.isQueued = false
-        guard connections[ObjectIdentifier(connection)] != nil else { return }
-        serve(connection)
-        enqueue(connection)
+        let session = queue.remove(at: index)
+        session.isQueued = false
+        guard sessions[ObjectIdentifier(session)] != nil else { return }
+        serve(session)
+        enqueue(session)
     }
 
-    private func enqueue(_ connection: Connection) {
-        // Calls are answered before more is read, so a fast client cannot make the queue grow.
-        connection.stream.isPaused = !connection.calls.isEmpty
-        guard !connection.isQueued, !connection.calls.isEmpty, !connection.isWaiting,
-            !connection.stream.isWriting, connections[ObjectIdentifier(connection)] != nil
+    private func enqueue(_ session: ControlSession) {
+        session.pauseIfBusy()
+        guard !session.isQueued, session.canServe,
+            sessions[ObjectIdentifier(session)] != nil
         else { return }
-        connection.isQueued = true
-        queue.append(connection)
+        session.isQueued = true
+        queue.append(session)
     }
 
-    private func serve(_ connection: Connection) {
-        guard let message = connection.calls.popFirst() else { return }
+    private func serve(_ session: ControlSession) {
+        guard let message = session.nextCall() else { return }
         guard let call = VarlinkMessage.call(message) else {
             // A peer that does not speak Varlink is disconnected.
-            return end(connection)
+            return end(session)
         }
-        connection.hasListed = connection.hasListed || call.method.hasSuffix(".List")
-        guard let answer = answer(call, message, from: connection) else {
-            connection.isWaiting = true
-            return
+        session.isWaiting = true
+        answer(call, message, from: session) { [weak self, weak session] answer in
+            guard let self, let session else { return }
+            session.isWaiting = false
+            session.stream.send(call.oneway == true ? [] : answer)
+            enqueue(session)
         }
-        connection.stream.send(call.oneway == true ? [] : answer)
     }
 
-    private func interestChanged(_ connection: Connection) {
-        guard let token = connection.token, (try? reactor.update(token)) != nil else {
-            return end(connection)
+    private func interestChanged(_ session: ControlSession) {
+        guard let token = session.token, (try? reactor.update(token)) != nil else {
+            return end(session)
         }
-        enqueue(connection)
+        enqueue(session)
     }
 
     // MARK: Methods
 
-    /// Returns nil if the call is answered later.
+    private static let methods = Dictionary(
+        uniqueKeysWithValues: (ControlInterface.methods + VarlinkService.methods).map {
+            ($0.name, $0)
+        })
+
     private func answer(
-        _ call: VarlinkMessage.Call, _ message: [UInt8], from connection: Connection
-    ) -> [UInt8]? {
-        let denial = VarlinkMessage.error("\(ControlInterface.name).PermissionDenied")
-        let rights = rights(of: connection)
-        guard rights != .none else { return denial }
-        guard call.method == "\(ControlInterface.name).Reload" else {
-            return dispatch(call.method, message)
+        _ call: VarlinkMessage.Call, _ message: [UInt8], from session: ControlSession,
+        _ send: @escaping ([UInt8]) -> Void
+    ) {
+        let rights = rights(of: session)
+        guard rights != .none else { return send(ControlError.permissionDenied.message) }
+        guard let method = Self.methods[call.method] else {
+            return send(Self.absence(of: call.method).message)
         }
-        guard rights == .all else { return denial }
-        reload { [weak self, weak connection] outcome in
-            guard let self, let connection else { return }
-            connection.isWaiting = false
-            connection.stream.send(call.oneway == true ? [] : Self.answer(outcome))
-            enqueue(connection)
-        }
-        return nil
+        guard rights >= method.rights else { return send(ControlError.permissionDenied.message) }
+        session.hasListed = session.hasListed || method == ControlInterface.List.self
+        method.answer(message, host, send)
     }
 
-    private static func answer(_ outcome: Reloader.Outcome?) -> [UInt8] {
-        guard let outcome else {
-            return VarlinkMessage.error("\(ControlInterface.name).Stopping")
-        }
-        guard outcome.complaints.isEmpty else {
-            return VarlinkMessage.error(
-                "\(ControlInterface.name).ReloadRefused",
-                ControlInterface.ReloadRefused(complaints: outcome.complaints.map(\.description)))
-        }
-        return VarlinkMessage.reply(
-            ControlInterface.Reloaded(
-                added: outcome.added.map(\.description),
-                changed: outcome.changed.map(\.description),
-                removed: outcome.removed.map(\.description),
-                unready: outcome.unready.map(\.description),
-                configurationChanged: outcome.isConfigurationChanged))
+    private static func absence(of method: String) -> ControlError {
+        let interface = method.split(separator: ".").dropLast().joined(separator: ".")
+        return VarlinkService.definitions[interface] == nil
+            ? .interfaceNotFound(interface) : .methodNotFound(method)
     }
 
-    private enum Rights { case none, reading, all }
-
-    private func rights(of connection: Connection) -> Rights {
-        guard let peer = connection.peer else { return .none }
+    private func rights(of session: ControlSession) -> ControlRights {
+        guard let peer = session.peer else { return .none }
         if peer.uid == 0 || peer.uid == UserAccount.daemon.uid { return .all }
         return readers.map(peer.groups.contains) ?? false ? .reading : .none
-    }
-
-    private func dispatch(_ method: String, _ message: [UInt8]) -> [UInt8] {
-        switch method {
-        case "\(ControlInterface.name).List":
-            return VarlinkMessage.reply(list())
-        case "\(VarlinkService.name).GetInfo":
-            return VarlinkMessage.reply(VarlinkService.Info())
-        case "\(VarlinkService.name).GetInterfaceDescription":
-            return VarlinkService.describe(message)
-        default:
-            let interface = method.split(separator: ".").dropLast().joined(separator: ".")
-            guard VarlinkService.definitions[interface] != nil else {
-                return VarlinkMessage.error(
-                    "\(VarlinkService.name).InterfaceNotFound", ["interface": interface])
-            }
-            return VarlinkMessage.error(
-                "\(VarlinkService.name).MethodNotFound", ["method": method])
-        }
     }
 }

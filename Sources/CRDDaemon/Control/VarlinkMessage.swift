@@ -11,7 +11,12 @@ enum VarlinkMessage {
     }
 
     private struct CallWithParameters<Parameters: Decodable>: Decodable {
-        var parameters: Parameters?
+        var parameters: Parameters
+    }
+
+    /// A parameter is missing or has another type.
+    struct InvalidParameter: Error {
+        let name: String
     }
 
     private struct Reply<Parameters: Encodable>: Encodable {
@@ -28,9 +33,20 @@ enum VarlinkMessage {
 
     static func parameters<Parameters: Decodable>(
         of message: [UInt8], as type: Parameters.Type
-    ) -> Parameters? {
-        try? JSONDecoder().decode(CallWithParameters<Parameters>.self, from: Data(message))
-            .parameters
+    ) throws(InvalidParameter) -> Parameters {
+        if let nothing = Nothing() as? Parameters { return nothing }
+        do {
+            return try JSONDecoder()
+                .decode(CallWithParameters<Parameters>.self, from: Data(message)).parameters
+        } catch DecodingError.keyNotFound(let key, _) {
+            throw InvalidParameter(name: key.stringValue)
+        } catch DecodingError.typeMismatch(_, let context),
+            DecodingError.valueNotFound(_, let context)
+        {
+            throw InvalidParameter(name: context.codingPath.last?.stringValue ?? "parameters")
+        } catch {
+            throw InvalidParameter(name: "parameters")
+        }
     }
 
     static func reply(_ parameters: some Encodable) -> [UInt8] {

@@ -41,18 +41,13 @@ enum VarlinkService {
         var interfaces = definitions.keys.sorted()
     }
 
-    private struct Request: Decodable {
+    /// The parameters of `GetInterfaceDescription`.
+    struct Interface: Decodable {
         var interface: String
     }
 
-    static func describe(_ message: [UInt8]) -> [UInt8] {
-        guard let request = VarlinkMessage.parameters(of: message, as: Request.self) else {
-            return VarlinkMessage.error("\(name).InvalidParameter", ["parameter": "interface"])
-        }
-        guard let definition = definitions[request.interface] else {
-            return VarlinkMessage.error(
-                "\(name).InterfaceNotFound", ["interface": request.interface])
-        }
-        return VarlinkMessage.reply(["description": definition])
+    /// The result of `GetInterfaceDescription`.
+    struct Description: Encodable {
+        var description: String
     }
 }

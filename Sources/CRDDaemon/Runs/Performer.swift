@@ -122,7 +122,7 @@ final class Performer {
             }
             try containment.admit(active)
             try start(module, role, active)
-            return []
+            return [.spawned(id, at: Clock.now)]
         } catch {
             unregister(active)
             if role == .check { forget(active) }

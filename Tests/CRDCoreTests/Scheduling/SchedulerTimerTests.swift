@@ -45,6 +45,15 @@ private let c = ModuleID(2)
         #expect(rig.end(a, at: 1_500).last == "conclude a exit code 1")
     }
 
+    @Test("What a check takes counts from its own start, not from that of others in the turn")
+    func durations() {
+        var rig = Rig()
+        _ = rig.send(.started, at: 0)
+        #expect(rig.send(.spawned(a, at: Rig.instant(300)), at: 300) == [])
+        _ = rig.end(a, at: 1_000)
+        #expect(rig.status(a, at: 1_000).last?.checkDuration == .milliseconds(700))
+    }
+
     @Test("The newest trigger names the cause; without one, a request goes before the timer")
     func causeIsTheNewestTrigger() {
         var rig = Rig(2, slots: 1)

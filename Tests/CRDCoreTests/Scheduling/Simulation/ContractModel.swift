@@ -70,6 +70,7 @@ struct ContractModel {
         case .matched, .journalRead: break  // Has a simulation of its own.
         case .paused(let module, let until): modules[module.index].pause(until: until)
         case .resumed(let module): modules[module.index].resume(at: now)
+        case .spawned: break
         case .exited(let module, let termination): try noteExit(module, termination, at: now)
         case .emptied(let module): modules[module.index].run?.duty = .conclude
         case .unable(let module, let reason): noteUnable(module, reason, at: now)

@@ -284,7 +284,8 @@ extension Event {
         case .started, .elapsed, .stopped, .reloaded: nil
         case .journalRead: nil
         case .triggered(let module, _), .matched(let module, _), .requested(let module),
-            .exited(let module, _), .emptied(let module), .unable(let module, _),
+            .spawned(let module, _), .exited(let module, _), .emptied(let module),
+            .unable(let module, _),
             .refused(let module, _),
             .notReady(let module, _),
             .deafened(let module, _, _), .rearmed(let module, _), .paused(let module, _),
@@ -298,6 +299,7 @@ extension Event {
         case .triggered(let module, let trigger): "triggered \(module.index) \(trigger.cause)"
         case .exited(let module, let termination): "exited \(module.index) \(termination)"
         case .emptied(let module): "emptied \(module.index)"
+        case .spawned(let module, _): "spawned \(module.index)"
         case .unable(let module, _): "unable \(module.index)"
         case .notReady(let module, _): "not ready \(module.index)"
         case .reloaded(let reload): reload.inShort
