@@ -13,6 +13,13 @@ struct Inotify: ~Copyable {
 
     private let instance: Descriptor
     private let buffer: UnsafeMutableRawBufferPointer
+    private let unread = Unread()
+
+    /// The part of the buffer that was not passed on. It is an object, since receivers of records
+    /// use this instance, which must not change meanwhile.
+    private final class Unread {
+        var range = 0..<0
+    }
 
     /// Calls inotify_init1(2): non-blocking and close-on-exec.
     static func make() throws(SystemCallError) -> Inotify {
@@ -103,27 +110,41 @@ struct Inotify: ~Copyable {
         _ = inotify_rm_watch(instance.rawValue, watch)
     }
 
-    /// Reads the pending records, at most one turn's share (read(2)).
-    func read(_ receive: (Record) -> Void) throws(SystemCallError) {
-        let count: Int
-        do throws(SystemCallError) {
-            count = try systemCall("read", on: "inotify") {
-                Glibc.read(instance.rawValue, buffer.baseAddress!, buffer.count)
-            }
-        } catch let error where error.errno == .wouldBlock {
-            return
-        }
-        var offset = 0
-        while offset < count {
-            let record = buffer.loadUnaligned(fromByteOffset: offset, as: inotify_event.self)
-            offset += MemoryLayout<inotify_event>.size
-            let name = buffer.baseAddress! + offset
-            offset += Int(record.len)
+    /// Whether records were read that `read` has not passed on.
+    var hasUnread: Bool { !unread.range.isEmpty }
+
+    /// Reads the pending records, at most one turn's share (read(2)). What the last call has left
+    /// comes first.
+    ///
+    /// - Parameter end: when to leave the rest for the next call.
+    func read(
+        until end: Instant? = nil, _ receive: (Record) -> Void
+    ) throws(SystemCallError) {
+        if unread.range.isEmpty { try fill() }
+        while !unread.range.isEmpty {
+            let record = buffer.loadUnaligned(
+                fromByteOffset: unread.range.lowerBound, as: inotify_event.self)
+            let name = unread.range.lowerBound + MemoryLayout<inotify_event>.size
+            unread.range = (name + Int(record.len))..<unread.range.upperBound
             receive(
                 Record(
                     watch: record.wd, mask: record.mask, cookie: record.cookie,
                     name: record.len == 0
-                        ? nil : UnsafePointer(name.assumingMemoryBound(to: CChar.self))))
+                        ? nil
+                        : UnsafePointer(
+                            (buffer.baseAddress! + name).assumingMemoryBound(to: CChar.self))))
+            if let end, Clock.now > end { return }
+        }
+    }
+
+    private func fill() throws(SystemCallError) {
+        do throws(SystemCallError) {
+            let count = try systemCall("read", on: "inotify") {
+                Glibc.read(instance.rawValue, buffer.baseAddress!, buffer.count)
+            }
+            unread.range = 0..<count
+        } catch let error where error.errno == .wouldBlock {
+            unread.range = 0..<0
         }
     }
 }

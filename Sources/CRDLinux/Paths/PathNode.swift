@@ -19,14 +19,20 @@ final class PathNode {
 
     /// Not scanned since its watch was added.
     var isFresh = false
+    /// The latest scan of the parent that has found it.
+    var foundBy = 0
     /// In the queue of the scan.
     var isQueued = false
     /// The scan reports nothing that it finds here.
     var isScannedQuietly = false
 
+    /// How many directories it is below the root directory.
+    let depth: Int
+
     private init(_ name: FileName, in parent: PathNode?) {
         self.name = name
         self.parent = parent
+        depth = parent.map { $0.depth + 1 } ?? 0
     }
 
     static func root() -> PathNode { PathNode(FileName([]), in: nil) }
@@ -73,20 +79,26 @@ final class PathNode {
 
     /// Returns the absolute path, or the path from `top`; both begin with a slash.
     func path(from top: PathNode? = nil) -> [UInt8] {
-        var names: [FileName] = []
+        var size = 0
+        forEachName(upTo: top) { size += $0.bytes.count + 1 }
+        if size == 0 && top == nil { return [UInt8(ascii: "/")] }
+        return [UInt8](unsafeUninitializedCapacity: size) { path, count in
+            count = size
+            forEachName(upTo: top) { name in
+                size -= name.bytes.count + 1
+                path[size] = UInt8(ascii: "/")
+                _ = path[(size + 1)...].update(fromContentsOf: name.bytes)
+            }
+        }
+    }
+
+    /// Visits the names on the way up to `top`.
+    private func forEachName(upTo top: PathNode?, _ body: (FileName) -> Void) {
         var node = self
         while node !== top, let parent = node.parent {
-            names.append(node.name)
+            body(node.name)
             node = parent
         }
-        if names.isEmpty && top == nil { return [UInt8(ascii: "/")] }
-        var path: [UInt8] = []
-        path.reserveCapacity(names.reduce(0) { $0 + $1.bytes.count + 1 })
-        for name in names.reversed() {
-            path.append(UInt8(ascii: "/"))
-            path.append(contentsOf: name.bytes)
-        }
-        return path
     }
 
     /// Returns the absolute path of a name in this directory.

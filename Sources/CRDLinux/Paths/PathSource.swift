@@ -11,13 +11,20 @@ import Glibc
 /// and those dropped because the kernel's queue was full. Their modules still get an event that
 /// something happened.
 public final class PathSource: BackloggedSource {
-    private let table: WatchTable
+    let table: WatchTable
     private let mounts: MountMap
-    private let scan: TreeScan
+    let scan: TreeScan
     /// How many directory entries one turn scans; tests use fewer.
     var scanShare = TreeScan.share
     /// How many turns' shares are scanned at once for new triggers: enough for most trees.
     private static let armingTurns = 16
+    /// How long one turn may take for the records, so that they delay nothing else.
+    private static let timeShare = Duration.milliseconds(5)
+    /// How many names one turn may look up to resolve targets again. Further targets are resolved
+    /// at its end, each once: who renames a directory over and over changes the same ones.
+    private static let namesShare = 1_024
+    private var namesLeft = namesShare
+    private var deferred: [PathTarget] = []
     /// Recursive targets that were armed while their trees were not scanned to the end.
     private var late: [PathTarget] = []
     private let root = PathNode.root()
@@ -59,7 +66,9 @@ public final class PathSource: BackloggedSource {
     }
 
     public var descriptor: CInt { table.inotify.descriptor }
-    public var hasBacklog: Bool { !scan.isDone || table.hasRetired }
+    public var hasBacklog: Bool {
+        table.inotify.hasUnread || !scan.isDone || table.hasRetired
+    }
 
     /// Watches the paths of the triggers.
     ///
@@ -115,6 +124,7 @@ public final class PathSource: BackloggedSource {
         if root.isIdle { table.disarm(root) }
         reborn.removeAll { $0 === target }
         late.removeAll { $0 === target }
+        deferred.removeAll { $0 === target }
     }
 
     /// Retries the watches that failed for this module.
@@ -198,7 +208,7 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    private func node(at path: [UInt8]) -> PathNode? {
+    func node(at path: [UInt8]) -> PathNode? {
         var node = root
         for name in path.split(separator: UInt8(ascii: "/")) {
             guard let child = node.children[FileName(name)] else { return nil }
@@ -208,8 +218,13 @@ public final class PathSource: BackloggedSource {
     }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
-        try table.inotify.read { take($0) }
-        finishTurn(into: &events)
+        try table.inotify.read(until: Clock.now + Self.timeShare) { take($0) }
+        if table.inotify.hasUnread {
+            // What several records say together is judged when all were read.
+            deliver(into: &events)
+        } else {
+            finishTurn(into: &events)
+        }
     }
 
     /// Handles mounts and unmounts, most of which inotify does not report.
@@ -220,6 +235,7 @@ public final class PathSource: BackloggedSource {
 
     private func finishTurn(share: Int? = nil, into events: inout [Event]) {
         adoptOrphans()
+        resolveDeferred()
         tellOfReborn()
         scan.run(atMost: share ?? scanShare) { node, name, isDirectory in
             triggered.removeAll(keepingCapacity: true)
@@ -229,6 +245,7 @@ public final class PathSource: BackloggedSource {
             }
         }
         tellOfMissed()
+        table.releaseSurplus()
         if scan.isDone {
             reportUnknownChange(late)
             late = []
@@ -236,6 +253,11 @@ public final class PathSource: BackloggedSource {
             table.releaseRetired()
         }
         settleHearing()
+        namesLeft = Self.namesShare
+        deliver(into: &events)
+    }
+
+    private func deliver(into events: inout [Event]) {
         events += outbox
         outbox.removeAll(keepingCapacity: true)
         time = nil
@@ -290,7 +312,7 @@ public final class PathSource: BackloggedSource {
             }
             let entry = Change.Entry(
                 node: child, events: events, isDirectory: isDirectory, from: from)
-            for target in child.passing { resolve(target, because: .entry(entry)) }
+            for target in child.passing { resolveOrDefer(target, because: .entry(entry)) }
         }
         if isDirectory && !events.isDisjoint(with: [.create, .movedTo]) && !node.isRemoved {
             scan.inherit(
@@ -427,8 +449,27 @@ public final class PathSource: BackloggedSource {
     private func resolve(through node: PathNode, because change: Change) {
         // Every path leads through the root directory, which has no name.
         for target in node === root ? node.attached : node.passing {
-            resolve(target, because: change)
+            resolveOrDefer(target, because: change)
         }
+    }
+
+    private func resolveOrDefer(_ target: PathTarget, because change: Change) {
+        guard namesLeft <= 0 else { return resolve(target, because: change) }
+        if !target.isDeferred { deferred.append(target) }
+        target.isDeferred = true
+    }
+
+    private func resolveDeferred() {
+        for target in deferred {
+            target.isDeferred = false
+            triggered.removeAll(keepingCapacity: true)
+            resolve(target, because: .vanished)
+            // It may have been gone for a moment, or something else been there.
+            guard target.node != nil, triggered.isEmpty else { continue }
+            target.isAwaited = true
+            reborn.append(target)
+        }
+        deferred = []
     }
 
     /// Resolves the target again, and reports a change to its module.
@@ -436,6 +477,7 @@ public final class PathSource: BackloggedSource {
         let (way, finals, node) = (target.way, target.finals, target.node)
         let (watched, border) = (target.watched, target.border)
         let walk = PathWalk(target.path, root: root, table: table, mounts: mounts)
+        namesLeft -= walk.count
         target.way = walk.way
         target.finals = walk.finals
         target.fault = target.fault ?? walk.fault
@@ -480,7 +522,7 @@ public final class PathSource: BackloggedSource {
     ) {
         if let old = target.node, old !== node || target.isDirectory != isDirectory {
             old.attached.removeFirst(target)
-            for child in Array(old.children.values) { table.release(child, by: [target]) }
+            table.releaseChildren(of: old, by: target)
             // Other paths may pass this file's name, but they need no watch on the file.
             if !target.isDirectory && old.attached.isEmpty { table.disarm(old) }
             table.prune(old)

@@ -21,6 +21,8 @@ final class PathTarget {
     var isDirectory = false
     /// The watch on `node`; nil while there is none.
     var watched: Inotify.WatchDescriptor?
+    /// It is resolved at the end of the turn.
+    var isDeferred = false
     /// The target's own name is missing, as far as the records show.
     var isAwaited = true
     /// Why something on its path, or below it, is not watched.

@@ -16,6 +16,8 @@ import SystemPackage
 struct PathWalk {
     /// How many symbolic links a path may lead through, as in path_resolution(7).
     private static let linksMax = 40
+    /// How many names a path may lead through, those of links included: a link may have a thousand.
+    private static let namesMax = 256
 
     /// The names passed, in order.
     private(set) var way: [PathNode] = []
@@ -38,6 +40,8 @@ struct PathWalk {
     private let root: PathNode
     /// The remaining names, the next one last.
     private var rest: [FileName]
+    /// How many names were looked up: the cost of the walk.
+    private(set) var count = 0
     private var linksLeft = linksMax
     /// The links of other users being followed, and how many names remain where each ends.
     private var foreignLinks: [(path: [UInt8], owner: UID, rest: Int)] = []
@@ -50,6 +54,13 @@ struct PathWalk {
         rest = Self.names(of: path).reversed()
         var place = root
         while let name = rest.popLast() {
+            count += 1
+            guard count <= Self.namesMax else {
+                fault =
+                    fault
+                    ?? "it leads through more than \(Self.namesMax) names, those of symbolic links included; watch what it leads to"
+                return
+            }
             guard let next = step(from: place, to: name) else { return }
             place = next
             guard mayGoOn(from: place) else { return }
@@ -72,7 +83,8 @@ struct PathWalk {
         if name.bytes == Array("..".utf8) { return enter(place.parent ?? root) }
         guard watch(place) else { return nil }
         let child = place.child(name)
-        way.append(child)
+        // A link may lead through the same name again and again.
+        if !way.contains(where: { $0 === child }) { way.append(child) }
         if rest.isEmpty { finals.append(child) }
         if let mounted = mounts.fileSystem(at: child) {
             if mounted.mayStall {

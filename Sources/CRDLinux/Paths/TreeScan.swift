@@ -10,6 +10,9 @@ import SystemPackage
 final class TreeScan {
     /// The number of directory entries scanned in one turn: some milliseconds.
     static let share = 4_096
+    /// How deep a watched directory may lie. All work on a directory, also the kernel's, grows with
+    /// its depth, and a user who can make directories could make them two thousand deep.
+    static let depthMax = 128
     /// The cost of watching and opening a directory, in entries.
     private static let costOfDirectory = 16
 
@@ -19,8 +22,12 @@ final class TreeScan {
 
     private let table: WatchTable
     private let mounts: MountMap
-    /// Last in, first out, so that it never holds more than the siblings along one path.
-    private var queue: [PathNode] = []
+    /// Last in, first out, so that it never holds more than the siblings along one path. Nodes that
+    /// were dismantled are passed over.
+    private(set) var queue: [PathNode] = []
+    /// How many are in the queue without those that were dismantled, at the last count.
+    private var queuedAtCount = 0
+    private var scans = 0
     /// The directory being scanned.
     private var current: Look?
     /// Directories that could not be watched.
@@ -49,6 +56,11 @@ final class TreeScan {
         node.isQueued = true
         node.isScannedQuietly = quietly
         queue.append(node)
+        // Who renames a tree over and over leaves nothing but dismantled ones.
+        if queue.count > 2 * queuedAtCount + Self.share {
+            queue.removeAll { !$0.isQueued }
+            queuedAtCount = queue.count
+        }
     }
 
     /// Queues the directories again that could not be watched and that these targets need.
@@ -80,6 +92,7 @@ final class TreeScan {
                 continue
             }
             guard let node = queue.popLast() else { return }
+            guard node.isQueued else { continue }
             node.isQueued = false
             if node.isRemoved { continue }
             rest -= Self.costOfDirectory
@@ -108,12 +121,12 @@ final class TreeScan {
         let isFresh: Bool
         let isQuiet: Bool
         let isTold: Bool
-        /// Known subdirectories that the scan has not found yet.
-        var lost: [FileName: PathNode]
+        /// Marks the subdirectories that it finds.
+        let number: Int
 
-        init(_ node: PathNode, lost: [FileName: PathNode]) throws(SystemCallError) {
+        init(_ node: PathNode, number: Int) throws(SystemCallError) {
             self.node = node
-            self.lost = lost
+            self.number = number
             stream = try DirectoryStream(node.path())
             isFresh = node.isFresh
             isQuiet = node.isScannedQuietly
@@ -133,7 +146,8 @@ final class TreeScan {
             node.isFresh = false
             return nil
         }
-        let look = try Look(node, lost: node.children.filter { !$0.value.inherited.isEmpty })
+        scans += 1
+        let look = try Look(node, number: scans)
         node.isFresh = false
         return look
     }
@@ -157,7 +171,11 @@ final class TreeScan {
                 }
             if isMore { continue }
             current = nil
-            for child in look.lost.values { table.release(child, by: child.inherited) }
+            if isRemoved { return }
+            let lost = node.children.values.filter {
+                $0.foundBy != look.number && !$0.inherited.isEmpty
+            }
+            for child in lost { table.release(child, by: child.inherited) }
             return
         }
     }
@@ -189,11 +207,17 @@ final class TreeScan {
             avoided(node.path(of: name), heirs, quietly)
             return nil
         }
+        guard node.depth < Self.depthMax else {
+            note(
+                "a tree is more than \(Self.depthMax) directories deep, and what is deeper is not watched; exclude that, or make the tree flatter",
+                of: heirs, at: node)
+            return nil
+        }
         let former = node.children[FileName(name)]?.inherited ?? []
         let admitted = admit(heirs, besides: former, to: node)
         guard !admitted.isEmpty else { return nil }
         let child = node.child(FileName(name))
-        if let current, current.node === node { current.lost[child.name] = nil }
+        if let current, current.node === node { child.foundBy = current.number }
         let isKnown = child.inherited.elementsEqual(admitted, by: ===)
         if !isKnown { child.inherit(by: admitted) }
         if !isKnown || evenIfKnown { add(child, quietly: quietly) }

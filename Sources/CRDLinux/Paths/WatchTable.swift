@@ -8,6 +8,8 @@ import SystemPackage
 final class Watch {
     let descriptor: Inotify.WatchDescriptor
     fileprivate(set) var nodes: [PathNode] = []
+    /// No node needs it, and it waits to be removed.
+    fileprivate var isRetired = false
     /// Its file system was unmounted; the end of the watch follows.
     var isUnmounted = false
     /// Departures while no node needed the watch: its directory may be moving to another place,
@@ -42,10 +44,14 @@ final class Watch {
 /// directory that was only renamed gets its watch back.
 final class WatchTable {
     private static let retiredShare = 64
+    /// How many watches may wait for their removal until some are removed in any case, so that
+    /// trees that come and go take little more than their share; tests use fewer.
+    var retiredMax = 4_096
+    private static let surplusShare = 512
 
     let inotify: Inotify
     private var watches: [Inotify.WatchDescriptor: Watch] = [:]
-    private var retired: Deque<Watch> = []
+    private(set) var retired: Deque<Watch> = []
     /// What `release` has taken out of the tree and `dismantle` has not reached.
     private var removed: [PathNode] = []
     private var missed: [(PathNode, [Watch.Departure])] = []
@@ -112,7 +118,9 @@ final class WatchTable {
         guard let watch = node.watch else { return }
         node.watch = nil
         watch.nodes.removeAll { $0 === node }
-        if watch.nodes.isEmpty { retired.append(watch) }
+        guard watch.nodes.isEmpty, !watch.isRetired else { return }
+        watch.isRetired = true
+        retired.append(watch)
     }
 
     /// Removes these targets from those that include the node and its descendants.
@@ -134,6 +142,18 @@ final class WatchTable {
         prune(node)
     }
 
+    /// Removes a target from those that include the descendants of a directory.
+    func releaseChildren(of node: PathNode, by target: PathTarget) {
+        let isShared =
+            node.audience.contains(where: \.isRecursive)
+            || node.children.values.contains { !$0.passing.isEmpty }
+        if isShared {
+            for child in Array(node.children.values) { release(child, by: [target]) }
+        } else {
+            removed += node.removeChildren()
+        }
+    }
+
     /// Gives back the watches, and the places in the shares, of some nodes that left the tree.
     ///
     /// - Returns: the number of nodes.
@@ -142,6 +162,7 @@ final class WatchTable {
         while count < share, let node = removed.popLast() {
             count += 1
             node.inherit(by: [])
+            node.isQueued = false
             disarm(node)
             removed += node.removeChildren()
         }
@@ -168,10 +189,17 @@ final class WatchTable {
         return watch.nodes
     }
 
+    /// Removes the oldest retired watches if there are too many.
+    func releaseSurplus() {
+        let surplus = retired.count - retiredMax
+        if surplus > 0 { releaseRetired(atMost: min(surplus, Self.surplusShare)) }
+    }
+
     /// Removes some of the retired watches.
     func releaseRetired(atMost share: Int = retiredShare) {
         var rest = share
         while rest > 0, let watch = retired.popFirst() {
+            watch.isRetired = false
             // It may be in use again, or the kernel may have ended it.
             guard watch.nodes.isEmpty, watches[watch.descriptor] === watch else { continue }
             watches[watch.descriptor] = nil

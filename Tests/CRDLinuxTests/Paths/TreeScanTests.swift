@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import CRDCore
+import Foundation
 import Glibc
 import SystemPackage
 import TestSupport
@@ -120,7 +121,8 @@ struct TreeScanTests {
         #expect(events.compactMap(Self.name).count { $0 == "new" } == 40 * Self.eventsOfFile)
     }
 
-    @Test("A tree too large for one turn is told of once when it is watched", arguments: [1, 4_096])
+    @Test(
+        "A tree too large for one turn is told of once when it is watched", arguments: [1, 4_096])
     func armedLate(share: Int) throws {
         for number in 0..<100 { try directory.make("tree/d\(number)/x") }
         let (source, tree) = (try PathSource(), directory["tree"].string)
@@ -141,6 +143,126 @@ struct TreeScanTests {
         for number in 0..<100 { try directory.write("tree/d\(number)/x/later", "") }
         repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
         #expect(events.compactMap(Self.name).count { $0 == "later" } == 100 * Self.eventsOfFile)
+    }
+
+    @Test("The watched directory itself is dismantled in turns, too")
+    func dismantlingTop() throws {
+        for number in 0..<400 { try directory.make("tree/d\(number)") }
+        let source = try PathSource()
+        var events: [Event] = []
+        let trigger = PathTrigger(path: directory["tree"].string, isRecursive: true)
+        source.arm([(ModuleID(0), trigger)], into: &events)
+        source.scanShare = 50
+        rename(directory["tree"].string, directory["away"].string)
+        try source.drain(into: &events)
+        #expect(source.hasBacklog && source.watchCount > 300)
+        rename(directory["away"].string, directory["tree"].string)
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        events = []
+        for number in 0..<400 { try directory.write("tree/d\(number)/new", "") }
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        #expect(events.compactMap(Self.name).count { $0 == "new" } == 400 * Self.eventsOfFile)
+    }
+
+    @Test("A tree that is renamed faster than it is scanned leaves nothing behind")
+    func renamedFast() throws {
+        for number in 0..<300 { try directory.make("tree/x/d\(number)/e") }
+        let (source, tree) = (try PathSource(), directory["tree"].string)
+        var trigger = PathTrigger(path: tree, isRecursive: true)
+        trigger.watchesMax = 2_000
+        var events: [Event] = []
+        source.arm([(ModuleID(0), trigger)], into: &events)
+        source.table.retiredMax = 100
+        source.scanShare = 6_000
+        for turn in 0..<100 {
+            rename(tree + (turn % 2 == 0 ? "/x" : "/y"), tree + (turn % 2 == 0 ? "/y" : "/x"))
+            try source.drain(into: &events)
+            #expect(source.scan.queue.count < 2 * TreeScan.share)
+            #expect(source.table.retired.count < 1_200)
+        }
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        #expect(source.scan.queue.isEmpty && source.table.retired.isEmpty)
+        #expect((600..<620).contains(source.watchCount))
+    }
+
+    @Test("Deeper than a tree grows, nothing is watched, and that is said")
+    func depth() throws {
+        let source = try PathSource()
+        var events: [Event] = []
+        let trigger = PathTrigger(path: directory.path.string, isRecursive: true)
+        source.arm([(ModuleID(0), trigger)], into: &events)
+        let depths = 0..<200
+        for depth in depths { mkdir(deep(depth), 0o755) }
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        let reasons = events.compactMap { event -> String? in
+            if case .deafened(_, _, let reason) = event { reason } else { nil }
+        }
+        #expect(reasons.count == 1 && reasons[0].contains("more than 128 directories deep"))
+        events = []
+        for depth in [100, 199] {
+            close(open(deep(depth) + "/new\(depth)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
+        }
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        #expect(events.compactMap(Self.name) == ["new100", "new100"])
+        events = []
+        try? FileManager.default.removeItem(atPath: deep(110))
+        source.rearm(ModuleID(0), into: &events)
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        #expect(events.contains { if case .rearmed = $0 { true } else { false } })
+    }
+
+    private func deep(_ depth: Int) -> String {
+        directory.path.string + String(repeating: "/d", count: depth + 1)
+    }
+
+    @Test("A path that leads through the same name a thousand times is not followed")
+    func linkThroughManyNames() throws {
+        try directory.make("a")
+        try directory.make("end")
+        let source = try PathSource()
+        func arm(_ times: Int) throws -> [Event] {
+            let link = directory.path.string + "/link\(times)"
+            symlink(String(repeating: "a/../", count: times) + "end", link)
+            var events: [Event] = []
+            source.arm([(ModuleID(times), PathTrigger(path: link))], into: &events)
+            return events
+        }
+        #expect(try arm(100).isEmpty)
+        let refused = try arm(800)
+        guard case .deafened(_, _, let reason)? = refused.first else {
+            Issue.record("\(refused)")
+            return
+        }
+        #expect(reason.contains("more than 256 names"))
+        #expect(source.node(at: Array(directory["a"].string.utf8))?.passing.count == 2)
+    }
+
+    @Test("Targets below a directory that is renamed over and over are resolved once a turn")
+    func deferral() throws {
+        try directory.make("a/b/c/d/e")
+        try directory.write("a/b/c/d/e/file", "")
+        let (source, top) = (try PathSource(), directory.path.string)
+        var events: [Event] = []
+        source.arm([(ModuleID(0), PathTrigger(path: top + "/a/b/c/d/e/file"))], into: &events)
+        for _ in 0..<1_000 {
+            rename(top + "/a", top + "/z")
+            rename(top + "/z", top + "/a")
+        }
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        #expect((1..<1_000).contains(events.count), "\(events.count)")
+        events = []
+        try directory.write("a/b/c/d/e/file", "changed")
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        #expect(!events.isEmpty)
+        events = []
+        for _ in 0..<1_000 {
+            rename(top + "/a", top + "/z")
+            rename(top + "/z", top + "/a")
+        }
+        rename(top + "/a", top + "/z")
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        #expect(!events.isEmpty)
+        #expect(source.missingPath(of: ModuleID(0)) != nil)
     }
 
     private func isReady(_ source: PathSource) -> Bool {
