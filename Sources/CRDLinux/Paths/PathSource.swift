@@ -18,7 +18,8 @@ public final class PathSource: BackloggedSource {
     var scanShare = TreeScan.share
     /// How many turns' shares are scanned at once for new triggers: enough for most trees.
     private static let armingTurns = 16
-    /// How long one turn may take for the records, so that they delay nothing else.
+    /// How long one turn may take for the records, and for the scan, so that they delay nothing
+    /// else.
     private static let timeShare = Duration.milliseconds(5)
     /// How many names one turn may look up to resolve targets again. Further targets are resolved
     /// at its end, each once: who renames a directory over and over changes the same ones.
@@ -237,7 +238,9 @@ public final class PathSource: BackloggedSource {
         adoptOrphans()
         resolveDeferred()
         tellOfReborn()
-        scan.run(atMost: share ?? scanShare) { node, name, isDirectory in
+        // Without a limit for arming, or how busy the machine is would decide what is told.
+        let end = share == nil ? Clock.now + Self.timeShare : nil
+        scan.run(atMost: share ?? scanShare, until: end) { node, name, isDirectory in
             triggered.removeAll(keepingCapacity: true)
             for target in node.audience
             where target.awaitsArrivals && target.counts(name, isDirectory: isDirectory) {

@@ -13,6 +13,8 @@ final class TreeScan {
     /// How deep a watched directory may lie. All work on a directory, also the kernel's, grows with
     /// its depth, and a user who can make directories could make them two thousand deep.
     static let depthMax = 128
+    /// How many entries are scanned between two readings of the clock.
+    private static let entriesPerLook = 64
     /// The cost of watching and opening a directory, in entries.
     private static let costOfDirectory = 16
 
@@ -76,19 +78,22 @@ final class TreeScan {
         unwatched = others
     }
 
-    /// Scans until the queue is empty or the share is used up.
+    /// Scans until the queue is empty, the share is used up, or the time has come.
     ///
-    /// - Parameter share: in entries.
-    func run(atMost share: Int, found: Found) {
+    /// - Parameters:
+    ///   - share: in entries.
+    ///   - end: nil: however long the share takes.
+    func run(atMost share: Int, until end: Instant?, found: Found) {
         var rest = share
         while rest > 0 {
+            if let end, Clock.now > end { return }
             // First, since what is dismantled makes room in the targets' shares.
             if table.hasRemoved {
-                rest -= table.dismantle(atMost: rest)
+                rest -= table.dismantle(atMost: min(rest, Self.entriesPerLook))
                 continue
             }
             if let look = current {
-                goOn(look, &rest, found)
+                rest -= goOn(look, atMost: min(rest, Self.entriesPerLook), found)
                 continue
             }
             guard let node = queue.popLast() else { return }
@@ -152,13 +157,15 @@ final class TreeScan {
         return look
     }
 
-    private func goOn(_ look: Look, _ rest: inout Int, _ found: Found) {
+    /// Continues the scan of a directory.
+    ///
+    /// - Returns: the number of entries.
+    private func goOn(_ look: Look, atMost share: Int, _ found: Found) -> Int {
         let node = look.node
         // A target that joined in the meantime has the directory scanned once more.
         let heirs = node.audience.filter(\.isRecursive)
         let isRemoved = node.isRemoved
-        while rest > 0 {
-            rest -= 1
+        for count in 1...share {
             let isMore =
                 !isRemoved
                 && look.stream.next { name, kind in
@@ -171,13 +178,14 @@ final class TreeScan {
                 }
             if isMore { continue }
             current = nil
-            if isRemoved { return }
+            if isRemoved { return count }
             let lost = node.children.values.filter {
                 $0.foundBy != look.number && !$0.inherited.isEmpty
             }
             for child in lost { table.release(child, by: child.inherited) }
-            return
+            return count
         }
+        return share
     }
 
     /// Asks lstat(2), for file systems whose directory entries do not give the type.
