@@ -25,6 +25,8 @@ public final class PathSource: BackloggedSource {
     /// at its end, each once: who renames a directory over and over changes the same ones.
     private static let namesShare = 1_024
     private var namesLeft = namesShare
+    /// How many names were looked up since the start.
+    private(set) var namesLookedUp = 0
     private var deferred: [PathTarget] = []
     /// Recursive targets that were armed while their trees were not scanned to the end.
     private var late: [PathTarget] = []
@@ -481,6 +483,7 @@ public final class PathSource: BackloggedSource {
         let (watched, border) = (target.watched, target.border)
         let walk = PathWalk(target.path, root: root, table: table, mounts: mounts)
         namesLeft -= walk.count
+        namesLookedUp += walk.count
         target.way = walk.way
         target.finals = walk.finals
         target.fault = target.fault ?? walk.fault
