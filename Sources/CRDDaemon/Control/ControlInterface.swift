@@ -6,16 +6,16 @@ public enum ControlInterface {
 
     /// The interface in Varlink's own language, as introspection returns it.
     public static let definition = """
-        # The Condition/Response Daemon: its modules and what they do.
+        # The Condition/Response Daemon and its modules.
         interface org.crd.Reactor
 
-        # containment: "cgroup" or "subreaper", how a run's processes are found.
+        # containment: how a run's processes are found, "cgroup" or "subreaper".
         # overflows: how often the kernel's queue of path events was full.
         # journalWake: how new journal entries are noticed: "doorbell", "notify" or "every 20ms";
-        # missing where no module waits for any.
-        # patternsExceeded: how many lines counted as matches because a pattern took too
-        # long for them, was suspended for that, or saw only the first 64 KiB of them.
-        # complaints: what is wrong with crd.conf by now; in force is what it said before.
+        # absent if no module has a journal trigger.
+        # patternsExceeded: how many lines counted as matches because a pattern took too long for
+        # them, was suspended for that, or was applied only to their first 64 KiB.
+        # complaints: the errors in crd.conf. Its former content is active.
         type Daemon (
           pid: int,
           version: string,
@@ -32,7 +32,7 @@ public enum ControlInterface {
 
         # trigger: start, interval, path, journal, signal, request or verify.
         # check, response: "exit code 0", "signal 9", "timeout", or why it could not start.
-        # ended: RFC 3339 in UTC. checkSeconds: how long the check took.
+        # checkSeconds: the duration of the check. ended: RFC 3339, UTC.
         type Run (
           trigger: string,
           check: string,
@@ -43,9 +43,9 @@ public enum ControlInterface {
 
         # state: idle, settling, cooling, queued, checking, responding, paused, failed, disabled,
         # stuck, degraded (a trigger cannot be watched) or "waiting for PATH" (idle, and the path
-        # is not there yet); of a support module: installed or failed; without a daemon: stopped.
-        # reason: what is wrong, and what to do.
-        # next: when the timer comes for it. pending: events that wait for its next run.
+        # does not exist yet); of a support module: installed or failed; without a daemon: stopped.
+        # reason: the error and its remedy. next: when the interval ends.
+        # pending: the number of events that wait for the next run.
         type Module (
           name: string,
           kind: string,
@@ -59,12 +59,12 @@ public enum ControlInterface {
           last: ?Run
         )
 
-        # All modules in name order.
+        # Lists all modules, sorted by name.
         method List() -> (daemon: ?Daemon, modules: []Module)
 
-        # Reads crd.conf and all modules again; answers when what is right is in force. Names of
-        # modules; unready: not complete yet, and read again a second later. configurationChanged:
-        # crd.conf says something else than before.
+        # Reads crd.conf and all modules again; replies when the changes are active. The lists have
+        # names of modules; unready: incomplete, and read again a second later.
+        # configurationChanged: crd.conf has another meaning than before.
         method Reload() -> (
           added: []string,
           changed: []string,
@@ -73,15 +73,15 @@ public enum ControlInterface {
           configurationChanged: bool
         )
 
-        # The caller is neither root nor the daemon's user, nor, for reading, a member of the group
-        # crd.
+        # The caller is neither root nor the daemon's user; for reading, members of the group crd
+        # are permitted, too.
         error PermissionDenied ()
 
-        # Something is wrong with these files (file:line:column: message). Of each, what was read
-        # before stays in force; all else is in force as it is now.
+        # These files have errors (file:line:column: message). Their former content stays active;
+        # all other changes are active.
         error ReloadRefused (complaints: []string)
 
-        # The daemon is about to end.
+        # The daemon is stopping.
         error Stopping ()
 
         """

@@ -104,11 +104,11 @@ public struct ModuleTemplate {
 
     private static let periodicCheck = """
         #!/bin/sh
-        # Says by its exit code whether the condition holds: 0 it does, 1 it does not, anything else is an error.
-        # What it prints is the response's standard input.
+        # Reports by its exit code whether the condition holds: 0 yes, 1 no; any other is an error.
+        # Its output becomes the response's standard input.
         set -eu
 
-        # Put your condition here. This one: the root file system is more than LIMIT percent full, which module.toml sets.
+        # Put your condition here. This one: the root file system is more than LIMIT percent full; module.toml sets LIMIT.
         used=$(df -P / | awk 'NR == 2 { sub("%", "", $5); print $5 }')
         [ "$used" -gt "${LIMIT:-90}" ] || exit 1
         echo "/ is $used % full"
@@ -117,12 +117,12 @@ public struct ModuleTemplate {
 
     private static let eventCheck = """
         #!/bin/sh
-        # Says by its exit code whether the condition holds: 0 it does, 1 it does not, anything else is an error.
-        # What it prints is the response's standard input.
+        # Reports by its exit code whether the condition holds: 0 yes, 1 no; any other is an error.
+        # Its output becomes the response's standard input.
         set -eu
 
-        # Put your condition here: look at how things are, since an event is only a hint to look. This one holds whenever
-        # something has happened since the last check. The events are lines of JSON; there are none when it is only time.
+        # Put your condition here. Look at the state itself: an event is only a hint. This condition holds if there was an
+        # event since the last check. Events are lines of JSON; there are none if the interval is the cause.
         [ "${CRD_EVENT_COUNT:-0}" -gt 0 ] || exit 1
         cat "$CRD_EVENTS"
 
@@ -130,8 +130,8 @@ public struct ModuleTemplate {
 
     private static let response = """
         #!/bin/sh
-        # Does something about it. What check printed is on standard input; what this prints goes to the log.
-        # Exit code 0: done. Anything else: it failed, and the log says so.
+        # Responds to the condition. The check's output is on standard input; this output goes to the log.
+        # Exit code 0: done. Any other: failed, and the log says so.
         set -eu
 
         while IFS= read -r line; do
@@ -145,11 +145,11 @@ public struct ModuleTemplate {
         # crd-module(7) explains every key.
         description = "Say in one line what it does"
 
-        # How often it is checked\(hasTriggers ? ", whether anything happens or not" : ""); without it, as crd.conf says.
+        # How often it is checked\(hasTriggers ? " even if nothing happens" : ""). Default: crd.conf's interval.
         #interval = "5min"
-        # The longest that check, or response, may take.
+        # How long the check, or the response, may take.
         #timeout = "20s"
-        # Whom it runs as; without it, whom the daemon runs as.
+        # The user it runs as. Default: the daemon's.
         #user = "nobody"
 
         """ + (hasTriggers ? "" : "environment = { LIMIT = \"90\" }\n")
@@ -206,8 +206,8 @@ public struct ModuleTemplate {
     private static func supportExecutable(_ name: ModuleName) -> String {
         """
         #!/bin/sh
-        # crd -x \(name) [ARGUMENT...]: say here what it does, what it reads, and what its exit codes mean.
-        # Its working directory and environment are the caller's: CRD_MODULE and its like are those of the module that calls.
+        # crd -x \(name) [ARGUMENT...]: describe here what it does, what it reads, and its exit codes.
+        # Its working directory and environment are the caller's; CRD_MODULE and the like belong to the calling module.
         set -eu
 
         printf '%s was called with %d arguments\\n' "$CRD_SUPPORT" $#
@@ -217,11 +217,11 @@ public struct ModuleTemplate {
 
     private static let install = """
         #!/bin/sh
-        # Prepares the system, before the module can be called; runs as root, in the module's directory. Anything but exit
-        # code 0, and rollback is run, and nothing of the module stays.
+        # Prepares the system before the module can be called; runs as root, in the module's directory. If the exit code
+        # is not 0, rollback runs, and nothing is left of the module.
         set -eu
 
-        # Such as:
+        # For example:
         #command -v curl >/dev/null || { echo "curl is not there; apt install curl" >&2; exit 1; }
         #mkdir -p /var/spool/example
 
@@ -229,11 +229,11 @@ public struct ModuleTemplate {
 
     private static let rollback = """
         #!/bin/sh
-        # Undoes all that install does to the system, also when that stopped in the middle, and also when it was undone
-        # already; run after an install that failed, and by crd remove.
+        # Undoes everything that install does to the system, even if install stopped halfway or was undone before. Runs
+        # after an install that failed, and at crd remove.
         set -eu
 
-        # Such as:
+        # For example:
         #rm -rf /var/spool/example
 
         """
@@ -242,7 +242,7 @@ public struct ModuleTemplate {
         """
         # crd-module(7) explains every key.
         description = "Say in one line what it does"
-        # Other support modules that it calls.
+        # The support modules that it calls.
         #requires = []
 
         """

@@ -7,11 +7,11 @@ import CRDModules
 struct CheckConfigCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "check-config",
-        abstract: "Read crd.conf and every module, and print all that is wrong.",
+        abstract: "Read crd.conf and every module, and print all errors and warnings.",
         discussion: """
-            Each complaint is a line 'file:line:column: message'. Where 'warning:' begins the \
-            message, nothing is refused for it. Exit codes: 0 there is no error, 1 there is one, \
-            78 the file that was named is not there.
+            Each complaint is a line 'file:line:column: message'. A message that begins with \
+            'warning:' refuses nothing. Exit codes: 0 no errors, 1 errors, 78 the file named by \
+            --config does not exist.
             """)
 
     @OptionGroup var options: ConfigurationOption

@@ -7,11 +7,11 @@ import SystemPackage
 struct CheckRepositoryCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "check-repository",
-        abstract: "Look through a directory of modules that is to be published.",
+        abstract: "Check a directory of modules before it is published.",
         discussion: """
-            Finds what --install would refuse, and what others may expect besides: a description, \
-            and a rollback for each install. Each complaint is a line 'file:line:column: message'. \
-            Exit codes: 0 nothing is wrong, 1 something is.
+            Finds what --install would refuse, and what users will miss: a description, and a \
+            rollback for each install. Each complaint is a line 'file:line:column: message'. \
+            Exit codes: 0 no errors, 1 errors.
             """)
 
     @OptionGroup var options: ConfigurationOption

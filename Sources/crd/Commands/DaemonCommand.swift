@@ -13,9 +13,9 @@ struct DaemonCommand: ParsableCommand {
         commandName: "daemon",
         abstract: "Run the daemon in the foreground.",
         discussion: """
-            SIGTERM or SIGINT ends it: checks end at once, responses get 'grace' to finish. A \
-            second one ends them too. Exit codes: 0 stopped, 1 cannot start or go on, \
-            78 the configuration is wrong.
+            SIGTERM or SIGINT stops it: checks end at once, responses get 'grace' to finish. A \
+            second signal ends responses at once, too. Exit codes: 0 stopped, 1 it cannot start or \
+            continue, 78 the configuration has errors.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -25,7 +25,7 @@ struct DaemonCommand: ParsableCommand {
         case debug, info, notice, warning, error
     }
 
-    @Option(help: "The least that is logged; debug shows each check.")
+    @Option(help: "The lowest level to log; debug shows each check.")
     var logLevel = LogLevel.info
 
     func run() throws {

@@ -10,8 +10,8 @@ import SystemPackage
 struct HelperCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "helper",
-        abstract: "Do for the daemon what may wait for something outside.",
-        discussion: "The daemon starts it, with a socket as descriptor 3. It is not for people.",
+        abstract: "Do what might block the daemon.",
+        discussion: "The daemon starts it, with a socket as descriptor 3. Not for users.",
         shouldDisplay: false)
 
     @Argument(help: "What it does: paths, accounts or mounts.")

@@ -10,16 +10,16 @@ struct InstallCommand: ConfiguredCommand {
         commandName: "install",
         abstract: "Install a module from git: crd --install NAME [-l LOCATION].",
         discussion: """
-            The module lies at the repository's root, or in NAME/, modules/NAME/ or support/NAME/. \
-            Its 'install' is run before anybody sees the module; if that fails, its 'rollback' is \
-            run, and nothing of it is left. Exit codes: 0 installed, 1 not, and everything is as it \
-            was, or the message says what is not.
+            The module is in the repository's root, or in NAME/, modules/NAME/ or support/NAME/. \
+            Its 'install' runs before the module becomes visible; if it fails, its 'rollback' \
+            runs, and nothing is left of the module. Exit codes: 0 installed, 1 not installed, and \
+            everything is as before, or the message says what is not.
             """)
 
     @OptionGroup var options: ConfigurationOption
     @OptionGroup var repository: RepositoryOption
 
-    @Flag(help: "Do not ask before something is installed from a place never used before.")
+    @Flag(help: "Do not ask before installing from a location for the first time.")
     var yes = false
 
     @Argument(help: ModuleArgument.help, transform: ModuleArgument.parse)

@@ -10,10 +10,10 @@ import SystemPackage
 struct ListCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List the modules and how they are.",
+        abstract: "List the modules and their states.",
         discussion: """
-            Asks the running daemon; where none runs it reads the disk, and says so. Exit codes: \
-            0 listed, 1 the daemon refused, 78 the configuration is wrong.
+            Asks the daemon; if none is running, reads the files, and says so. Exit codes: \
+            0 listed, 1 the daemon refused, 78 the configuration has errors.
             """)
 
     @OptionGroup var options: ConfigurationOption

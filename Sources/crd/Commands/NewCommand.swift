@@ -8,10 +8,10 @@ import Glibc
 struct NewCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "new",
-        abstract: "Make a module that works at once, to go on from.",
+        abstract: "Create a module that works immediately, as a start.",
         discussion: """
-            Without --path, --journal or --signal it is checked periodically; each of them may be \
-            given several times. Exit codes: 0 made, 1 not.
+            Without --path, --journal or --signal it is checked periodically. Each of them may be \
+            given several times. Exit codes: 0 created, 1 not created.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -20,18 +20,18 @@ struct NewCommand: ConfiguredCommand {
     var support = false
 
     @Option(
-        help: ArgumentHelp("Look when something happens there.", valueName: "path"),
+        help: ArgumentHelp("Check when something changes there.", valueName: "path"),
         completion: .file(), transform: absolute)
     var path: [String] = []
 
     @Option(
-        help: ArgumentHelp("Look when this unit of systemd logs something.", valueName: "unit"),
+        help: ArgumentHelp("Check when this systemd unit logs something.", valueName: "unit"),
         transform: unitName)
     var journal: [UnitName] = []
 
     @Option(
         help: ArgumentHelp(
-            "Look when the daemon gets this signal: USR1, USR2, RTMIN+0 to RTMAX-0.",
+            "Check when the daemon receives this signal: USR1, USR2, RTMIN+0 to RTMAX-0.",
             valueName: "signal"))
     var signal: [String] = []
 
@@ -41,7 +41,7 @@ struct NewCommand: ConfiguredCommand {
     func validate() throws {
         if support && !(path.isEmpty && journal.isEmpty && signal.isEmpty) {
             throw ValidationError(
-                "a support module is called, it waits for nothing: leave out --path, --journal and "
+                "a support module is called and has no triggers: leave out --path, --journal and "
                     + "--signal")
         }
     }

@@ -10,12 +10,12 @@ import SystemPackage
 struct ReloadCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
-        abstract: "Have the daemon read crd.conf and all modules again.",
+        abstract: "Make the daemon read crd.conf and all modules again.",
         discussion: """
-            Returns when what is right is in force. What has not changed goes on as it was, and no \
-            process is touched; of a file with faults, what was read before stays in force, and \
-            each complaint is printed as 'file:line:column: message'. Exit codes: 0 all is in \
-            force, 1 something was refused or no daemon answers.
+            Returns when the changes are active. Unchanged modules continue undisturbed, and no \
+            process is ended. A file with errors keeps its former content active, and each error \
+            is printed as 'file:line:column: message'. Exit codes: 0 all is active, 1 something was \
+            refused, or no daemon answers.
             """)
 
     @OptionGroup var options: ConfigurationOption

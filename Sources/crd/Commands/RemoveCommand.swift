@@ -7,15 +7,15 @@ import CRDModules
 struct RemoveCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove",
-        abstract: "Remove a module, after its rollback has undone what its install did.",
+        abstract: "Remove a module after its rollback has undone its install.",
         discussion: """
-            If 'rollback' fails, the module is out of force all the same, and its files are kept \
-            where the message says. Exit codes: 0 removed, 1 not, or not undone.
+            If 'rollback' fails, the module is inactive nevertheless, and the message says where \
+            its files are kept. Exit codes: 0 removed, 1 not removed, or not undone.
             """)
 
     @OptionGroup var options: ConfigurationOption
 
-    @Flag(help: "Also where other modules require it, or crd has not installed it.")
+    @Flag(help: "Remove it even if other modules require it, or crd did not install it.")
     var force = false
 
     @Argument(

@@ -7,9 +7,9 @@ import CRDModules
 struct SearchCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "search",
-        abstract: "Look for modules in the repository, by name and description.",
+        abstract: "Search the repository's modules by name and description.",
         discussion: """
-            Exit codes: 0 something was found, 1 nothing, or the repository cannot be read.
+            Exit codes: 0 found, 1 nothing found, or the repository cannot be read.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -19,7 +19,7 @@ struct SearchCommand: ConfiguredCommand {
     var json = false
 
     @Argument(
-        help: ArgumentHelp("Part of a name or a description; without it, all.", valueName: "term"))
+        help: ArgumentHelp("Part of a name or a description; without it, all modules.", valueName: "term"))
     var term = ""
 
     func run() throws {

@@ -7,21 +7,21 @@ import CRDModules
 struct UpgradeCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "upgrade",
-        abstract: "Bring the newest version of an installed module.",
+        abstract: "Install the newest version of an installed module.",
         discussion: """
-            From where it came, if -l names no other place. The version that is there stays in \
-            force until the new one's 'install' has succeeded. If it does not, its 'rollback' is \
-            run, and then 'install' of the old one once more. Exit codes: 0 the newest version is in \
-            force, 1 it is not.
+            From its origin, unless -l names another location. The present version stays active \
+            until the new one's 'install' has succeeded. If that fails, its 'rollback' runs, and \
+            then 'install' of the present version again. Exit codes: 0 the newest version is \
+            active, 1 it is not.
             """)
 
     @OptionGroup var options: ConfigurationOption
     @OptionGroup var repository: RepositoryOption
 
-    @Flag(help: "Do not ask before something is installed from a place never used before.")
+    @Flag(help: "Do not ask before installing from a location for the first time.")
     var yes = false
 
-    @Flag(help: "Replace files that were changed since they were installed, too.")
+    @Flag(help: "Replace files even if they were changed after their installation.")
     var force = false
 
     @Argument(

@@ -9,9 +9,9 @@ struct VerifyCommand: ConfiguredCommand {
         commandName: "verify",
         abstract: "Compare modules with what was installed.",
         discussion: """
-            Each file that is other than when its module was installed is a line: MODULE, changed, \
-            missing or extra, and the path. Modules without a receipt are named, and are no fault. \
-            Exit codes: 0 all is as it was installed, 1 it is not.
+            Prints a line for each file that differs: MODULE, then changed, missing or extra, then \
+            the path. Modules without a receipt are named, which is no error. Exit codes: 0 \
+            everything is as installed, 1 something differs.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -23,7 +23,7 @@ struct VerifyCommand: ConfiguredCommand {
     var json = false
 
     @Argument(
-        help: ArgumentHelp("One module; else all.", valueName: "name"),
+        help: ArgumentHelp("A module; without it, all.", valueName: "name"),
         completion: ModuleArgument.completion, transform: ModuleArgument.parse)
     var name: ModuleName?
 
