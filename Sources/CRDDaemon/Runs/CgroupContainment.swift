@@ -13,7 +13,6 @@ final class CgroupContainment: Containment {
     let name = "cgroup"
     /// Orphans belong to the service manager.
     let adopts = false
-    let hasBacklog = false
     /// The parent of the runs' cgroups.
     let base: FilePath
     private let reactor: Reactor
@@ -24,6 +23,8 @@ final class CgroupContainment: Containment {
     private var made = 0
     /// The cgroups that are expected to become empty, by path.
     private var awaited: [FilePath: (run: ActiveRun, token: Reactor.Token)] = [:]
+    /// SIGTERM that has not reached every process yet.
+    private var sweeps: [(run: ActiveRun, sweep: CgroupSweep)] = []
 
     /// Fails if no cgroup is delegated to the daemon, or if it cannot be used, which is logged.
     init?(_ reactor: Reactor, logger: Logger) {
@@ -42,6 +43,7 @@ final class CgroupContainment: Containment {
     }
 
     func admit(_ run: ActiveRun) throws(SystemCallError) {
+        endSweeps(of: run)
         if let cgroup = run.cgroup {
             guard cgroup.isSpent else { return }
             run.spentCgroups.append(cgroup)
@@ -64,9 +66,11 @@ final class CgroupContainment: Containment {
     }
 
     func send(_ signal: TreeSignal, to run: ActiveRun) -> KillRefusal? {
+        // SIGKILL makes SIGTERM pointless.
+        endSweeps(of: run)
         for cgroup in run.cgroups where (try? cgroup.isPopulated()) != false {
             switch signal {
-            case .terminate: cgroup.terminate()
+            case .terminate: sweeps.append((run, CgroupSweep(of: cgroup)))
             case .kill:
                 do throws(SystemCallError) {
                     try cgroup.kill()
@@ -78,6 +82,28 @@ final class CgroupContainment: Containment {
         // A process that may write to cgroup.kill may kill everything in the cgroup.
         return nil
     }
+
+    private func endSweeps(of run: ActiveRun) { sweeps.removeAll { $0.run === run } }
+
+    var hasBacklog: Bool { !sweeps.isEmpty }
+
+    /// Continues the sweeps. There are no adopted children.
+    func reapAdopted(into events: inout [Event]) {
+        // Each step can take a hundred times as long on a busy machine.
+        let end = Clock.now + Self.timeShare
+        while let next = sweeps.first {
+            sweeps.removeFirst()
+            var steps = Self.stepsPerLook
+            // Those that have not finished go to the end, so that each of them has its turn.
+            if !next.sweep.advance(&steps) { sweeps.append(next) }
+            if Clock.now >= end { break }
+        }
+    }
+
+    /// The time of all sweeps in one turn.
+    private static let timeShare = Duration.milliseconds(5)
+    /// The steps between two readings of the clock.
+    private static let stepsPerLook = 8
 
     func isEmpty(_ run: ActiveRun) -> Bool {
         run.cgroups.allSatisfy { (try? $0.isPopulated()) != true }
@@ -94,6 +120,7 @@ final class CgroupContainment: Containment {
     }
 
     func release(_ run: ActiveRun) {
+        endSweeps(of: run)
         for cgroup in run.cgroups {
             if let (_, token) = awaited.removeValue(forKey: cgroup.path) { reactor.remove(token) }
             putAway(cgroup)
@@ -132,8 +159,6 @@ final class CgroupContainment: Containment {
         occupied = []
         for cgroup in left { putAway(cgroup) }
     }
-
-    func reapAdopted(into events: inout [Event]) {}
 }
 
 extension ActiveRun {

@@ -34,7 +34,7 @@ struct FormerDaemon {
         } else {
             let refused: [ProcessTable.Entry]
             (killed, refused) = ProcessTable.killAll(
-                knowing: Self.names, where: isLeftover, andBelow: isOfSameUser)
+                knowing: Self.names, where: isLeftover, ownedBy: user)
             for process in refused {
                 logger.error("a former crd's run left \(KillRefusal(process))")
             }
@@ -60,14 +60,8 @@ struct FormerDaemon {
             || !(variables["CRD_MODULE"].map(keepsLeftovers) ?? false)
     }
 
-    /// Returns whether the descendant has the leftover's user; a user's process may have started a
-    /// program that its user may not kill.
-    private func isOfSameUser(_ leftover: PID, _ descendant: PID) -> Bool {
-        let user = user(of: leftover)
-        return user == 0 || user == self.user(of: descendant)
-    }
-
-    /// Returns nil if a process has several user IDs, as a set-user-ID program has.
+    /// Returns nil if a process has several user IDs, as a set-user-ID program has: a user's process
+    /// may have started it, and its user may not kill it.
     private func user(of pid: PID) -> UID? {
         let users = Set(ProcessTable.userIDs(of: pid))
         return users.count == 1 ? users.first : nil

@@ -32,6 +32,8 @@ final class SubreaperContainment: Containment {
     private var sweeps: [Sweep] = []
     /// Whether the last look left children for the next one.
     private var isLookCut = false
+    /// Whether the last look was not repeated, though a child died meanwhile.
+    private var isLookUnsettled = false
     /// Whether the last look found a process of a run that is not its executable.
     private var hasAdopted = false
 
@@ -86,14 +88,24 @@ final class SubreaperContainment: Containment {
         return false
     }
 
-    var hasBacklog: Bool { !sweeps.isEmpty || isLookCut }
+    var hasBacklog: Bool { !sweeps.isEmpty || isLookCut || isLookUnsettled }
 
     func reapAdopted(into events: inout [Event]) {
-        for sweep in sweeps where goOn(sweep) {
-            sweeps.removeAll { $0 === sweep }
+        // All sweeps share the turn. A signal can take a hundred times as long on a busy machine.
+        let end = Clock.now + Self.timeShare
+        repeat {
+            guard let sweep = sweeps.first else { break }
+            sweeps.removeFirst()
+            var share = Self.signalsPerLook
+            guard goOn(sweep, &share) else {
+                // A round that found the list of children incomplete continues in the next turn.
+                sweeps.append(sweep)
+                if share > 0 { break }
+                continue
+            }
             guard let run = sweep.run, let refused = sweep.refused else { continue }
             events.append(.refused(run.module, reason: "\(KillRefusal(refused))"))
-        }
+        } while Clock.now < end
         if look().adopted.contains(where: { $0.owner.isToEnd }) {
             // Processes born while their parents were being killed appear when their parents are
             // dead.
@@ -136,7 +148,8 @@ final class SubreaperContainment: Containment {
     /// Our living children except the runs' executables.
     private struct Look {
         var adopted: [(pid: PID, owner: Owner)] = []
-        /// Whether no child died during the look; it might have left a child that we did not see.
+        /// Whether no process that is to end died during the look; it might have left a child that
+        /// we did not see. The children of those that may stay may stay, too.
         var isSettled = true
 
         func pids(of owner: Owner) -> [PID] {
@@ -149,33 +162,38 @@ final class SubreaperContainment: Containment {
     private func look() -> Look {
         var look = Look()
         var share = Self.share
-        for _ in 0..<Self.looksMax {
+        var visits = 0
+        for _ in 0..<Self.looksMax where visits < Self.visitsMax {
             look = Look()
-            let executables = runs.values.compactMap { $0.process?.pid }
+            let executables = Set(runs.values.compactMap { $0.process?.pid })
             for pid in children.read() where !executables.contains(pid) && !helpers.contains(pid) {
                 guard share > 0 else {
                     look.isSettled = false
                     break
                 }
+                visits += 1
+                var origin = origins[pid]
+                if origin == nil {
+                    // Of a dead child, too, as long as nobody has collected it.
+                    share -= 1
+                    origin = self.origin(of: pid)
+                    origins[pid] = origin
+                }
+                let owner = origin.map(owner)
                 if ProcessTable.reap(pid) {
                     share -= 1
                     origins[pid] = nil
+                    if owner?.isToEnd ?? true { look.isSettled = false }
+                } else if let owner {
+                    look.adopted.append((pid, owner))
+                } else {
                     look.isSettled = false
-                    continue
                 }
-                if origins[pid] == nil {
-                    share -= 1
-                    origins[pid] = origin(of: pid)
-                }
-                guard let origin = origins[pid] else {
-                    look.isSettled = false
-                    continue
-                }
-                look.adopted.append((pid, owner(of: origin)))
             }
-            if look.isSettled || share == 0 { break }
+            if look.isSettled || share <= 0 { break }
         }
-        isLookCut = share == 0
+        isLookCut = share <= 0
+        isLookUnsettled = !look.isSettled && visits >= Self.visitsMax
         hasAdopted = look.adopted.contains { $0.owner.isToEnd } || !look.isSettled
         return look
     }
@@ -262,7 +280,8 @@ final class SubreaperContainment: Containment {
     ///
     /// - Returns: why a process of the first share cannot be killed, if the kernel refused it.
     private func begin(_ sweep: Sweep) -> KillRefusal? {
-        if !goOn(sweep) { sweeps.append(sweep) }
+        var share = Self.share
+        if !goOn(sweep, &share) { sweeps.append(sweep) }
         defer { sweep.refused = nil }
         return sweep.refused.map(KillRefusal.init)
     }
@@ -272,8 +291,7 @@ final class SubreaperContainment: Containment {
     /// one of them ends (`/proc/PID/task/TID/children`, proc(5)).
     ///
     /// - Returns: whether all of them have got the signal.
-    private func goOn(_ sweep: Sweep) -> Bool {
-        var share = Self.share
+    private func goOn(_ sweep: Sweep, _ share: inout Int) -> Bool {
         while share > 0 {
             guard let (pid, seenAt) = sweep.waiting.popLast() else {
                 let isLast = sweep.round > 0 && !sweep.hasMetAnybody
@@ -313,6 +331,12 @@ final class SubreaperContainment: Containment {
 
     /// The share of one turn, some milliseconds: children collected or examined, or signals sent.
     private static let share = 128
+    /// The time of all sweeps that continue in one turn.
+    private static let timeShare = Duration.milliseconds(5)
+    /// The signals between two readings of the clock.
+    private static let signalsPerLook = 16
+    /// The children that repeated looks visit, known ones included.
+    private static let visitsMax = 1_024
     /// A tree that grows faster than it is killed is retried at its next SIGCHLD.
     private static let roundsMax = 16
     private static let looksMax = 16

@@ -65,33 +65,21 @@ public final class Cgroup: EventSource {
         }
     }
 
-    /// Sends SIGTERM to each process in it and below it.
-    public func terminate() {
-        for member in Self.members(below: path) { ProcessTable.terminate(member) }
-    }
-
     /// Removes the directory, which fails while a process lives in it.
     public func remove() {
         _ = path.withPlatformString { rmdir($0) }
     }
 
-    private static func members(below path: FilePath, depth: Int = 0) -> [ProcessTable.Entry] {
+    private static func members(below path: FilePath, depth: Int = 0) -> Set<PID> {
         guard depth < 16 else { return [] }
-        var members: [ProcessTable.Entry] = []
-        if let file = try? Descriptor.open(path.appending("cgroup.procs"), O_RDONLY),
-            let bytes = try? file.readAll()
-        {
-            for line in bytes.split(separator: 0x0a) {
-                guard let pid = PID(String(decoding: line, as: UTF8.self)),
-                    let entry = ProcessTable.entry(pid)
-                else { continue }
-                members.append(entry)
-            }
+        var members = Set<PID>()
+        if let list = try? MemberList(of: path) {
+            while let pids = list.next() { members.formUnion(pids) }
         }
         for child in Directory.entries(of: path) {
             let below = path.appending(child)
             if FileStatus(of: below, followingLinks: false)?.kind == .directory {
-                members += Self.members(below: below, depth: depth + 1)
+                members.formUnion(Self.members(below: below, depth: depth + 1))
             }
         }
         return members
@@ -128,7 +116,7 @@ extension Cgroup {
     /// - Returns: how many processes there were.
     @discardableResult
     public static func killRuns(below path: FilePath) -> Int {
-        var killed = Set<ProcessTable.Entry>()
+        var killed = Set<PID>()
         for _ in 0..<killStepsMax {
             let stale = Directory.entries(of: path).filter { $0.string.hasPrefix(slotPrefix) }
                 .map { path.appending($0) }

@@ -22,11 +22,24 @@ public struct ChildList: ~Copyable {
             // The kernel never returns part of a number, nor more than a page at once. So this is
             // the end only if another number would have fitted.
             guard more.count <= Self.pageSize - Self.numberSizeMax else { continue }
-            return bytes.split(separator: UInt8(ascii: " ")).compactMap {
-                PID(String(decoding: $0, as: UTF8.self))
-            }
+            return Self.numbers(in: bytes)
         }
         return ProcessTable().entries.filter { $0.parent == getpid() }.map(\.pid)
+    }
+
+    /// Not by way of `String`, since there may be thousands, after each SIGCHLD.
+    private static func numbers(in bytes: [UInt8]) -> [PID] {
+        var numbers: [PID] = []
+        var number: PID?
+        for byte in bytes {
+            if byte == UInt8(ascii: " ") {
+                if let number { numbers.append(number) }
+                number = nil
+            } else {
+                number = (number ?? 0) * 10 + PID(byte - UInt8(ascii: "0"))
+            }
+        }
+        return numbers
     }
 
     private static let pageSize = 4_096

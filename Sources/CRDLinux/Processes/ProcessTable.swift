@@ -22,8 +22,10 @@ public struct ProcessTable {
 
     /// Reads all of /proc; a process that ends meanwhile may be missing.
     public init() {
-        entries = Self.processIDs().compactMap(Self.entry)
+        self.init(Self.processIDs().compactMap(Self.entry))
     }
+
+    init(_ entries: [Entry]) { self.entries = entries }
 
     /// Returns the living processes at and below `roots`.
     public func tree(below roots: [PID]) -> [Entry] {
@@ -100,17 +102,30 @@ public struct ProcessTable {
     ///   (EPERM).
     @discardableResult
     public static func send(_ signal: CInt, to seen: Entry) -> Bool {
-        let pidfd = crd_pidfd_open(seen.pid)
-        guard pidfd >= 0 else { return true }
-        defer { close(pidfd) }
-        guard entry(seen.pid)?.startTime == seen.startTime else { return true }
-        return crd_pidfd_send_signal(pidfd, signal) == 0 || errno != EPERM
+        send([signal], to: seen.pid) { $0.startTime == seen.startTime }
     }
 
     /// Sends SIGTERM, then SIGCONT, without which a stopped process would not receive it.
     public static func terminate(_ seen: Entry) {
-        send(SIGTERM, to: seen)
-        send(SIGCONT, to: seen)
+        send([SIGTERM, SIGCONT], to: seen.pid) { $0.startTime == seen.startTime }
+    }
+
+    /// Does the same to the process that had the number at that time, in clock ticks.
+    static func terminate(_ pid: PID, seenAt: UInt64) {
+        send([SIGTERM, SIGCONT], to: pid) { $0.startTime <= seenAt }
+    }
+
+    @discardableResult
+    private static func send(
+        _ signals: [CInt], to pid: PID, if isMeant: (Entry) -> Bool
+    ) -> Bool {
+        let pidfd = crd_pidfd_open(pid)
+        guard pidfd >= 0 else { return true }
+        defer { close(pidfd) }
+        guard let entry = entry(pid), isMeant(entry) else { return true }
+        // Not `allSatisfy`: each signal is sent, whatever became of the one before.
+        return signals.map { crd_pidfd_send_signal(pidfd, $0) == 0 || errno != EPERM }
+            .allSatisfy(\.self)
     }
 
     /// Returns the processes with their working directory there or below (`/proc/PID/cwd`).
@@ -131,12 +146,13 @@ public struct ProcessTable {
     /// - Parameters:
     ///   - names: the variables that `isMeant` needs, from the environment that the process was
     ///     started with.
-    ///   - isMeantToo: whether a descendant of a selected process is selected as well.
+    ///   - owner: whose a process is. A descendant is selected as well if a selected process above
+    ///     it is of the same owner or root's; nil has no descendants and is nobody's.
     /// - Returns: how many were killed, and those that the kernel refused to kill.
     @discardableResult
     public static func killAll(
         knowing names: [String], where isMeant: (PID, [String: String]) -> Bool,
-        andBelow isMeantToo: (PID, PID) -> Bool = { _, _ in true }
+        ownedBy owner: (PID) -> UID? = { _ in 0 }
     ) -> (killed: Int, refused: [Entry]) {
         var killed = Set<Entry>()
         var refused = Set<Entry>()
@@ -151,21 +167,53 @@ public struct ProcessTable {
             let meant = living.filter { isMeant($0.pid, environments[$0.pid] ?? [:]) }
             let roots = meant.filter { !refused.contains($0) }.map(\.pid)
             if roots.isEmpty { break }
-            for root in roots {
-                for process in table.tree(below: [root])
-                where process.pid != getpid()
-                    && (process.pid == root || isMeantToo(root, process.pid))
-                {
-                    if send(SIGKILL, to: process) {
-                        killed.insert(process)
-                    } else {
-                        refused.insert(process)
-                    }
+            for process in table.tree(below: roots, ownedBy: owner) where process.pid != getpid() {
+                if send(SIGKILL, to: process) {
+                    killed.insert(process)
+                } else {
+                    refused.insert(process)
                 }
             }
             usleep(10_000)
         }
         return (killed.count, refused.sorted { $0.pid < $1.pid })
+    }
+
+    /// Returns the living processes among `roots`, and those below one of them that are of the same
+    /// owner, or below one of root's.
+    ///
+    /// Each process is visited once, and once more for each further owner above it: roots may lie
+    /// below one another, and there may be thousands.
+    func tree(below roots: [PID], ownedBy owner: (PID) -> UID?) -> [Entry] {
+        let byParent = Dictionary(grouping: entries, by: \.parent)
+        let roots = Set(roots)
+        var owners: [PID: UID?] = [:]
+        func known(_ pid: PID) -> UID? {
+            if let owner = owners[pid] { return owner }
+            let found = owner(pid)
+            owners[pid] = found
+            return found
+        }
+        // The owners of the roots at and above a process. As /proc was not read at one instant, a
+        // reused number may close a cycle; then the sets stop growing.
+        var above: [PID: Set<UID>] = [:]
+        var waiting = Array(roots)
+        for root in roots { above[root] = Set([known(root)].compactMap(\.self)) }
+        while let pid = waiting.popLast() {
+            guard let inherited = above[pid] else { continue }
+            for child in byParent[pid] ?? [] {
+                let old = above[child.pid]
+                let new = old?.union(inherited) ?? inherited
+                if new == old { continue }
+                above[child.pid] = new
+                waiting.append(child.pid)
+            }
+        }
+        return entries.filter { process in
+            guard !process.isZombie, let owners = above[process.pid] else { return false }
+            if roots.contains(process.pid) || owners.contains(0) { return true }
+            return known(process.pid).map(owners.contains) ?? false
+        }
     }
 
     /// Returns the real, effective, saved and file system user (`/proc/PID/status`); none if the

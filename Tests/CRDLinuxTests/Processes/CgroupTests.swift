@@ -70,9 +70,46 @@ struct CgroupTests {
             try Box(start("sleep 100", in: scratch.below)),
             try Box(start("kill -STOP $$; sleep 100", in: cgroup)),
         ]
-        cgroup.terminate()
+        #expect(terminates())
         for process in processes { #expect(try process.value.wait() == .signaled(SIGTERM)) }
-        cgroup.terminate()
+        #expect(terminates())
+    }
+
+    /// Whether a sweep comes to its end.
+    private func terminates() -> Bool {
+        var share = 1_000
+        return CgroupSweep(of: cgroup).advance(&share)
+    }
+
+    @Test("terminates some at a time, each of them once") func shares() throws {
+        let directory = try TemporaryDirectory()
+        let count: Int64 = 60
+        let process = try start(
+            """
+            exec perl -e '
+                $SIG{TERM} = sub { open(my $f, ">>", $ARGV[0]); syswrite($f, "x"); };
+                for (2..\(count)) { last if !fork }
+                open(my $f, ">>", "$ARGV[0].born"); syswrite($f, "x"); close $f;
+                sleep 1000 while 1' '\(directory["terms"])'
+            """, in: cgroup)
+        func notes(_ name: String) -> Int64 { FileStatus(of: directory[name])?.size ?? 0 }
+        #expect(eventually { notes("terms.born") == count })
+        let sweep = CgroupSweep(of: cgroup)
+        var steps: Int64 = 0
+        var isDone = false
+        while !isDone && steps < 10_000 {
+            var share = 10
+            isDone = sweep.advance(&share)
+            steps += Int64(10 - share)
+            // No more than the steps taken can have got it.
+            #expect(notes("terms") <= steps)
+        }
+        #expect(isDone)
+        #expect(eventually { notes("terms") == count })
+        // Each step is a signal, or a look at a directory or a page of its list.
+        #expect(count...count + 20 ~= steps)
+        try cgroup.kill()
+        #expect(try process.wait() == .signaled(SIGKILL))
     }
 
     private final class Box {

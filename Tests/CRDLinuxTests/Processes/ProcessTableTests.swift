@@ -172,4 +172,58 @@ struct ProcessTableTests {
         self.killAll(rest)
         _ = try other.wait()
     }
+
+    /// A line of processes, each the parent of the next; every one of them is a root.
+    private func line(of count: Int) -> (table: ProcessTable, roots: [PID]) {
+        let roots = (0..<count).map { PID($0 + 2) }
+        return (
+            ProcessTable(
+                roots.map {
+                    .init(
+                        pid: $0, parent: $0 - 1, startTime: 1, isZombie: false,
+                        isKernelThread: false)
+                }), roots
+        )
+    }
+
+    @Test("what is meant does not grow with the square of those that are meant")
+    func growth() {
+        let ratio = Growth.ratio(for: 300) { count in
+            let (table, roots) = line(of: count)
+            var asked = 0
+            let cost = Growth.cost {
+                let tree = table.tree(below: roots) { _ in
+                    asked += 1
+                    return 7
+                }
+                #expect(tree.map(\.pid) == roots)
+            }
+            #expect(asked == count)
+            return cost
+        }
+        #expect(ratio < Growth.limit)
+    }
+
+    @Test("below a user's process only what is that user's is meant, and below root's everything")
+    func owners() {
+        let (table, _) = line(of: 8)
+        // Process 2 is root's, 3 and 4 belong to 7, 5 to 8, 6 is set-user-ID, 7 to 9 belong to 7.
+        let users: [PID: UID] = [2: 0, 3: 7, 4: 7, 5: 8, 7: 7, 8: 7, 9: 7]
+        func meant(_ roots: PID...) -> [PID] {
+            table.tree(below: roots) { users[$0] }.map(\.pid)
+        }
+        #expect(meant(2) == [2, 3, 4, 5, 6, 7, 8, 9])
+        #expect(meant(3) == [3, 4, 7, 8, 9])
+        #expect(meant(5) == [5])
+        #expect(meant(3, 5) == [3, 4, 5, 7, 8, 9])
+        #expect(meant(5, 2) == [2, 3, 4, 5, 6, 7, 8, 9])
+        #expect(meant(6) == [6])
+        #expect(meant() == [])
+        // Numbers that were reused while /proc was read.
+        let circle = ProcessTable([
+            .init(pid: 2, parent: 3, startTime: 1, isZombie: false, isKernelThread: false),
+            .init(pid: 3, parent: 2, startTime: 1, isZombie: true, isKernelThread: false),
+        ])
+        #expect(circle.tree(below: [3]) { _ in 7 }.map(\.pid) == [2])
+    }
 }
