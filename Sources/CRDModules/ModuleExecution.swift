@@ -63,9 +63,15 @@ public struct ModuleExecution: Error, CustomStringConvertible {
             return ModuleExecution(126, "\(error)")
         }
         setenv("CRD_SUPPORT", name, 1)
-        path.withPlatformString {
-            argv[0] = UnsafeMutablePointer(mutating: $0)
-            _ = execve($0, argv, environ)
+        do throws(ModuleExecution) {
+            let file = try holdOff(leasesOn: path)
+            path.withPlatformString {
+                argv[0] = UnsafeMutablePointer(mutating: $0)
+                _ = execve($0, argv, environ)
+            }
+            _ = file
+        } catch {
+            return error
         }
         return refusal(of: path, "execve '\(path)': \(Errno(rawValue: errno))")
     }
@@ -89,6 +95,8 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         let directories = ModuleStateDirectories(of: module, below: state)
         do {
             try module.verify(.check, under: OwnershipRule())
+            let file = try holdOff(leasesOn: module.executable(.check))
+            defer { withExtendedLifetime(file) {} }
             try makeState(directories, StateLayout(state), isRoot, warn)
             let events = try MemoryFile(name: "crd-events", [])
             let input = try Descriptor.open("/dev/null", O_RDONLY)
@@ -113,7 +121,7 @@ public struct ModuleExecution: Error, CustomStringConvertible {
             }
             return failure(error, of: module.executable(.check))
         } catch {
-            return ModuleExecution(126, "\(error)")
+            return error as? ModuleExecution ?? ModuleExecution(126, "\(error)")
         }
     }
 
@@ -185,6 +193,24 @@ public struct ModuleExecution: Error, CustomStringConvertible {
     private static let runPrefix = "x-"
 
     // MARK: Refusals
+
+    /// Opens an executable, so that execve(2) does not wait for the owner of a write lease on it
+    /// (fcntl(2)): no process gets one while the file is open.
+    private static func holdOff(
+        leasesOn path: FilePath
+    ) throws(ModuleExecution) -> OpenExecutable? {
+        do throws(SystemCallError) {
+            return OpenExecutable(try .openRegular(path))
+        } catch {
+            guard error.errno == .wouldBlock else { return nil }
+            throw ModuleExecution(126, "\(path) \(WriteLease.explanation)")
+        }
+    }
+
+    private final class OpenExecutable {
+        private let file: Descriptor
+        init(_ file: consuming Descriptor) { self.file = file }
+    }
 
     private static func failure(_ error: SpawnError, of executable: FilePath) -> ModuleExecution {
         error.isOfExecutable

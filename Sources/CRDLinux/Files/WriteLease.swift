@@ -28,6 +28,11 @@ public enum WriteLease {
         return Errno(rawValue: errno) == .wouldBlock ? true : nil
     }
 
+    /// What to say of a file that `Descriptor.openRegular` does not open for that reason.
+    public static let explanation =
+        "is being written: a process has a lease on it; find it with lslocks(8), wait until it has "
+        + "ended, and try again"
+
     /// `F_SETLEASE` of fcntl.h, which is missing from the Glibc module.
     private static let setLease: CInt = 1_024
 }

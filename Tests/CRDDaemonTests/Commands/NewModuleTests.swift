@@ -157,6 +157,12 @@ struct NewModuleTests {
         symlink("/etc/passwd", "\(root)/support/set/link")
         mkfifo("\(root)/support/set/pipe", 0o644)
         try world.makeDirectory("repository/modules/no name")
+        try module("modules/outside", ["response"], manifest: nil)
+        let secrets = try world.makeDirectory("secrets")
+        try world.write("description = \"x\"\ntoken = geheim\n", to: "secrets/manifest")
+        try world.script("#!/nowhere/geheim", at: "secrets/script")
+        symlink("\(secrets)/manifest", "\(root)/modules/outside/module.toml")
+        symlink("\(secrets)/script", "\(root)/modules/outside/check")
         try module("modules/ending", ["check.sh", "response.sh"])
         try module("modules/windows", ["check", "response"])
         try world.script("#!/bin/sh\r\n", at: "repository/modules/windows/check")
@@ -174,6 +180,8 @@ struct NewModuleTests {
             "support/set/set:1:1: has the mode 4755",
             "support/set/link:1:1: is a symbolic link that leads out",
             "support/set/pipe:1:1: is a device, a pipe or a socket",
+            "modules/outside/module.toml:1:1: is a symbolic link that leads out",
+            "modules/outside/check:1:1: is a symbolic link that leads out",
             "modules/no name:1:1: is not a module's name",
             "modules/ending:1:1: is not a module: ",
             "check.sh is there: rename it to check; response.sh is there: rename it to response",
@@ -182,5 +190,9 @@ struct NewModuleTests {
         ] {
             #expect(outcome.output.contains(line), "\(line): \(outcome.output)")
         }
+        // Neither is read.
+        let outside = outcome.output.split(separator: "\n").filter { $0.contains("/outside/") }
+        #expect(!outcome.output.contains("geheim"))
+        #expect(!outside.contains { $0.contains("module.toml:2:") }, "\(outside)")
     }
 }

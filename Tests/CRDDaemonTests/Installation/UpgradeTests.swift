@@ -262,6 +262,50 @@ struct UpgradeTests {
         #expect(outcome.code == 1 && outcome.output == "queue changed queue\n", "\(outcome)")
     }
 
+    @Test(
+        "G15: whose file a role's user has a lease on, a command says so and does not wait",
+        .enabled(if: Attacker.isPossible, "\(Attacker.needs)"))
+    func leased() async throws {
+        let queue = "\(world.directory)/support/queue/queue"
+        let check = "\(try world.module("Mine", check: "exit 1", manifest: "user = 'news'"))/check"
+        Attacker.give(check, to: "news")
+        var attackers: [Attacker] = []
+        for (file, user) in [(queue, "root"), (check, "news")] {
+            // F_SETLEASE with F_WRLCK, kept however often the kernel asks for it back.
+            attackers.append(
+                try Attacker(
+                    user,
+                    """
+                    exec perl -e '
+                        $SIG{IO} = "IGNORE";
+                        while (1) {
+                            my $file;
+                            if (open($file, "+<", $ARGV[0]) && fcntl($file, 1024, 1)) {
+                                open(my $note, ">", $ARGV[1]);
+                                sleep 1000 while 1;
+                            }
+                            select(undef, undef, undef, 0.01);
+                        }' '\(file)' '\(world.notes)/leased.\(user)'
+                    """))
+            try await eventually("the lease is had") { world.note("leased.\(user)") != nil }
+        }
+        // Each of them waited for lease-break-time, 45 seconds.
+        let start = ContinuousClock.now
+        for command in [["verify"], ["verify", "queue"], ["upgrade", "queue"], ["-x", "queue"]] {
+            let outcome = try await world.crd(command)
+            #expect(outcome.code == (command[0] == "-x" ? 126 : 1), "\(outcome)")
+            #expect(
+                (outcome.output + outcome.errors).contains("\(queue) is being written: "),
+                "\(outcome)")
+        }
+        let user = try await world.crd(["-x", "Mine"])
+        #expect(user.code == 126 && user.errors.contains("\(check) is being written: "), "\(user)")
+        #expect(ContinuousClock.now - start < .seconds(40))
+        for attacker in attackers { try await attacker.end() }
+        #expect(try await world.crd(["verify", "queue"]).code == 0)
+        #expect(try await world.crd(["-x", "Mine"]).code == 1)
+    }
+
     private struct Verification: Decodable {
         var name: String
         var commit: String?

@@ -2,7 +2,6 @@
 
 import CRDCore
 import CRDLinux
-import Glibc
 import SystemPackage
 
 /// A module that is not active yet: its kind, and the faults of its files.
@@ -29,7 +28,7 @@ struct ModuleInspection {
         examinesFiles: Bool = true, isInstalled: Bool = false
     ) {
         self.name = name
-        var examiner = Examiner(directory: directory, label: label)
+        var examiner = Examiner(directory: directory, label: label, isInstalled: isInstalled)
         let brings = !isInstalled && examiner.has(ModuleScript.install.rawValue)
         files = examinesFiles ? examiner.examineFiles() : []
         kind = examiner.kind(of: name)
@@ -70,12 +69,15 @@ struct ModuleInspection {
 private struct Examiner {
     let directory: FilePath
     let label: String
+    /// Whether the module's `install` was run.
+    let isInstalled: Bool
     private let judgement = ExecutableJudgement()
     private(set) var complaints: [Diagnostic] = []
 
-    init(directory: FilePath, label: String) {
+    init(directory: FilePath, label: String, isInstalled: Bool) {
         self.directory = directory
         self.label = label
+        self.isInstalled = isInstalled
     }
 
     private mutating func complain(_ path: String, _ message: String) {
@@ -149,6 +151,14 @@ private struct Examiner {
         }
     }
 
+    /// Returns whether the content may be read. What a link outside the module leads to may not be,
+    /// since our messages quote it. Only the module's `install` may make such links.
+    private func mayRead(_ name: String) -> Bool {
+        let status = FileStatus(of: directory.appending(name), followingLinks: false)
+        guard !isInstalled, status?.kind == .symbolicLink else { return true }
+        return (try? FileTree.checkThat(FilePath(name), staysIn: directory)) != nil
+    }
+
     func has(_ name: String) -> Bool {
         FileStatus(of: directory.appending(name), followingLinks: false) != nil
     }
@@ -184,8 +194,9 @@ private struct Examiner {
     mutating func manifest() -> Manifest {
         let file = ModuleOnDisk.manifestName.string
         guard has(file) else { return Manifest() }
+        guard mayRead(file) else { return Manifest() }
         do {
-            let bytes = try Descriptor.open(directory.appending(file), O_RDONLY | O_NONBLOCK)
+            let bytes = try Descriptor.openRegular(directory.appending(file))
                 .readAll(limit: TOMLDocument.sizeMax + 1)
             let root = try TOMLDocument.parse(bytes, file: "\(label)/\(file)")
             let (manifest, faults) = Manifest.decode(
@@ -206,7 +217,7 @@ private struct Examiner {
     mutating func examine(
         executable name: String, isRequired: Bool, mayBePrepared: Bool, _ manifest: Manifest
     ) {
-        guard isRequired || has(name) else { return }
+        guard isRequired || has(name), mayRead(name) else { return }
         guard let status = FileStatus(of: directory.appending(name)), status.kind == .regular else {
             return complain(name, "is not a regular file; put an executable there")
         }

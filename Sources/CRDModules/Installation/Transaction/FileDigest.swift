@@ -2,17 +2,22 @@
 
 import CRDCore
 import CRDLinux
+import Glibc
 import SystemPackage
 
 /// SHA-256 digests of files by `sha256sum` of coreutils, which every machine has, so that the
 /// daemon does not need a library that only installations use.
 enum FileDigest {
-    /// The number of names in one call; far below the limit of execve(2).
-    private static let batch = 512
+    /// The number of files in one call, which are open at once; far below the limit.
+    private static let batch = 256
 
     /// Computes digests.
     ///
+    /// The files are opened here, not by `sha256sum`, which would wait for a process with a write
+    /// lease (fcntl(2)). No process gets one while a file is open.
+    ///
     /// - Returns: hexadecimal digits, by path.
+    /// - Throws: `InstallationFailure`, also if a file is being written.
     static func sha256(
         of paths: [FilePath], in directory: FilePath
     ) throws(InstallationFailure) -> [FilePath: String] {
@@ -21,12 +26,18 @@ enum FileDigest {
         var digests: [FilePath: String] = [:]
         for start in stride(from: 0, to: paths.count, by: batch) {
             let some = paths[start..<min(start + batch, paths.count)]
-            // With `-z` each line ends with a zero byte, and names are not escaped.
-            let printed = try ask(program, ["-z", "--"] + some.map { "./\($0)" }, in: directory)
-            for line in printed.split(separator: 0) {
-                let text = String(decoding: line, as: UTF8.self)
-                digests[FilePath(String(text.dropFirst(digits + "  ./".count)))] = String(
-                    text.prefix(digits))
+            let files = try some.map { path throws(InstallationFailure) in
+                try open(path, in: directory)
+            }
+            let names = files.map { "/proc/\(getpid())/fd/\($0.descriptor)" }
+            // With `-z` each line ends with a zero byte.
+            let printed = try withExtendedLifetime(files) { () throws(InstallationFailure) in
+                try ask(program, ["-z", "--"] + names, in: directory)
+            }
+            let lines = printed.split(separator: 0)
+            guard lines.count == some.count else { break }
+            for (path, line) in zip(some, lines) {
+                digests[path] = String(decoding: line.prefix(digits), as: UTF8.self)
             }
         }
         guard digests.count == paths.count else {
@@ -34,6 +45,24 @@ enum FileDigest {
                 "the files in \(directory) could not be read; is the disk in order?")
         }
         return digests
+    }
+
+    private static func open(
+        _ path: FilePath, in directory: FilePath
+    ) throws(InstallationFailure) -> OpenFile {
+        let file = directory.appending(path.components)
+        do throws(SystemCallError) {
+            return OpenFile(try .openRegular(file))
+        } catch {
+            throw InstallationFailure(
+                error.errno == .wouldBlock ? "\(file) \(WriteLease.explanation)" : "\(error)")
+        }
+    }
+
+    private final class OpenFile {
+        private let file: Descriptor
+        init(_ file: consuming Descriptor) { self.file = file }
+        var descriptor: CInt { file.rawValue }
     }
 
     /// Returns the path of the program.

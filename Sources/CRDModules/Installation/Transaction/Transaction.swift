@@ -449,7 +449,9 @@ struct Transaction {
 
     private static func manifest(in directory: FilePath, _ name: String) -> Manifest {
         guard let name = ModuleName(name) else { return Manifest() }
-        return ModuleInspection(of: directory, named: name, as: name.description).manifest
+        return ModuleInspection(
+            of: directory, named: name, as: name.description, isInstalled: true
+        ).manifest
     }
 
     private mutating func run(
