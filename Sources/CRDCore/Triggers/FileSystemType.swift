@@ -3,14 +3,26 @@
 /// The type of a file system as /proc/self/mountinfo names it: `ext4`, `fuse.sshfs` (proc(5)).
 public struct FileSystemType: Hashable, Sendable {
     public let name: String
+    /// The only user whose processes may enter it, not even root's (fuse(4)); nil: permissions
+    /// decide.
+    public let soleUser: UInt32?
 
-    public init(_ name: String) {
+    /// - Parameter options: those of the file system, separated by commas.
+    public init(_ name: String, options: String = "") {
         self.name = name
+        let words = options.split(separator: ",")
+        let user = words.first { $0.hasPrefix("user_id=") }?.dropFirst("user_id=".count)
+        let isOpen = !Self.isFUSE(name) || words.contains("allow_other")
+        soleUser = isOpen ? nil : user.flatMap { UInt32($0) }
     }
+
+    /// Whether the kernel refuses the user's processes, root's included: another user has mounted
+    /// it, and not for others.
+    public func isClosed(to user: UInt32) -> Bool { soleUser.map { $0 != user } ?? false }
 
     /// Whether a system call on it may wait for a server, on the network or in user space.
     public var mayStall: Bool {
-        isFUSE || Self.remote.contains(name) || name == "autofs"
+        Self.isFUSE(name) || Self.remote.contains(name) || name == "autofs"
     }
 
     /// Whether its content changes in ways that inotify(7) does not report.
@@ -19,7 +31,9 @@ public struct FileSystemType: Hashable, Sendable {
             || Self.remoteInUserSpace.contains(name)
     }
 
-    private var isFUSE: Bool { name == "fuse" || name == "fuseblk" || name.hasPrefix("fuse.") }
+    private static func isFUSE(_ name: String) -> Bool {
+        name == "fuse" || name == "fuseblk" || name.hasPrefix("fuse.")
+    }
 
     /// File systems whose content other machines change.
     private static let remote: Set<String> = [

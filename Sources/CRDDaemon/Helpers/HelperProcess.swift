@@ -9,38 +9,61 @@ import SystemPackage
 /// that the daemon does not block (G14).
 ///
 /// A helper that blocks in the kernel can be neither ended nor replaced. So nothing here waits for
-/// a helper's end, and each owner has at most one helper.
+/// a helper's end, and the number of each kind is limited: users can make servers that do not
+/// answer (G15).
 final class HelperProcess {
     /// The running helpers, so that they are not taken for a module's processes.
     final class Roll {
         private let reactor: Reactor
-        private var pids: Set<PID> = []
+        private var pids: [PID: Kind] = [:]
 
         init(_ reactor: Reactor) {
             self.reactor = reactor
         }
 
-        func contains(_ pid: PID) -> Bool { pids.contains(pid) }
+        func contains(_ pid: PID) -> Bool { pids[pid] != nil }
 
         /// Starts a helper, which ends with the daemon.
         ///
         /// - Parameters:
         ///   - received: called with each message of the helper.
         ///   - ended: called once with the termination of the helper.
-        /// - Throws: `SystemCallError`, `SpawnError`.
+        /// - Throws: `SystemCallError`, `SpawnError`; `TooMany` if as many run as may.
         func start(
             _ kind: Kind, received: @escaping ([UInt8]) -> Void,
             ended: @escaping (Termination) -> Void
         ) throws -> HelperProcess {
+            guard pids.values.count(where: { $0 == kind }) < kind.max else {
+                throw TooMany(kind: kind)
+            }
             let helper = try HelperProcess(kind, reactor: reactor, received, ended)
-            pids.insert(helper.pid)
-            helper.collected = { [weak self] in self?.pids.remove($0) }
+            pids[helper.pid] = kind
+            helper.collected = { [weak self] in self?.pids[$0] = nil }
             return helper
         }
     }
 
     /// The helper's purpose: the argument of `crd helper`.
-    enum Kind: String { case paths, accounts, mounts }
+    enum Kind: String {
+        case paths, accounts, mounts
+
+        /// How many of them may run, those included that block.
+        var max: Int {
+            switch self {
+            case .paths: MountPlaces.total
+            case .accounts: 1
+            case .mounts: 16
+            }
+        }
+    }
+
+    struct TooMany: Error, CustomStringConvertible {
+        let kind: Kind
+
+        var description: String {
+            "\(kind.max) processes for this are running already, and no more may (crd helper \(kind.rawValue))"
+        }
+    }
 
     private let reactor: Reactor
     /// Nil after it was dismissed.

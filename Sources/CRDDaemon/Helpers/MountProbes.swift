@@ -3,10 +3,11 @@
 import CRDCore
 import CRDLinux
 import CRDModules
+import Glibc
 import Logging
 
 /// Finds out whether file servers answer before the daemon reads a module there. A helper process
-/// for each server asks it.
+/// asks them; another one is started only while the others wait for an answer.
 ///
 /// An answer is valid for a moment only. A server that stalls within that moment blocks the daemon,
 /// until the service's watchdog ends it; only reading in another process could rule that out.
@@ -20,18 +21,32 @@ final class MountProbes: MountGuard {
         static let inService = Duration.milliseconds(50)
     }
 
+    /// What is known of one mount's server.
     private final class Probe {
-        var helper: HelperProcess?
-        var isPending = false
+        /// The process that asks it now.
+        var asker: Asker?
         /// Whether a reading was refused because the server did not answer.
         var isMissed = false
         var answeredAt: Instant?
+
+        var isAnswered: Bool { answeredAt.map { $0 + MountProbes.validity > Clock.now } ?? false }
+    }
+
+    /// A helper process, and the server that it asks.
+    private final class Asker {
+        var helper: HelperProcess?
+        var probe: Probe?
     }
 
     let mounts: MountMap
     private let helpers: HelperProcess.Roll
     private let logger: Logger
     private var probes: [[UInt8]: Probe] = [:]
+    /// The process that asks no server now.
+    private var idle: Asker?
+    /// Whether a server was not asked, since there was no process for it.
+    private var isShort = false
+    private let user = geteuid()
     var patience = Patience.atStart
     /// Called when a server answers again after a reading was refused.
     var recovered: () -> Void = {}
@@ -44,50 +59,67 @@ final class MountProbes: MountGuard {
 
     func objection(to mountPoint: [UInt8], _ type: FileSystemType) -> String? {
         forgetUnmounted()
+        if let owner = type.soleUser, type.isClosed(to: user) {
+            return "lies on \(type.name), a mount of the user with uid \(owner) that is closed to "
+                + "all others; have it mounted with allow_other"
+        }
         let probe = probes[mountPoint] ?? Probe()
         probes[mountPoint] = probe
-        if let answered = probe.answeredAt, answered + Self.validity > Clock.now { return nil }
-        let isRepeated = probe.isPending
+        if probe.isAnswered { return nil }
+        let isRepeated = probe.asker != nil
         if !isRepeated { ask(probe, mountPoint) }
         let wait = isRepeated ? 0 : CInt(patience.nanoseconds / 1_000_000)
-        if probe.isPending { _ = probe.helper?.waitForMessage(milliseconds: wait) }
-        if let answered = probe.answeredAt, answered + Self.validity > Clock.now { return nil }
+        _ = probe.asker?.helper?.waitForMessage(milliseconds: wait)
+        if probe.isAnswered { return nil }
         probe.isMissed = true
         return "lies on \(type.name), whose server does not answer; see whether it is there, or "
             + "unmount it with umount -l"
     }
 
     private func ask(_ probe: Probe, _ mountPoint: [UInt8]) {
-        guard let helper = probe.helper ?? start(probe) else { return }
-        probe.isPending = helper.send(mountPoint)
+        guard let asker = idle ?? start(), let helper = asker.helper else { return }
+        idle = nil
+        guard helper.send(mountPoint) else { return helper.dismiss() }
+        asker.probe = probe
+        probe.asker = asker
     }
 
-    private func start(_ probe: Probe) -> HelperProcess? {
+    private func start() -> Asker? {
         do {
-            probe.helper = try helpers.start(
-                .mounts,
-                received: { [weak self, weak probe] _ in
-                    guard let self, let probe else { return }
-                    probe.isPending = false
-                    probe.answeredAt = Clock.now
-                    guard probe.isMissed else { return }
-                    probe.isMissed = false
-                    recovered()
-                },
-                ended: { [weak probe] _ in
-                    probe?.isPending = false
-                    probe?.helper = nil
+            let asker = Asker()
+            asker.helper = try helpers.start(
+                .mounts, received: { [weak self] _ in self?.finish(asker) },
+                ended: { [weak self] _ in
+                    asker.helper = nil
+                    asker.probe?.asker = nil
+                    asker.probe = nil
+                    if self?.idle === asker { self?.idle = nil }
                 })
-            return probe.helper
+            return asker
         } catch {
-            logger.error("whether a file server answers cannot be found out: \(error)")
+            if !isShort {
+                logger.error("whether a file server answers cannot be found out: \(error)")
+            }
+            isShort = true
             return nil
         }
     }
 
+    /// Notes an answer.
+    private func finish(_ asker: Asker) {
+        if idle == nil { idle = asker } else { asker.helper?.dismiss() }
+        guard let probe = asker.probe else { return }
+        asker.probe = nil
+        probe.asker = nil
+        probe.answeredAt = Clock.now
+        guard probe.isMissed || isShort else { return }
+        (probe.isMissed, isShort) = (false, false)
+        recovered()
+    }
+
     private func forgetUnmounted() {
-        for (mountPoint, probe) in probes where mounts.stallingFileSystem(at: mountPoint) == nil {
-            probe.helper?.dismiss()
+        for mountPoint in probes.keys where mounts.stallingFileSystem(at: mountPoint) == nil {
+            // Its process is free again when the server answers, or when the kernel gives up.
             probes[mountPoint] = nil
         }
     }

@@ -57,6 +57,9 @@ final class MountWatcher {
     /// Whether there is no trigger to watch, and no helper left that may still be waiting.
     var isIdle: Bool { wanted.isEmpty && helper == nil }
 
+    /// Whether the helper waits for the file system, and cannot end before it answers.
+    var isStuck: Bool { helper != nil && outage != nil && busySince != nil }
+
     func missingPath(of module: ModuleID) -> String? { missing[module] }
 
     /// When to call `passDeadline`.
@@ -77,8 +80,11 @@ final class MountWatcher {
 
     private func dismissOrProceed() {
         guard wanted.isEmpty, !isRequestPending, !isBusy else { return proceed() }
-        helper?.dismiss()
-        isDismissed = helper != nil
+        guard let helper else { return }
+        helper.dismiss()
+        isDismissed = true
+        // It may have begun to look at a change.
+        busySince = busySince ?? Clock.now
     }
 
     private var modules: Set<ModuleID> { Set(wanted.keys.map(\.module)) }

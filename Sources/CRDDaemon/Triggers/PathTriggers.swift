@@ -14,7 +14,6 @@ final class PathTriggers: TriggerHost {
 
     private var triggers: [Trigger]
     private let reactor: Reactor
-    private let helpers: HelperProcess.Roll
     private let mounts: MountMap
     private let logger: Logger
     private var source: PathSource?
@@ -22,11 +21,8 @@ final class PathTriggers: TriggerHost {
     private var waiting: Set<ModuleID> = []
     private var overflowsLogged = 0
     private var overflowLoggedAt: Instant?
-    /// The watchers of mounts that may stall, by mount point.
-    private var watchers: [[UInt8]: MountWatcher] = [:]
+    private let watchers: MountWatchers
     private var haveBordersChanged = false
-    /// The watchers' reports since the last `settle`.
-    private var reports: [(mountPoint: [UInt8], report: MountWatcher.Report)] = []
 
     init(
         _ triggers: TriggersInForce, reactor: Reactor, helpers: HelperProcess.Roll,
@@ -34,7 +30,7 @@ final class PathTriggers: TriggerHost {
     ) {
         self.triggers = triggers.paths
         self.reactor = reactor
-        self.helpers = helpers
+        watchers = MountWatchers(helpers)
         self.mounts = mounts
         self.logger = logger
     }
@@ -78,7 +74,7 @@ final class PathTriggers: TriggerHost {
         } else {
             begin(into: &events)
         }
-        for watcher in watchers.values { watcher.rearm(module) }
+        watchers.rearm(module)
         settle(into: &events)
     }
 
@@ -86,15 +82,14 @@ final class PathTriggers: TriggerHost {
 
     func lose(_ source: any EventSource, _ error: SystemCallError, into events: inout [Event]) {
         self.source = nil
-        for watcher in watchers.values { watcher.want([:]) }
-        reports = []
+        watchers.watch([:])
+        _ = watchers.takeReports()
         deafen("\(error)", into: &events)
     }
 
     /// Returns the first of the module's paths that does not exist.
     func missingPath(of module: ModuleID) -> String? {
-        source?.missingPath(of: module)
-            ?? watchers.values.lazy.compactMap { $0.missingPath(of: module) }.min()
+        source?.missingPath(of: module) ?? watchers.missingPath(of: module)
     }
 
     /// Passes on changes of the mount table.
@@ -104,23 +99,18 @@ final class PathTriggers: TriggerHost {
 
     // MARK: Mounts that may stall
 
-    var deadline: Instant? { watchers.values.compactMap(\.deadline).min() }
+    var deadline: Instant? { watchers.deadline }
 
     /// Passes on the watchers' reports, and passes them the triggers that they are to watch.
     func settle(into events: inout [Event]) {
-        if !watchers.isEmpty {
-            let now = Clock.now
-            for watcher in watchers.values { watcher.passDeadline(at: now) }
-        }
+        watchers.passDeadlines()
         handOver()
         guard let source else {
-            reports = []
+            _ = watchers.takeReports()
             return
         }
-        while !reports.isEmpty {
-            let all = reports
-            reports = []
-            for (mountPoint, report) in all {
+        while case let reports = watchers.takeReports(), !reports.isEmpty {
+            for (mountPoint, report) in reports {
                 switch report {
                 case .happened(let module, let event): events.append(.triggered(module, event))
                 case .fault(let module, let reason):
@@ -132,24 +122,10 @@ final class PathTriggers: TriggerHost {
     }
 
     private func handOver() {
-        for (mountPoint, watcher) in watchers where watcher.isIdle { watchers[mountPoint] = nil }
-        guard haveBordersChanged else { return }
+        let isPlaceFree = watchers.release()
+        guard haveBordersChanged || isPlaceFree else { return }
         haveBordersChanged = false
-        let stalling = source?.stallingTriggers ?? [:]
-        let byMount = Dictionary(grouping: stalling) { $0.key.mountPoint }
-        for (mountPoint, watcher) in watchers where byMount[mountPoint] == nil { watcher.want([:]) }
-        for (mountPoint, triggers) in byMount {
-            let watcher = watchers[mountPoint] ?? makeWatcher(mountPoint, triggers[0].key.type)
-            watcher.want(Dictionary(uniqueKeysWithValues: triggers.map { ($0.key, $0.value) }))
-        }
-    }
-
-    private func makeWatcher(_ mountPoint: [UInt8], _ type: FileSystemType) -> MountWatcher {
-        let watcher = MountWatcher(mountPoint, type, helpers: helpers) { [unowned self] in
-            reports.append((mountPoint, $0))
-        }
-        watchers[mountPoint] = watcher
-        return watcher
+        watchers.watch(source?.stallingTriggers ?? [:])
     }
 
     /// How often the kernel's queue overflowed.

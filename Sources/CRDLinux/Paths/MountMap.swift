@@ -12,6 +12,9 @@ public final class MountMap {
     private var names: Set<FileName> = []
     /// Whether any of the file systems may stall.
     public private(set) var hasStalling = false
+    /// Takes in a change of the kernel's table at once: a directory may have become a mount point
+    /// as soon as it was made.
+    var refresh: () -> Void = {}
 
     public init() {}
 

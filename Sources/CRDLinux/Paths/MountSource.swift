@@ -5,7 +5,7 @@ import Glibc
 import SystemPackage
 
 /// The mounts listed in /proc/self/mountinfo (proc(5)); it becomes ready when they change.
-public final class MountSource: EventSource {
+public final class MountSource: BackloggedSource {
     /// A mount or an unmount.
     public struct Change: Hashable, Sendable {
         public let path: [UInt8]
@@ -18,10 +18,15 @@ public final class MountSource: EventSource {
     }
 
     private let file: Descriptor
+    /// The same file once more: each open file reports each change once, whoever asks.
+    private let probe: Descriptor
     /// Called with the changes, unmounts first.
     public var receive: ([Change], inout [Event]) -> Void
     private var mounts: Set<Mount> = []
-    /// Updated by every drain, before the changes are reported.
+    /// Changes that are in the map already and are to be reported.
+    private var changes: [Change] = []
+    public private(set) var hasBacklog = false
+    /// Updated before the changes are reported.
     public let map = MountMap()
 
     /// Reads the mount table.
@@ -30,20 +35,38 @@ public final class MountSource: EventSource {
     ) throws(SystemCallError) {
         // The thread's own file: each thread may have its own mount namespace.
         file = try .open("/proc/thread-self/mountinfo", O_RDONLY)
+        probe = try .open("/proc/thread-self/mountinfo", O_RDONLY)
         self.receive = receive
         mounts = try read()
+        map.refresh = { [weak self] in self?.refresh() }
     }
 
     public var descriptor: CInt { file.rawValue }
     public var interest: Interest { .changed }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
+        hasBacklog = false
+        try update()
+        let all = changes
+        changes = []
+        if !all.isEmpty { receive(all, &events) }
+    }
+
+    /// Updates the map if the table has changed (poll(2)); the next drain reports the changes.
+    private func refresh() {
+        var request = pollfd(fd: probe.rawValue, events: Int16(POLLPRI), revents: 0)
+        guard poll(&request, 1, 0) > 0 else { return }
+        hasBacklog = true
+        // The next drain reads it again, and reports a failure.
+        try? update()
+    }
+
+    private func update() throws(SystemCallError) {
         let now = try read()
         let gone = mounts.subtracting(now).map { Change(path: $0.path, isMounted: false) }
         let new = now.subtracting(mounts).map { Change(path: $0.path, isMounted: true) }
         mounts = now
-        guard !gone.isEmpty || !new.isEmpty else { return }
-        receive(Self.inOrder(gone) + Self.inOrder(new), &events)
+        changes += Self.inOrder(gone) + Self.inOrder(new)
     }
 
     /// Sorts from the root directory downwards.
@@ -80,12 +103,15 @@ public final class MountSource: EventSource {
         return mounts
     }
 
-    /// Finds the type in a line's rest: options, a varying number of tags, a hyphen, the type.
+    /// Finds the type in a line's rest: options, a varying number of tags, a hyphen, the type, the
+    /// source, which may be empty, and the options of the file system.
     private static func type(in rest: ArraySlice<UInt8>) -> FileSystemType {
         let words = rest.split(separator: UInt8(ascii: " "))
         let hyphen = words.firstIndex { $0.elementsEqual([UInt8(ascii: "-")]) }
         let type = hyphen.flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil } ?? []
-        return FileSystemType(String(decoding: type, as: UTF8.self))
+        return FileSystemType(
+            String(decoding: type, as: UTF8.self),
+            options: String(decoding: words.last ?? [], as: UTF8.self))
     }
 
     /// Decodes a path: space, tab, line feed and backslash are a backslash and three octal digits.

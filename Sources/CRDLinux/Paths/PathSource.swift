@@ -164,7 +164,7 @@ public final class PathSource: BackloggedSource {
         for target in targets.values.joined() {
             if let border = target.border, let type = mounts.fileSystem(at: border) {
                 let trigger = StallingTrigger(
-                    target.trigger, of: target.module, at: border.path(), type)
+                    target.trigger, of: target.module, at: border.path(), type, isNamed: true)
                 found[trigger] = target.isBorderNew
             }
             for (mountPoint, isNew) in target.stallingBranches {
@@ -173,13 +173,17 @@ public final class PathSource: BackloggedSource {
                 else { continue }
                 var trigger = target.trigger
                 trigger.path = path
-                found[StallingTrigger(trigger, of: target.module, at: mountPoint, type)] = isNew
+                let stalling = StallingTrigger(
+                    trigger, of: target.module, at: mountPoint, type, isNamed: false)
+                found[stalling] = isNew
             }
         }
         return found
     }
 
     /// Records why the module's triggers on a mount cannot be watched elsewhere; nil if they can.
+    ///
+    /// - Parameter mountPoint: empty for a reason that concerns several mounts.
     public func note(
         _ reason: String?, of module: ModuleID, at mountPoint: [UInt8], into events: inout [Event]
     ) {
@@ -221,6 +225,7 @@ public final class PathSource: BackloggedSource {
     }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
+        mounts.refresh()
         try table.inotify.read(until: Clock.now + Self.timeShare) { take($0) }
         if table.inotify.hasUnread {
             // What several records say together is judged when all were read.

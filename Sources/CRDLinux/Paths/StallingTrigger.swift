@@ -10,13 +10,17 @@ public struct StallingTrigger: Hashable, Sendable {
     /// The first stalling mount point on the path.
     public let mountPoint: [UInt8]
     public let type: FileSystemType
+    /// Whether the trigger's path leads to the mount, which has not merely appeared in its tree.
+    public let isNamed: Bool
 
     public init(
-        _ trigger: PathTrigger, of module: ModuleID, at mountPoint: [UInt8], _ type: FileSystemType
+        _ trigger: PathTrigger, of module: ModuleID, at mountPoint: [UInt8],
+        _ type: FileSystemType, isNamed: Bool
     ) {
         self.module = module
         self.trigger = trigger
         self.mountPoint = mountPoint
         self.type = type
+        self.isNamed = isNamed
     }
 }

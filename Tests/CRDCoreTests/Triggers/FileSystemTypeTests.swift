@@ -20,4 +20,20 @@ struct FileSystemTypeTests {
         #expect(type.mayStall == mayStall)
         #expect(type.hidesChanges == hidesChanges)
     }
+
+    @Test(
+        "Which only their user may enter",
+        arguments: [
+            ("fuse.x", "rw,user_id=1000,group_id=1000", UInt32(1000)),
+            ("fuse", "rw,group_id=0,user_id=0", 0), ("fuseblk", "rw,user_id=7", 7),
+            ("fuse.x", "rw,user_id=1000,group_id=1000,default_permissions,allow_other", nil),
+            ("fuse.x", "rw,user_id=1000,allow_others", 1000), ("fuse.x", "rw", nil),
+            ("fuse.x", "rw,user_id=-1", nil), ("cifs", "rw,user_id=1000", nil), ("ext4", "", nil),
+        ])
+    func closed(name: String, options: String, user: UInt32?) {
+        let type = FileSystemType(name, options: options)
+        #expect(type.soleUser == user)
+        #expect(type.isClosed(to: 0) == (user ?? 0 != 0))
+        #expect(!type.isClosed(to: user ?? 0))
+    }
 }
