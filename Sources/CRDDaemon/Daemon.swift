@@ -359,16 +359,15 @@ public final class Daemon {
 
     // MARK: Reload (G11)
 
-    /// Performs a requested reload, or reads files that have changed and settled.
+    /// Performs a requested reload, or reads files that have changed and settled. The hosts of the
+    /// triggers finish first what they have begun, since it belongs to the modules that are active.
     private func reload() {
         let now = Clock.now
-        guard reloadRequests.isEmpty else {
-            if let due = answersDueBy, due > now, reloader.accounts.isPending, !isStopping {
-                return
-            }
-            return answerRequests(at: now)
-        }
-        guard !isStopping, let deadline = reloader.auto.deadline, deadline <= now else { return }
+        guard isReloadDue(at: now) else { return resumeHosts() }
+        let unfinished = triggerHosts.filter { !$0.pause() }
+        guard unfinished.isEmpty || isStopping else { return }
+        defer { resumeHosts() }
+        guard reloadRequests.isEmpty else { return answerRequests(at: now) }
         let due = reloader.auto.take(at: now) {
             var events: [Event] = []
             paths.rearm(.files, into: &events)
@@ -379,6 +378,18 @@ public final class Daemon {
         case .everything: read(.allModules, at: now)
         case .modules(let names): read(.modules(names), at: now)
         }
+    }
+
+    private func resumeHosts() {
+        for host in triggerHosts { host.resume() }
+    }
+
+    private func isReloadDue(at now: Instant) -> Bool {
+        guard reloadRequests.isEmpty else {
+            guard let due = answersDueBy, due > now, !isStopping else { return true }
+            return !reloader.accounts.isPending
+        }
+        return !isStopping && reloader.auto.deadline.map { $0 <= now } == true
     }
 
     private func answerRequests(at now: Instant) {
@@ -405,10 +416,6 @@ public final class Daemon {
 
     @discardableResult
     private func read(_ scope: Reloader.Scope, at now: Instant) -> Reloader.Outcome {
-        // A partly read entry belongs to the modules that are active now.
-        var told: [Event] = []
-        for host in triggerHosts { host.prepareChange(into: &told) }
-        process(told)
         var (outcome, reload) = reloader.read(scope, at: now)
         var events: [Event] = []
         let triggers = reloader.triggers

@@ -104,14 +104,9 @@ final class JournalTriggers: TriggerHost {
         return (records, catchUp)
     }
 
-    /// Delivers the rest of a partly delivered entry.
-    func prepareChange(into events: inout [Event]) {
-        do throws(SystemCallError) {
-            try source?.finishEntry(into: &events)
-        } catch {
-            reopen(because: "\(error)", into: &events)
-        }
-    }
+    func pause() -> Bool { source?.pause() ?? true }
+
+    func resume() { source?.resume() }
 
     /// Replaces the modules; those that had journal triggers before continue at their positions.
     func change(to new: TriggersInForce, _ reload: inout Reload, into events: inout [Event]) {

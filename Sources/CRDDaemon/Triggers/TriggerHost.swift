@@ -10,9 +10,13 @@ protocol TriggerHost: AnyObject {
     /// Starts to watch.
     func arm(into events: inout [Event])
 
-    /// Hands over what was seen for the triggers in force until now. Called before a reload, and
-    /// the scheduler gets these events before it.
-    func prepareChange(into events: inout [Event])
+    /// Begins nothing new for the triggers in force until `resume`. What has begun is continued in
+    /// turns, as always.
+    ///
+    /// - Returns: whether nothing is left of it, so that the triggers may be replaced.
+    func pause() -> Bool
+
+    func resume()
 
     /// Replaces the triggers. Those that stay the same lose nothing.
     ///
@@ -41,7 +45,8 @@ protocol TriggerHost: AnyObject {
 }
 
 extension TriggerHost {
-    func prepareChange(into events: inout [Event]) {}
+    func pause() -> Bool { true }
+    func resume() {}
     var deadline: Instant? { nil }
     func finishTurn(_ events: [Event]) {}
 }

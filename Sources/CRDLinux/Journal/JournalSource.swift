@@ -77,6 +77,7 @@ public final class JournalSource: BackloggedSource {
     /// An entry was finished since the position was last reported.
     private var hasMoved = false
     public private(set) var hasBacklog = true
+    private var isPaused = false
     /// Files changed since `isStale` last checked that they can be read.
     private var haveFilesChanged = false
     /// The position's entry was gone, so that reading began by time.
@@ -146,15 +147,16 @@ public final class JournalSource: BackloggedSource {
         }
     }
 
-    /// Finishes the current entry, however long that takes, and reports the position.
-    public func finishEntry(into events: inout [Event]) throws(SystemCallError) {
-        guard !dispatcher.isDone else { return }
-        while !dispatcher.isDone {
-            try dispatcher.askNext(in: reader, floors, order: order, into: &events)
-        }
-        try finish()
-        try tellPosition(into: &events)
+    /// Begins no other entry until `resume`; the current one is finished in turns. It may take many:
+    /// each of hundreds of patterns may take a turn.
+    ///
+    /// - Returns: whether no entry is under way.
+    public func pause() -> Bool {
+        isPaused = true
+        return dispatcher.isDone
     }
+
+    public func resume() { isPaused = false }
 
     /// Returns whether the journal must be reopened: libsystemd has missed that directories came or
     /// went, or it silently skips a file that we may not read.
@@ -248,7 +250,7 @@ public final class JournalSource: BackloggedSource {
         let handedOnMax = dispatcher.handedOn + Self.sizeShare
         var count = 0
         hasBacklog = true
-        while true {
+        while !(isPaused && dispatcher.isDone) {
             if dispatcher.isDone {
                 let (passed, isEnd) = try step()
                 count += passed

@@ -139,6 +139,36 @@ struct JournalReloadTests {
         try await other.tells(all)
     }
 
+    @Test("G14: an entry that takes long is finished before it, and holds nothing up")
+    func costlyEntry() async throws {
+        let place = try await JournalWorld(more: noAuto)
+        let count = 256
+        let costly = (0..<count).map {
+            "match = { TEST = 'evil' }\npattern = '^(a|a)+(?:Y|Z\($0))$'\ncount = 9\nwithin = '1h'"
+        }
+        try place.world.module(
+            "Costly", check: "exit 1",
+            manifest: "interval = 'off'\n" + costly.map(JournalWorld.trigger).joined())
+        let log = try place.witness("Log", "match = { TEST = 'evil' }", more: "cooldown = '0s'")
+        let daemon = try await place.start()
+        let line = String(repeating: "a", count: 60)
+        for _ in 0..<2 { try place.box.send(["MESSAGE": line, "TEST": "evil"]) }
+        func exceeded() throws -> Int {
+            try #require(try place.world.list().daemon?.patternsExceeded)
+        }
+        try await eventually("the entry is read", every: .milliseconds(1)) { try exceeded() > 0 }
+        daemon.send(SIGHUP)
+        // Each answer is given between two turns.
+        var seen: Set<Int> = []
+        try await eventually("it is read again", every: .milliseconds(1)) {
+            seen.insert(try exceeded())
+            return place.said("reloaded: ") == 1
+        }
+        #expect(seen.count { $0 < count } >= 5, "\(seen.sorted())")
+        try await eventually("both entries are read") { try exceeded() == 2 * count }
+        try await log.tells([line, line])
+    }
+
     @Test("how entries are noticed can be changed") func wake() async throws {
         let place = try await JournalWorld(more: "\(noAuto)\njournal-wake = '50ms'")
         let log = try place.witness("Log", "match = { TEST = 'yes' }", more: "cooldown = '0s'")
