@@ -51,7 +51,9 @@ public final class CgroupSweep {
             self.list = nil
             return
         }
-        for pid in pids where known.insert(pid).inserted {
+        // The oldest is signalled first, as the kernel lists them: a shell whose child has died of
+        // SIGTERM would continue, or end with another code, before it gets the signal itself.
+        for pid in pids.reversed() where known.insert(pid).inserted {
             hasMetAnybody = true
             waiting.append((pid, now))
         }

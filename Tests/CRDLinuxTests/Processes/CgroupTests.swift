@@ -75,6 +75,25 @@ struct CgroupTests {
         #expect(terminates())
     }
 
+    @Test("terminates a parent before its child") func order() throws {
+        let directory = try TemporaryDirectory()
+        let process = try start(
+            """
+            exec perl -e '
+                if (!fork) { sleep 1000 while 1 }
+                open(my $f, ">", $ARGV[0]); close $f;
+                wait; exit 7' '\(directory["ready"])'
+            """, in: cgroup)
+        #expect(eventually { FileStatus(of: directory["ready"]) != nil })
+        let sweep = CgroupSweep(of: cgroup)
+        // It opens the directory, begins the list and reads it, and signals one.
+        var share = 4
+        #expect(!sweep.advance(&share))
+        #expect(try process.wait() == .signaled(SIGTERM))
+        #expect(try cgroup.isPopulated(), "the child lives")
+        try cgroup.kill()
+    }
+
     /// Whether a sweep comes to its end.
     private func terminates() -> Bool {
         var share = 1_000
