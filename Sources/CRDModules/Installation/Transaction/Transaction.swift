@@ -225,7 +225,7 @@ struct Transaction {
             }
             do throws(SystemCallError) {
                 if Self.isThere(target) {
-                    waitForRun()
+                    runWait.wait()
                     try replaceOld()
                 } else {
                     try DurableFile.move(place, to: target)
@@ -300,48 +300,20 @@ struct Transaction {
                 + "\(outcome.story): see whether the module works")
     }
 
-    private static let waitPeriod = Duration.milliseconds(100)
-
-    /// Waits until a run of the outgoing version has ended, including its response, which needs the
-    /// files in the directory. Does not wait for a run that this crd is part of.
-    private func waitForRun(while isConcerned: () -> Bool = { true }) {
-        guard let interruption = console.interruption, let name = ModuleName(record.name),
-            let run = console.runUnderWay(name), !isPartOfRun
-        else { return }
-        let settings = configuration.configuration
-        let end = Clock.now + settings.timeout + settings.grace
-        var hasSaid = false
-        while interruption.signal == nil {
-            // The daemon answers with all its modules; the pauses limit this to a tenth of its
-            // time.
-            let asked = Clock.now
-            guard asked < end, console.runUnderWay(name) == run, isConcerned() else { return }
-            if !hasSaid { console.say("waiting for a run of \(name) to end") }
-            hasSaid = true
-            let pause = max(Self.waitPeriod, asked.duration(to: Clock.now) * 9)
-            let next = min(Clock.now + pause, end)
-            while Clock.now < next, interruption.signal == nil {
-                usleep(UInt32(Self.waitPeriod.nanoseconds / 1_000))
-            }
-        }
+    private var runWait: RunWait {
+        RunWait(module: record.name, console: console, settings: configuration.configuration)
     }
 
     /// Waits for a run that may have begun just before the old version was replaced.
     private func waitForStragglers() {
-        waitForRun(while: { !ProcessTable.working(in: place).isEmpty })
-    }
-
-    private var isPartOfRun: Bool {
-        ([getpid()] + ProcessTable.ancestors(of: getpid())).contains { pid in
-            ProcessTable.environment(of: pid, ["CRD_MODULE"])?["CRD_MODULE"] == record.name
-        }
+        runWait.wait(while: { !ProcessTable.working(in: place).isEmpty })
     }
 
     private mutating func finishRemoval() throws {
         if let status = FileStatus(of: target, followingLinks: false), status.inode == record.inode,
             record.step != .rolledBack
         {
-            waitForRun()
+            runWait.wait()
             do throws(SystemCallError) {
                 try DurableFile.move(target, to: place)
             } catch {
@@ -465,30 +437,5 @@ struct Transaction {
         guard let outcome = script.run(setting, console) else { return nil }
         outcomes.append((script, outcome))
         return outcome
-    }
-
-    /// Whether `rollback` was run and did not succeed.
-    var hasRollbackFailed: Bool {
-        outcomes.contains { $0.script == .rollback && !$0.outcome.isGood }
-    }
-
-    // MARK: Messages
-
-    /// The last output of the scripts, and the consequences.
-    var account: [String] {
-        var lines: [String] = []
-        for (script, outcome) in outcomes where !outcome.lines.isEmpty {
-            lines.append("'\(script.rawValue)' said last:")
-            lines += outcome.lines.map { "    \($0)" }
-        }
-        if let failed = outcomes.last(where: { $0.script == .rollback && !$0.outcome.isGood }) {
-            lines.append("'rollback' \(failed.outcome.story)")
-        }
-        if let keptAside {
-            lines.append(
-                "what 'install' did is not undone, or not wholly: the module's files are kept in "
-                    + "\(keptAside); undo the rest by hand, then remove them")
-        }
-        return lines + warnings
     }
 }
