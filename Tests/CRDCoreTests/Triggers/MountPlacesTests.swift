@@ -103,13 +103,13 @@ struct MountPlacesTests {
         #expect(places.assign(others, stuck: []).count == MountPlaces.perModuleMax)
     }
 
-    @Test("never more than all of them, whatever comes and goes", arguments: UInt64(0)..<50)
+    @Test("never more than all of them, whatever comes and goes", arguments: UInt64(0)..<20)
     func bounded(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var places = MountPlaces()
         var running: Set<[UInt8]> = []
         var claims: [Claim: Bool] = [:]
-        for _ in 0..<300 {
+        for _ in 0..<150 {
             let claim = Self.claim(random.below(6), "/m\(random.below(40))")
             if random.below(2) == 0 {
                 claims[claim] = random.below(4) == 0

@@ -204,6 +204,27 @@ struct StallingMountTests {
         #expect(try await world.stop() == 0)
     }
 
+    @Test("G15: one process asks for all that answer, however many modules lie on") func asker()
+        async throws
+    {
+        let mount = try await Mount()
+        let world = try await Self.worldWithLink(mount)
+        for number in 0..<4 {
+            let place = "\(mount.namespace.directory)/m\(number)"
+            try await mount.namespace.run(
+                "mkdir \(place); mount --bind \(mount.path) \(place); "
+                    + "ln -s \(place)/Far \(world.directory)/modules/Far\(number)")
+        }
+        let daemon = try await world.start(mount.namespace.prefix)
+        for number in 0..<4 { try await world.runs(2, of: "Far\(number)") }
+        try await eventually("one process asks") {
+            Processes.children(of: daemon.pid).count {
+                Processes.arguments(of: $0).contains("mounts")
+            } == 1
+        }
+        #expect(try await world.stop() == 0)
+    }
+
     @Test("G14: one that cannot be read at the start is taken in when the server answers")
     func moduleAtStart() async throws {
         let mount = try await Mount()
