@@ -19,7 +19,7 @@ struct SearchCommand: ConfiguredCommand {
     var json = false
 
     @Argument(
-        help: ArgumentHelp("Part of a name or a description; without it, all modules.", valueName: "term"))
+        help: ArgumentHelp("Part of a name or description; without it, all.", valueName: "term"))
     var term = ""
 
     func run() throws {

@@ -84,7 +84,9 @@ struct ManualKeysTests {
     func manifest() throws {
         let known = try #require(
             keys {
-                Manifest.decode($0, file: "f", compile: { _ in PatternOutline(captures: [], size: 0) }).1
+                Manifest.decode(
+                    $0, file: "f", compile: { _ in PatternOutline(captures: [], size: 0) }
+                ).1
             })
         #expect(known.contains("check.timeout") && known.contains("trigger.journal.by"))
         try expect(entries(of: "crd-module.7", section: "MODULE.TOML"), toBe: known)

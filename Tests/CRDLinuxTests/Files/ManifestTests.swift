@@ -234,7 +234,8 @@ struct ManifestTests {
         #expect(more.0.paths.isEmpty)
         #expect(more.1.count == 1 && more.1[0].contains("at most 256 tables"), "\(more.1)")
         // 256 patterns of 20 KiB each would take seconds to compile.
-        let large = "[[trigger.journal]]\npattern = '" + String(repeating: "(a|b)*", count: 800) + "'\n"
+        let pattern = String(repeating: "(a|b)*", count: 800)
+        let large = "[[trigger.journal]]\npattern = '\(pattern)'\n"
         let patterns = try decode(String(repeating: large, count: 40))
         #expect((10...30).contains(patterns.0.journal.count), "\(patterns.0.journal.count)")
         #expect(patterns.1.first?.contains("take more than 256 KiB when compiled") == true)
