@@ -65,11 +65,12 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         setenv("CRD_SUPPORT", name, 1)
         do throws(ModuleExecution) {
             let file = try holdOff(leasesOn: path)
-            path.withPlatformString {
-                argv[0] = UnsafeMutablePointer(mutating: $0)
-                _ = execve($0, argv, environ)
+            withExtendedLifetime(file) {
+                path.withPlatformString {
+                    argv[0] = UnsafeMutablePointer(mutating: $0)
+                    _ = execve($0, argv, environ)
+                }
             }
-            _ = file
         } catch {
             return error
         }
@@ -194,22 +195,18 @@ public struct ModuleExecution: Error, CustomStringConvertible {
 
     // MARK: Refusals
 
-    /// Opens an executable, so that execve(2) does not wait for the owner of a write lease on it
-    /// (fcntl(2)): no process gets one while the file is open.
+    /// Holds off write leases, for which execve(2) would wait. Returns nil for a file that cannot be
+    /// read: execve(2) tells more.
     private static func holdOff(
         leasesOn path: FilePath
-    ) throws(ModuleExecution) -> OpenExecutable? {
-        do throws(SystemCallError) {
-            return OpenExecutable(try .openRegular(path))
+    ) throws(ModuleExecution) -> SharedDescriptor? {
+        do {
+            return try WriteLease.holdOff(path)
+        } catch let held as WriteLease.Held {
+            throw ModuleExecution(126, "\(held)")
         } catch {
-            guard error.errno == .wouldBlock else { return nil }
-            throw ModuleExecution(126, "\(path) \(WriteLease.explanation)")
+            return nil
         }
-    }
-
-    private final class OpenExecutable {
-        private let file: Descriptor
-        init(_ file: consuming Descriptor) { self.file = file }
     }
 
     private static func failure(_ error: SpawnError, of executable: FilePath) -> ModuleExecution {

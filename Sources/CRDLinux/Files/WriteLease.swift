@@ -28,10 +28,27 @@ public enum WriteLease {
         return Errno(rawValue: errno) == .wouldBlock ? true : nil
     }
 
-    /// What to say of a file that `Descriptor.openRegular` does not open for that reason.
-    public static let explanation =
-        "is being written: a process has a lease on it; find it with lslocks(8), wait until it has "
-        + "ended, and try again"
+    /// Opens a file for reading, so that nobody who opens or executes it waits for the owner of a
+    /// write lease on it: no process gets one while the file is open.
+    ///
+    /// - Throws: `SystemCallError`; `Held` if a process has a write lease on it.
+    public static func holdOff(_ path: FilePath) throws -> SharedDescriptor {
+        do throws(SystemCallError) {
+            return SharedDescriptor(try .openRegular(path))
+        } catch let error where error.errno == .wouldBlock {
+            throw Held(path: path)
+        }
+    }
+
+    /// A process has a write lease on the file.
+    public struct Held: Error, CustomStringConvertible {
+        let path: FilePath
+
+        public var description: String {
+            "\(path) is being written: a process has a lease on it; find it with lslocks(8), wait "
+                + "until it has ended, and try again"
+        }
+    }
 
     /// `F_SETLEASE` of fcntl.h, which is missing from the Glibc module.
     private static let setLease: CInt = 1_024

@@ -4,7 +4,7 @@
 public final class SharedDescriptor: Sendable {
     let descriptor: Descriptor
 
-    var rawValue: CInt { descriptor.rawValue }
+    public var rawValue: CInt { descriptor.rawValue }
 
     init(_ descriptor: consuming Descriptor) {
         self.descriptor = descriptor

@@ -271,22 +271,8 @@ struct UpgradeTests {
         Attacker.give(check, to: "news")
         var attackers: [Attacker] = []
         for (file, user) in [(queue, "root"), (check, "news")] {
-            // F_SETLEASE with F_WRLCK, kept however often the kernel asks for it back.
             attackers.append(
-                try Attacker(
-                    user,
-                    """
-                    exec perl -e '
-                        $SIG{IO} = "IGNORE";
-                        while (1) {
-                            my $file;
-                            if (open($file, "+<", $ARGV[0]) && fcntl($file, 1024, 1)) {
-                                open(my $note, ">", $ARGV[1]);
-                                sleep 1000 while 1;
-                            }
-                            select(undef, undef, undef, 0.01);
-                        }' '\(file)' '\(world.notes)/leased.\(user)'
-                    """))
+                try .lease(on: file, as: user, noting: "\(world.notes)/leased.\(user)"))
             try await eventually("the lease is had") { world.note("leased.\(user)") != nil }
         }
         // Each of them waited for lease-break-time, 45 seconds.

@@ -88,21 +88,8 @@ struct RoleUserTests {
         Attacker.give(check, to: "news")
         try await world.start()
         try await world.runs(1, of: "Leased")
-        // F_SETLEASE with F_WRLCK, kept however often the kernel asks for it back.
-        let attacker = try Attacker(
-            "news",
-            """
-            exec perl -e '
-                $SIG{IO} = "IGNORE";
-                while (1) {
-                    my $file;
-                    if (open($file, "+<", $ARGV[0]) && fcntl($file, 1024, 1)) {
-                        open(my $note, ">", $ARGV[1]);
-                        sleep 1000;
-                    }
-                    select(undef, undef, undef, 0.01);
-                }' '\(check)' '\(world.notes)/leased'
-            """)
+        let attacker = try Attacker.lease(
+            on: check, as: "news", noting: "\(world.notes)/leased")
         try await eventually("the lease is had") { world.note("leased") != nil }
         let before = try world.listed("Leased").runs
         try world.write("user = 'news'\ninterval = '150ms'\n", to: "modules/Leased/module.toml")

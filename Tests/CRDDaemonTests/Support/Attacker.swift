@@ -20,6 +20,25 @@ struct Attacker {
             ], environment: World.environment, output: "/dev/null", errors: "/dev/null")
     }
 
+    /// Takes a write lease on a file, makes a note, and keeps the lease however often the kernel asks
+    /// for it back (`F_SETLEASE` with `F_WRLCK`).
+    static func lease(on file: String, as user: String, noting note: String) throws -> Attacker {
+        try Attacker(
+            user,
+            """
+            exec perl -e '
+                $SIG{IO} = "IGNORE";
+                while (1) {
+                    my $file;
+                    if (open($file, "+<", $ARGV[0]) && fcntl($file, 1024, 1)) {
+                        open(my $note, ">", $ARGV[1]);
+                        sleep 1000 while 1;
+                    }
+                    select(undef, undef, undef, 0.01);
+                }' '\(file)' '\(note)'
+            """)
+    }
+
     /// Waits for the script's end.
     func hasEnded() async throws -> Program.Ending { try await program.end() }
 

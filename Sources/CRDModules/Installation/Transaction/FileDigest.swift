@@ -27,9 +27,13 @@ enum FileDigest {
         for start in stride(from: 0, to: paths.count, by: batch) {
             let some = paths[start..<min(start + batch, paths.count)]
             let files = try some.map { path throws(InstallationFailure) in
-                try open(path, in: directory)
+                do {
+                    return try WriteLease.holdOff(directory.appending(path.components))
+                } catch {
+                    throw InstallationFailure("\(error)")
+                }
             }
-            let names = files.map { "/proc/\(getpid())/fd/\($0.descriptor)" }
+            let names = files.map { "/proc/\(getpid())/fd/\($0.rawValue)" }
             // With `-z` each line ends with a zero byte.
             let printed = try withExtendedLifetime(files) { () throws(InstallationFailure) in
                 try ask(program, ["-z", "--"] + names, in: directory)
@@ -45,24 +49,6 @@ enum FileDigest {
                 "the files in \(directory) could not be read; is the disk in order?")
         }
         return digests
-    }
-
-    private static func open(
-        _ path: FilePath, in directory: FilePath
-    ) throws(InstallationFailure) -> OpenFile {
-        let file = directory.appending(path.components)
-        do throws(SystemCallError) {
-            return OpenFile(try .openRegular(file))
-        } catch {
-            throw InstallationFailure(
-                error.errno == .wouldBlock ? "\(file) \(WriteLease.explanation)" : "\(error)")
-        }
-    }
-
-    private final class OpenFile {
-        private let file: Descriptor
-        init(_ file: consuming Descriptor) { self.file = file }
-        var descriptor: CInt { file.rawValue }
     }
 
     /// Returns the path of the program.
