@@ -90,9 +90,10 @@ final class MemberList {
     func next() -> [PID]? {
         let bytes = try? file.readAll(limit: Self.pageSize)
         guard let bytes, !bytes.isEmpty else { return nil }
-        var lines = (begun + bytes).split(separator: 0x0a, omittingEmptySubsequences: false)
-        begun = Array(lines.removeLast())
-        return lines.compactMap { PID(String(decoding: $0, as: UTF8.self)) }
+        let all = begun + bytes
+        let end = all.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        begun = Array(all[end...])
+        return Array(all[..<end]).processIDs
     }
 
     private static let pageSize = 4_096

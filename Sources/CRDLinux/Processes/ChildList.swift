@@ -22,24 +22,9 @@ public struct ChildList: ~Copyable {
             // The kernel never returns part of a number, nor more than a page at once. So this is
             // the end only if another number would have fitted.
             guard more.count <= Self.pageSize - Self.numberSizeMax else { continue }
-            return Self.numbers(in: bytes)
+            return bytes.processIDs
         }
         return ProcessTable().entries.filter { $0.parent == getpid() }.map(\.pid)
-    }
-
-    /// Not by way of `String`, since there may be thousands, after each SIGCHLD.
-    private static func numbers(in bytes: [UInt8]) -> [PID] {
-        var numbers: [PID] = []
-        var number: PID?
-        for byte in bytes {
-            if byte == UInt8(ascii: " ") {
-                if let number { numbers.append(number) }
-                number = nil
-            } else {
-                number = (number ?? 0) * 10 + PID(byte - UInt8(ascii: "0"))
-            }
-        }
-        return numbers
     }
 
     private static let pageSize = 4_096
@@ -55,5 +40,23 @@ public struct ChildList: ~Copyable {
         return [UInt8](unsafeUninitializedCapacity: Self.pageSize) { buffer, count in
             count = max(0, pread(descriptor, buffer.baseAddress!, Self.pageSize, off_t(offset)))
         }
+    }
+}
+
+extension [UInt8] {
+    /// The numbers, each followed by a space or a line feed. Not by way of `String`, since there may
+    /// be thousands, after each SIGCHLD.
+    var processIDs: [PID] {
+        var numbers: [PID] = []
+        var number: PID?
+        for byte in self {
+            if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\n") {
+                if let number { numbers.append(number) }
+                number = nil
+            } else {
+                number = (number ?? 0) * 10 + PID(byte - UInt8(ascii: "0"))
+            }
+        }
+        return numbers
     }
 }

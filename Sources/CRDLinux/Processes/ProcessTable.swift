@@ -27,20 +27,41 @@ public struct ProcessTable {
 
     init(_ entries: [Entry]) { self.entries = entries }
 
-    /// Returns the living processes at and below `roots`.
-    public func tree(below roots: [PID]) -> [Entry] {
+    /// Returns the living processes among `roots`, and those below one of them that are of the same
+    /// owner, or below one of root's: without owners, all.
+    ///
+    /// Each process is visited once, and once more for each further owner above it: roots may lie
+    /// below one another, and there may be thousands.
+    public func tree(below roots: [PID], ownedBy owner: (PID) -> UID? = { _ in 0 }) -> [Entry] {
         let byParent = Dictionary(grouping: entries, by: \.parent)
-        // Each once: a root may lie below another. As /proc was not read at one instant, a reused
-        // number may even close a cycle.
-        var seen = Set(roots)
-        var found = entries.filter { seen.contains($0.pid) }
-        var next = 0
-        while next < found.count {
-            let children = byParent[found[next].pid] ?? []
-            found.append(contentsOf: children.filter { seen.insert($0.pid).inserted })
-            next += 1
+        let roots = Set(roots)
+        var owners: [PID: UID?] = [:]
+        func known(_ pid: PID) -> UID? {
+            if let owner = owners[pid] { return owner }
+            let found = owner(pid)
+            owners[pid] = found
+            return found
         }
-        return found.filter { !$0.isZombie }
+        // The owners of the roots at and above a process. As /proc was not read at one instant, a
+        // reused number may close a cycle; then the sets stop growing.
+        var above: [PID: Set<UID>] = [:]
+        var waiting = Array(roots)
+        for root in roots { above[root] = Set([known(root)].compactMap(\.self)) }
+        while let pid = waiting.popLast() {
+            guard let inherited = above[pid] else { continue }
+            for child in byParent[pid] ?? [] {
+                let old = above[child.pid]
+                let new = old?.union(inherited) ?? inherited
+                if new == old { continue }
+                above[child.pid] = new
+                waiting.append(child.pid)
+            }
+        }
+        return entries.filter { process in
+            guard !process.isZombie, let owners = above[process.pid] else { return false }
+            if roots.contains(process.pid) || owners.contains(0) { return true }
+            return known(process.pid).map(owners.contains) ?? false
+        }
     }
 
     /// Returns the living processes at and below `roots` now, without reading all of /proc. To
@@ -177,43 +198,6 @@ public struct ProcessTable {
             usleep(10_000)
         }
         return (killed.count, refused.sorted { $0.pid < $1.pid })
-    }
-
-    /// Returns the living processes among `roots`, and those below one of them that are of the same
-    /// owner, or below one of root's.
-    ///
-    /// Each process is visited once, and once more for each further owner above it: roots may lie
-    /// below one another, and there may be thousands.
-    func tree(below roots: [PID], ownedBy owner: (PID) -> UID?) -> [Entry] {
-        let byParent = Dictionary(grouping: entries, by: \.parent)
-        let roots = Set(roots)
-        var owners: [PID: UID?] = [:]
-        func known(_ pid: PID) -> UID? {
-            if let owner = owners[pid] { return owner }
-            let found = owner(pid)
-            owners[pid] = found
-            return found
-        }
-        // The owners of the roots at and above a process. As /proc was not read at one instant, a
-        // reused number may close a cycle; then the sets stop growing.
-        var above: [PID: Set<UID>] = [:]
-        var waiting = Array(roots)
-        for root in roots { above[root] = Set([known(root)].compactMap(\.self)) }
-        while let pid = waiting.popLast() {
-            guard let inherited = above[pid] else { continue }
-            for child in byParent[pid] ?? [] {
-                let old = above[child.pid]
-                let new = old?.union(inherited) ?? inherited
-                if new == old { continue }
-                above[child.pid] = new
-                waiting.append(child.pid)
-            }
-        }
-        return entries.filter { process in
-            guard !process.isZombie, let owners = above[process.pid] else { return false }
-            if roots.contains(process.pid) || owners.contains(0) { return true }
-            return known(process.pid).map(owners.contains) ?? false
-        }
     }
 
     /// Returns the real, effective, saved and file system user (`/proc/PID/status`); none if the
