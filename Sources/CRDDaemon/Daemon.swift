@@ -327,7 +327,7 @@ public final class Daemon {
     private func note(_ failure: Reactor.Failure, _ events: inout [Event]) {
         logger.error("\(failure.error)")
         let host = triggerHosts.first { $0.owns(failure.source) }
-        host?.lose(failure.source, failure.error, into: &events)
+        host?.lose(failure.error, into: &events)
         if reloader.auto.isSource(failure.source) { reloader.auto.lose(failure.error) }
         if failure.source is TimerSource || failure.source is SignalSource && host == nil {
             fatal = failure.error

@@ -215,7 +215,7 @@ final class JournalTriggers: TriggerHost {
     func owns(_ source: any EventSource) -> Bool { self.source === source }
 
     /// Reopens the journal.
-    func lose(_ source: any EventSource, _ error: SystemCallError, into events: inout [Event]) {
+    func lose(_ error: SystemCallError, into events: inout [Event]) {
         token = nil
         reopen(because: "\(error)", into: &events)
     }

@@ -80,8 +80,8 @@ final class PathTriggers: TriggerHost {
 
     func owns(_ source: any EventSource) -> Bool { self.source === source }
 
-    func lose(_ source: any EventSource, _ error: SystemCallError, into events: inout [Event]) {
-        self.source = nil
+    func lose(_ error: SystemCallError, into events: inout [Event]) {
+        source = nil
         watchers.watch([:])
         _ = watchers.takeReports()
         deafen("\(error)", into: &events)

@@ -12,8 +12,8 @@ final class SignalTriggers: TriggerHost {
     static let handledSignals =
         [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO] + SignalSource.realTime
 
-    private var modules: [CInt: [ModuleID]] = [:]
-    private var names: [CInt: TriggerSignal] = [:]
+    /// The modules that wait for each signal.
+    private var modules: [TriggerSignal: [ModuleID]] = [:]
     private let reactor: Reactor
     private let logger: Logger
     private let inbox = SignalInbox()
@@ -28,10 +28,7 @@ final class SignalTriggers: TriggerHost {
     private func enter(_ triggers: TriggersInForce) {
         modules = [:]
         for (module, signals) in triggers.signals {
-            for signal in signals {
-                modules[signal.number, default: []].append(module)
-                names[signal.number] = signal
-            }
+            for signal in signals { modules[signal, default: []].append(module) }
         }
     }
 
@@ -58,8 +55,8 @@ final class SignalTriggers: TriggerHost {
 
     func owns(_ source: any EventSource) -> Bool { self.source === source }
 
-    func lose(_ source: any EventSource, _ error: SystemCallError, into events: inout [Event]) {
-        self.source = nil
+    func lose(_ error: SystemCallError, into events: inout [Event]) {
+        source = nil
         deafen(error, into: &events)
     }
 
@@ -84,7 +81,7 @@ final class SignalTriggers: TriggerHost {
 
     /// Returns the events of a signal; none if no module waits for it.
     private func events(for signal: SignalSource.Received) -> [Event] {
-        guard let name = names[signal.number], let modules = modules[signal.number] else {
+        guard let (name, modules) = modules.first(where: { $0.key.number == signal.number }) else {
             return []
         }
         let event = SignalEvent(

@@ -32,7 +32,7 @@ protocol TriggerHost: AnyObject {
 
     /// Continues, or reports the modules as deaf, after the source has failed and the reactor has
     /// removed it.
-    func lose(_ source: any EventSource, _ error: SystemCallError, into events: inout [Event])
+    func lose(_ error: SystemCallError, into events: inout [Event])
 
     /// Does the rest of each turn of the loop, before its events are processed.
     func settle(into events: inout [Event])
