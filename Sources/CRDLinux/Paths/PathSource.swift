@@ -28,6 +28,8 @@ public final class PathSource: BackloggedSource {
     /// How many names were looked up since the start.
     private(set) var namesLookedUp = 0
     private var deferred: [PathTarget] = []
+    /// The map of mounts was brought up to date in this turn.
+    private var areMountsFresh = false
     /// Recursive targets that were armed while their trees were not scanned to the end.
     private var late: [PathTarget] = []
     private let root = PathNode.root()
@@ -225,7 +227,6 @@ public final class PathSource: BackloggedSource {
     }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
-        mounts.refresh()
         try table.inotify.read(until: Clock.now + Self.timeShare) { take($0) }
         if table.inotify.hasUnread {
             // What several records say together is judged when all were read.
@@ -245,6 +246,7 @@ public final class PathSource: BackloggedSource {
         adoptOrphans()
         resolveDeferred()
         tellOfReborn()
+        if !scan.isDone { refreshMounts() }
         // Without a limit for arming, or how busy the machine is would decide what is told.
         let end = share == nil ? Clock.now + Self.timeShare : nil
         scan.run(atMost: share ?? scanShare, until: end) { node, name, isDirectory in
@@ -267,7 +269,15 @@ public final class PathSource: BackloggedSource {
         deliver(into: &events)
     }
 
+    /// Brings the map of mounts up to date before anything is looked up that a record has told of:
+    /// a directory may be a mount point as soon as it is made. Not for each event of a file.
+    private func refreshMounts() {
+        if !areMountsFresh { mounts.refresh() }
+        areMountsFresh = true
+    }
+
     private func deliver(into events: inout [Event]) {
+        areMountsFresh = false
         events += outbox
         outbox.removeAll(keepingCapacity: true)
         time = nil
@@ -325,6 +335,7 @@ public final class PathSource: BackloggedSource {
             for target in child.passing { resolveOrDefer(target, because: .entry(entry)) }
         }
         if isDirectory && !events.isDisjoint(with: [.create, .movedTo]) && !node.isRemoved {
+            refreshMounts()
             scan.inherit(
                 name, of: node, by: node.audience.filter(\.isRecursive), evenIfKnown: true,
                 quietly: false)
@@ -486,6 +497,7 @@ public final class PathSource: BackloggedSource {
     private func resolve(_ target: PathTarget, because change: Change) {
         let (way, finals, node) = (target.way, target.finals, target.node)
         let (watched, border) = (target.watched, target.border)
+        refreshMounts()
         let walk = PathWalk(target.path, root: root, table: table, mounts: mounts)
         namesLeft -= walk.count
         namesLookedUp += walk.count
