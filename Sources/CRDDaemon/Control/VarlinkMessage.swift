@@ -34,6 +34,7 @@ enum VarlinkMessage {
     static func parameters<Parameters: Decodable>(
         of message: [UInt8], as type: Parameters.Type
     ) throws(InvalidParameter) -> Parameters {
+        // A call without parameters may leave them out.
         if let nothing = Nothing() as? Parameters { return nothing }
         do {
             return try JSONDecoder()

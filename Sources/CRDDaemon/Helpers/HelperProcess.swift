@@ -61,7 +61,7 @@ final class HelperProcess {
         let kind: Kind
 
         var description: String {
-            "\(kind.max) processes for this are running already, and no more may (crd helper \(kind.rawValue))"
+            "\(kind.max) helper processes (crd helper \(kind.rawValue)) are running already, which is the limit"
         }
     }
 

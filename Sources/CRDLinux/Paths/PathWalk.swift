@@ -58,7 +58,7 @@ struct PathWalk {
             guard count <= Self.namesMax else {
                 fault =
                     fault
-                    ?? "it leads through more than \(Self.namesMax) names, those of symbolic links included; watch what it leads to"
+                    ?? "'\(String(decoding: path, as: UTF8.self))' leads through more than \(Self.namesMax) names, including those of symbolic links, so it is not followed; watch the path that it leads to"
                 return
             }
             guard let next = step(from: place, to: name) else { return }

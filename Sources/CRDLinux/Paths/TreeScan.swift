@@ -217,7 +217,7 @@ final class TreeScan {
         }
         guard node.depth < Self.depthMax else {
             note(
-                "a tree is more than \(Self.depthMax) directories deep, and what is deeper is not watched; exclude that, or make the tree flatter",
+                "a watched tree is more than \(Self.depthMax) directories deep, and directories below that are not watched; exclude them, or make the tree flatter",
                 of: heirs, at: node)
             return nil
         }

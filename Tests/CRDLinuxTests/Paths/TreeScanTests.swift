@@ -73,10 +73,10 @@ struct TreeScanTests {
         }
         #expect(turn > 6)
         mkdir(child, 0o755)
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         events = []
         try directory.write("tree/large/d0/new", "")
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         #expect(events.compactMap(Self.name).contains("new"))
     }
 
@@ -94,7 +94,7 @@ struct TreeScanTests {
         #expect(source.hasBacklog && source.watchCount > 300)
         events = []
         for number in 0..<200 { try directory.write("away/d\(number)/x/new", "") }
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         #expect(events.isEmpty)
         #expect(source.watchCount < 20)
     }
@@ -112,12 +112,12 @@ struct TreeScanTests {
             rename(tree + "/" + from, tree + "/" + to)
             try source.drain(into: &events)
         }
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         let deafened = events.filter { if case .deafened = $0 { true } else { false } }
         #expect(deafened.isEmpty)
         events = []
         for number in 0..<40 { try directory.write("tree/large/d\(number)/new", "") }
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         #expect(events.compactMap(Self.name).count { $0 == "new" } == 40 * Self.eventsOfFile)
     }
 
@@ -133,7 +133,7 @@ struct TreeScanTests {
         // The check at the start runs now, and this comes where nothing is watched yet.
         try directory.write("tree/d0/x/new", "")
         try directory.write("tree/d99/x/new", "")
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         let unknown = events.count {
             guard case .triggered(_, let trigger) = $0 else { return false }
             return String(decoding: trigger.line, as: UTF8.self).contains("\"overflow\":true")
@@ -141,7 +141,7 @@ struct TreeScanTests {
         #expect(unknown == (share == 1 ? 1 : 0))
         events = []
         for number in 0..<100 { try directory.write("tree/d\(number)/x/later", "") }
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         #expect(events.compactMap(Self.name).count { $0 == "later" } == 100 * Self.eventsOfFile)
     }
 
@@ -157,10 +157,10 @@ struct TreeScanTests {
         try source.drain(into: &events)
         #expect(source.hasBacklog && source.watchCount > 300)
         rename(directory["away"].string, directory["tree"].string)
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         events = []
         for number in 0..<400 { try directory.write("tree/d\(number)/new", "") }
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         #expect(events.compactMap(Self.name).count { $0 == "new" } == 400 * Self.eventsOfFile)
     }
 
@@ -178,7 +178,7 @@ struct TreeScanTests {
             try source.drain(into: &events)
             #expect(source.scan.queue.count < 2 * TreeScan.share)
         }
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         #expect(source.scan.queue.isEmpty && source.table.retired.isEmpty)
         #expect((600..<620).contains(source.watchCount))
     }
@@ -208,7 +208,7 @@ struct TreeScanTests {
         source.arm([(ModuleID(0), trigger)], into: &events)
         let depths = 0..<200
         for depth in depths { mkdir(deep(depth), 0o755) }
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         let reasons = events.compactMap { event -> String? in
             if case .deafened(_, _, let reason) = event { reason } else { nil }
         }
@@ -217,12 +217,12 @@ struct TreeScanTests {
         for depth in [100, 199] {
             close(open(deep(depth) + "/new\(depth)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
         }
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         #expect(events.compactMap(Self.name) == ["new100", "new100"])
         events = []
         try? FileManager.default.removeItem(atPath: deep(110))
         source.rearm(ModuleID(0), into: &events)
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         #expect(events.contains { if case .rearmed = $0 { true } else { false } })
     }
 
@@ -263,12 +263,12 @@ struct TreeScanTests {
             rename(top + "/a", top + "/z")
             rename(top + "/z", top + "/a")
         }
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         // Each of the 4,000 records would have the whole path looked up.
         #expect(!events.isEmpty && source.namesLookedUp < 4_000 * 8 / 3)
         events = []
         try directory.write("a/b/c/d/e/file", "changed")
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         #expect(!events.isEmpty)
         events = []
         for _ in 0..<1_000 {
@@ -276,9 +276,13 @@ struct TreeScanTests {
             rename(top + "/z", top + "/a")
         }
         rename(top + "/a", top + "/z")
-        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
+        try drainAll(source, into: &events)
         #expect(!events.isEmpty)
         #expect(source.missingPath(of: ModuleID(0)) != nil)
+    }
+
+    private func drainAll(_ source: PathSource, into events: inout [Event]) throws {
+        repeat { try source.drain(into: &events) } while source.hasBacklog || isReady(source)
     }
 
     private func isReady(_ source: PathSource) -> Bool {
