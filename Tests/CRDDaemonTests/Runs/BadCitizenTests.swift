@@ -87,7 +87,7 @@ struct BadCitizenTests {
         "SIGTERM comes first, to every process, so that it can put things in order",
         arguments: Containment.available)
     func termFirst(containment: Containment) async throws {
-        let world = try World(interval: "100ms", timeout: "500ms", grace: "60s")
+        let world = try World(interval: "100ms", timeout: "500ms", grace: "1h")
         func polite(_ name: String) -> String {
             "trap 'echo ended >\"\(world.notes)/\(name)\"; exit 0' TERM; "
                 + ": >'\(world.notes)/\(name)'"
@@ -117,7 +117,7 @@ struct BadCitizenTests {
         "what it prints while it puts things in order is logged, whoever of it has ended",
         arguments: Containment.available)
     func lastWords(containment: Containment) async throws {
-        let world = try World(interval: "100ms", timeout: "500ms", grace: "60s")
+        let world = try World(interval: "100ms", timeout: "500ms", grace: "1h")
         let heir = try world.script(
             """
             trap 'echo last words >&2; echo done >"\(world.notes)/heir"; exit 0' TERM
@@ -178,7 +178,7 @@ struct BadCitizenTests {
         "of a family of three hundred each gets SIGTERM, once, and whatever they leave is killed",
         arguments: Containment.available)
     func largeFamily(containment: Containment) async throws {
-        let world = try World(interval: "100ms", timeout: "8s", grace: "60s")
+        let world = try World(interval: "100ms", timeout: "8s", grace: "1h")
         let family = try world.script(
             """
             exec perl -e '

@@ -34,7 +34,7 @@ struct CrowdTests {
         "at the timeout each of them gets SIGTERM, some in each turn",
         arguments: Containment.available)
     func terminated(containment: Containment) async throws {
-        let world = try World(interval: "100ms", timeout: "10s", grace: "60s")
+        let world = try World(interval: "100ms", timeout: "10s", grace: "1h")
         let count = 1_000
         let crowd = try world.script(
             """
@@ -77,9 +77,12 @@ struct CrowdTests {
         try world.module(
             "Keep", check: "exit 0", response: "exec '\(crowd)'",
             manifest: "user = 'lp'\nleftovers = 'keep'")
-        try await world.start(Self.strace("waitid", in: world))
+        let daemon = try await world.start(Self.strace("waitid", in: world))
         try await eventually("the last link has ended") { world.note("over") != nil }
-        #expect(try await world.stop() == 0)
+        // A busy machine leaves many of them to the end, which has no turns.
+        try await eventually("all links are collected") {
+            !Processes.children(of: daemon.pid).contains(where: Processes.isZombie)
+        }
         let turns = Self.turns(in: try #require(world.note("trace")), ["waitid"])
         #expect(turns.reduce(0, +) >= count)
         // Sixteen looks at each of them before.

@@ -18,7 +18,7 @@ struct StoppingTests {
 
     @Test("lets a response finish, but no check, and starts nothing more")
     func finishing() async throws {
-        let world = try World(interval: "50ms", grace: "60s")
+        let world = try World(interval: "50ms", grace: "1h")
         try world.module(
             "Working", check: "exit 0",
             response:

@@ -47,7 +47,7 @@ struct NotificationTests {
         "G14: holds nothing while it does not read, and gets the newest of all when it does",
         arguments: ["", "@"])
     func unread(kind: String) async throws {
-        let world = try World(grace: "60s", more: "auto-reload = false")
+        let world = try World(grace: "1h", more: "auto-reload = false")
         try world.module("Tick", check: "exit 1", manifest: "interval = \"200ms\"")
         try world.module(
             "Last", check: "exit 0",

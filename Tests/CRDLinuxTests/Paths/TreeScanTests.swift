@@ -226,6 +226,36 @@ struct TreeScanTests {
         #expect(events.contains { if case .rearmed = $0 { true } else { false } })
     }
 
+    @Test("The mounts are asked for before a lookup, and not for each event of a file")
+    func mounts() throws {
+        try directory.make("tree")
+        try directory.make("a/b")
+        let map = MountMap()
+        let source = try PathSource(mounts: map)
+        var events: [Event] = []
+        let triggers = [
+            PathTrigger(path: directory["tree"].string, isRecursive: true),
+            PathTrigger(path: directory["a/b"].string),
+        ]
+        source.arm(triggers.enumerated().map { (ModuleID($0), $1) }, into: &events)
+        try drainAll(source, into: &events)
+        var asked = 0
+        map.refresh = { asked += 1 }
+        func asks(_ change: () throws -> Void) throws -> Bool {
+            asked = 0
+            events = []
+            try change()
+            try drainAll(source, into: &events)
+            #expect(!events.isEmpty)
+            return asked > 0
+        }
+        #expect(try !asks { try directory.write("tree/file", "") })
+        // It may be a mount point already.
+        #expect(try asks { try directory.make("tree/new") })
+        #expect(
+            try asks { rename(directory["a"].string, directory["z"].string) })
+    }
+
     private func deep(_ depth: Int) -> String {
         directory.path.string + String(repeating: "/d", count: depth + 1)
     }
