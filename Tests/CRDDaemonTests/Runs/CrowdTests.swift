@@ -86,6 +86,6 @@ struct CrowdTests {
         let turns = Self.turns(in: try #require(world.note("trace")), ["waitid"])
         #expect(turns.reduce(0, +) >= count)
         // Sixteen looks at each of them before.
-        #expect(turns.max() ?? 0 < 8 * count, "\(turns.max() ?? 0)")
+        #expect(turns.max() ?? 0 < 6 * count, "\(turns.max() ?? 0)")
     }
 }
