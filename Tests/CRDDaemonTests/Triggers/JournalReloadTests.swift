@@ -152,30 +152,30 @@ struct JournalReloadTests {
         let log = try place.witness("Log", "match = { TEST = 'evil' }", more: "cooldown = '0s'")
         let daemon = try await place.start()
         let line = String(repeating: "a", count: 60)
-        var sent = 0
-        func send(_ entries: Int) throws {
-            for _ in 0..<entries { try place.box.send(["MESSAGE": line, "TEST": "evil"]) }
-            sent += entries
-        }
         func exceeded() throws -> Int {
             try #require(try place.world.list().daemon?.patternsExceeded)
         }
-        // Each answer is given between two turns. Whoever asks may be late, so it takes as many
-        // entries as it takes.
+        var sent = 0
         var within: Set<Int> = []
-        try await eventually("answers within an entry", every: .milliseconds(1)) {
-            let now = try exceeded()
-            if now == sent * count { try send(1) }
-            if now % count > 0 { within.insert(now) }
-            return within.count >= 5
+        // Whoever asks may be late, so it takes as many reloads as it takes.
+        for reload in 1...20 where within.count < 5 {
+            let before = sent * count
+            for _ in 0..<2 { try place.box.send(["MESSAGE": line, "TEST": "evil"]) }
+            sent += 2
+            try await eventually("the entry is read", every: .milliseconds(1)) {
+                try exceeded() > before
+            }
+            daemon.send(SIGHUP)
+            // Each answer is given between two turns.
+            within = []
+            try await eventually("it is read again", every: .milliseconds(1)) {
+                let now = try exceeded()
+                if now < before + count { within.insert(now) }
+                return place.said("reloaded: ") == reload
+            }
+            try await eventually("both entries are read") { try exceeded() == sent * count }
         }
-        let before = sent * count
-        try await eventually("all are read", every: .milliseconds(1)) { try exceeded() == before }
-        try send(2)
-        try await eventually("one is begun", every: .milliseconds(1)) { try exceeded() > before }
-        daemon.send(SIGHUP)
-        try await eventually("it is read again") { place.said("reloaded: ") == 1 }
-        try await eventually("all entries are read") { try exceeded() == sent * count }
+        #expect(within.count >= 5, "\(within.sorted())")
         try await log.tells(Array(repeating: line, count: sent))
     }
 
