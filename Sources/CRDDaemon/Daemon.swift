@@ -92,7 +92,7 @@ public final class Daemon {
         } else {
             containment = try SubreaperContainment(life, helpers: helpers)
         }
-        state.note(life)
+        state.store(life)
         performer = try Performer(
             reloader.inForce, reactor: reactor, containment: containment,
             life: life, reach: reloader.reach, outputMax: settings.outputMax, output: output,
@@ -137,7 +137,7 @@ public final class Daemon {
         scheduler.beginJournal(from: records, catchUp: catchUp)
         journal.store(scheduler, lasting: true)
         for host in triggerHosts { host.arm(into: &events) }
-        reloader.noteStrangers()
+        reloader.touchStrangers()
         let service = try ControlService(
             reloader.configuration.socketPath, of: self, reactor: reactor, logger: logger)
         defer { service.close() }
@@ -152,8 +152,8 @@ public final class Daemon {
             performer.prepare()
             tellServiceManager()
             var events: [Event] = []
-            for failure in try wait(into: &events, for: service) { note(failure, &events) }
-            let childHasEnded = takeSignals(into: &events)
+            for failure in try wait(into: &events, for: service) { drop(failure, &events) }
+            let childHasEnded = receiveSignals(into: &events)
             for host in triggerHosts { host.settle(into: &events) }
             process(events)
             judgeDeadlines()
@@ -169,7 +169,7 @@ public final class Daemon {
             storeAgain()
             if let fatal { throw fatal }
         }
-        if performer.finish() { state.forgetLife() }
+        if performer.endLeftovers() { state.forgetLife() }
         journal.store(scheduler, lasting: true)
         serviceManager.flush()
         logger.notice("stopped")
@@ -224,8 +224,8 @@ public final class Daemon {
     private func watchMounts() throws(SystemCallError) {
         guard let mounts else { return }
         mounts.receive = { [unowned self] changes, events in
-            paths.take(changes, into: &events)
-            reloader.auto.note(changes)
+            paths.receive(changes, into: &events)
+            reloader.auto.receive(changes)
         }
         _ = try reactor.add(mounts)
     }
@@ -299,7 +299,7 @@ public final class Daemon {
     /// Turns the received signals into events.
     ///
     /// - Returns: whether SIGCHLD was among them.
-    private func takeSignals(into events: inout [Event]) -> Bool {
+    private func receiveSignals(into events: inout [Event]) -> Bool {
         var childHasEnded = false
         for signal in inbox.take() {
             switch signal.number {
@@ -324,7 +324,7 @@ public final class Daemon {
         reloader.configuration.grace * 2 + Scheduler.killPatience + .seconds(5)
     }
 
-    private func note(_ failure: Reactor.Failure, _ events: inout [Event]) {
+    private func drop(_ failure: Reactor.Failure, _ events: inout [Event]) {
         logger.error("\(failure.error)")
         let host = triggerHosts.first { $0.owns(failure.source) }
         host?.lose(failure.error, into: &events)

@@ -17,7 +17,7 @@ final class StateDirectory {
     /// Names the process that holds it.
     private var lock: FileLock?
     /// A life that could not be stored yet.
-    private var unnoted: DaemonLife?
+    private var unstored: DaemonLife?
 
     /// Creates missing parts of the state and runtime directories and takes the lock. If the state
     /// cannot be written, this is logged and retried.
@@ -44,10 +44,10 @@ final class StateDirectory {
             throw StartFailure("\(error)")
         }
         do {
-            lock = try Self.take(layout, trouble)
+            lock = try Self.acquireLock(layout, trouble)
             let places = [layout.daemon, path, runtime]
             let place = places.first { FileStatus(of: $0)?.kind == .directory } ?? runtime
-            directoryLock = try FileLock.take(directory: place)
+            directoryLock = try FileLock.acquire(directory: place)
         } catch let held as FileLock.Held {
             let holder = held.holder.isEmpty ? "" : ", as process \(held.holder)"
             throw StartFailure(
@@ -60,41 +60,43 @@ final class StateDirectory {
         do {
             try layout.make()
         } catch let error as SystemCallError where error.meansUnwritable {
-            trouble.note(.directories, error)
+            trouble.report(.directories, error)
         }
     }
 
     /// Returns nil if the lock file can be neither created nor opened.
-    private static func take(_ layout: StateLayout, _ trouble: StateTrouble) throws -> FileLock? {
+    private static func acquireLock(_ layout: StateLayout, _ trouble: StateTrouble) throws
+        -> FileLock?
+    {
         // The file names the process to be stopped; otherwise the directory's lock would suffice.
         do {
-            let lock = try FileLock.take(layout.daemon.appending("lock"))
-            if let error = lock.unwritten { trouble.note(.directories, error) }
+            let lock = try FileLock.acquire(layout.daemon.appending("lock"))
+            if let error = lock.unwritten { trouble.report(.directories, error) }
             return lock
         } catch let error as SystemCallError
             where error.meansUnwritable || trouble.concerns(.directories)
         {
-            trouble.note(.directories, error)
+            trouble.report(.directories, error)
             return nil
         }
     }
 
     /// The life of the previous daemon, if it was killed.
-    var formerLife: DaemonLife? { DaemonLife.noted(in: layout.daemon) }
+    var formerLife: DaemonLife? { DaemonLife.stored(in: layout.daemon) }
 
     /// Stores how a later daemon recognizes this one's processes.
-    func note(_ life: DaemonLife) {
-        unnoted = life
-        noteLife()
+    func store(_ life: DaemonLife) {
+        unstored = life
+        storeLife()
     }
 
-    private func noteLife() {
-        guard let life = unnoted else { return }
+    private func storeLife() {
+        guard let life = unstored else { return }
         do {
             try life.store(in: layout.daemon)
-            unnoted = nil
+            unstored = nil
         } catch {
-            trouble.note(.directories, error)
+            trouble.report(.directories, error)
         }
     }
 
@@ -110,13 +112,13 @@ final class StateDirectory {
             // Released first: two descriptors of one process exclude each other. The directory's
             // lock keeps other daemons out meanwhile.
             lock = nil
-            let taken = try FileLock.take(layout.daemon.appending("lock"), tries: 1)
+            let taken = try FileLock.acquire(layout.daemon.appending("lock"), tries: 1)
             let isWritten = taken.unwritten == nil
             lock = consume taken
-            noteLife()
-            if isWritten && unnoted == nil { trouble.heal(.directories) }
+            storeLife()
+            if isWritten && unstored == nil { trouble.heal(.directories) }
         } catch {
-            trouble.note(.directories, error)
+            trouble.report(.directories, error)
         }
     }
 }

@@ -36,7 +36,7 @@ final class StateTrouble {
 
     func concerns(_ matter: Matter) -> Bool { matters.contains(matter) }
 
-    func note(_ matter: Matter, _ error: any Error) {
+    func report(_ matter: Matter, _ error: any Error) {
         if matters.isEmpty {
             logger.error(
                 "the state directory \(state) cannot be written: \(error); modules run all the same, but until that works, positions in the journal are not stored (after a kill, entries are checked again), processes may outlive a crd that is killed, new modules have no CRD_STATE, and nothing can be installed; crd retries every \(TimeSpan(Self.retryPeriod))"

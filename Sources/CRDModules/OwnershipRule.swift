@@ -60,7 +60,7 @@ public struct OwnershipRule {
     /// Follows a path from the root to its end.
     func verify(_ way: Way) throws(Refusal) {
         for (index, path) in way.prefixes.enumerated() {
-            let status = try look(at: path)
+            let status = try status(of: path)
             if status.kind == .symbolicLink {
                 try verify(way.path)
                 return
@@ -76,7 +76,7 @@ public struct OwnershipRule {
     public func verify(
         lastOf path: FilePath, ownedAlsoBy owner: UID? = nil
     ) throws(Refusal) -> FileStatus {
-        let status = try look(at: path)
+        let status = try status(of: path)
         // A link may lead to a directory that was not verified, so the whole path is followed.
         if status.kind == .symbolicLink { return try follow(path, owner: owner) }
         try judge(path, status, isLast: true, owner: owner)
@@ -86,13 +86,13 @@ public struct OwnershipRule {
     private func follow(_ path: FilePath, owner: UID?) throws(Refusal) -> FileStatus {
         var rest = Self.steps(of: path)
         var current: FilePath = "/"
-        try judge(current, look(at: current), isLast: rest.isEmpty, owner: nil)
+        try judge(current, status(of: current), isLast: rest.isEmpty, owner: nil)
         var links = 0
         while let step = rest.popLast() {
             let next =
                 step.kind == .parentDirectory
                 ? current.removingLastComponent() : current.appending(step)
-            let status = try look(at: next)
+            let status = try status(of: next)
             guard status.kind == .symbolicLink else {
                 try judge(next, status, isLast: rest.isEmpty, owner: owner)
                 if rest.isEmpty { return status }
@@ -107,7 +107,7 @@ public struct OwnershipRule {
             rest += Self.steps(of: target)
         }
         // The path was the root, or its last link leads to `/` or `.`.
-        let status = try look(at: current)
+        let status = try status(of: current)
         try judge(current, status, isLast: true, owner: nil)
         return status
     }
@@ -212,7 +212,7 @@ public struct OwnershipRule {
                 + "run: chown \(link)root '\(path)'")
     }
 
-    private func look(at path: FilePath) throws(Refusal) -> FileStatus {
+    private func status(of path: FilePath) throws(Refusal) -> FileStatus {
         if let obstacle = reach.obstacle(at: path) { throw obstacle }
         do throws(SystemCallError) {
             return try FileStatus(at: path, followingLinks: false)

@@ -57,7 +57,7 @@ struct CRD: ParsableCommand {
             var command = try parseAsRoot(arguments)
             if let command = command as? any ConfiguredCommand, try command.recover() { exit() }
             try command.run()
-            finishOutput()
+            flushOutput()
             exit()
         } catch {
             end(with: error)
@@ -78,12 +78,12 @@ struct CRD: ParsableCommand {
                 message.isEmpty ? text : text.replacing(message, with: PrintableText.of(message))
             StandardError.say(text: shown)
         }
-        finishOutput()
+        flushOutput()
         exit(withError: code)
     }
 
     /// Flushes standard output. Undelivered output is a failure, unless its reader has gone away.
-    private static func finishOutput() {
+    private static func flushOutput() {
         guard fflush(nil) != 0, errno != EPIPE else { return }
         StandardError.say("standard output: \(Errno(rawValue: errno))")
         Glibc.exit(1)

@@ -54,7 +54,7 @@ public struct Configuration: Equatable, Sendable {
         decoder.read(
             "allowed-signers", .absolutePath(lengthMax: pathMax),
             into: &configuration.allowedSigners)
-        return (configuration, decoder.finish())
+        return (configuration, decoder.diagnostics())
     }
 
     /// Leaves room below PATH_MAX (4,096 with the NUL) for the names that the daemon appends.

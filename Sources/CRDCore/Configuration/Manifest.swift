@@ -131,7 +131,7 @@ public struct Manifest: Equatable, Sendable {
         }
 
         manifest.separateExitCodes(&decoder)
-        return (manifest, decoder.finish())
+        return (manifest, decoder.diagnostics())
     }
 
     /// Complains about an exit code that means both that the condition holds and that it does not.

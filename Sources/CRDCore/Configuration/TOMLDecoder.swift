@@ -129,7 +129,7 @@ struct TOMLDecoder {
 
     /// Returns all complaints, warnings included, in the order of the source. Call it when all keys
     /// were read.
-    consuming func finish() -> [Diagnostic] {
+    consuming func diagnostics() -> [Diagnostic] {
         complainAboutKeys()
         return complaints.diagnostics
     }

@@ -28,7 +28,7 @@ public struct ConnectionPlaces: Sendable {
     }
 
     /// Takes a place for a user; returns the reason if there is none for that user.
-    public mutating func take(for user: UInt32) -> Refusal? {
+    public mutating func admit(_ user: UInt32) -> Refusal? {
         let count = counts[user, default: 0]
         let isRoot = roots.contains(user)
         if !isRoot && count >= Self.perUserMax { return .userHasEnough }

@@ -27,7 +27,7 @@ public struct JournalEntry: Hashable, Sendable {
         object.add("__MONOTONIC_TIMESTAMP", "\(position.monotonic)")
         if fields.first("_BOOT_ID") == nil { object.add("_BOOT_ID", position.bootID) }
         fields.visit { object.add($0, journalValues: $1) }
-        json = object.finish()
+        json = object.encoded()
     }
 
     /// The unit that the entry is about, as for `journalctl --unit`. An entry that systemd or a

@@ -65,7 +65,7 @@ public struct JournalMatch: Hashable, Sendable {
         if !entry.fields.truncated.isEmpty { object.add("truncated", entry.fields.truncated) }
         if isExceeded { object.add("exceeded", true) }
         return TriggerEvent(
-            cause: .journal, line: object.finish(), variables: variables, age: entry.age ?? .zero,
+            cause: .journal, line: object.encoded(), variables: variables, age: entry.age ?? .zero,
             isForeign: entry.isForeign || entry.age == nil)
     }
 

@@ -40,7 +40,7 @@ struct JournalReading: Sendable {
         if (storedAt ?? begun) + Self.idleStorePeriod <= now { wantStore(at: now) }
     }
 
-    mutating func noteMatch() {
+    mutating func markBehind() {
         isBehind = true
     }
 

@@ -27,7 +27,7 @@ public struct JournalSilence: Sendable {
     }
 
     /// Records the result of a check.
-    public mutating func note(isWritten: Bool, at now: Instant) {
+    public mutating func record(isWritten: Bool, at now: Instant) {
         askedAt = now
         guard !isWritten else { return hear() }
         let since = unwrittenSince ?? now

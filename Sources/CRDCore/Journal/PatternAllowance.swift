@@ -42,8 +42,8 @@ public struct PatternAllowance: Sendable {
     /// Counts a line.
     ///
     /// - Returns: why the pattern is suspended from now on; nil if it is not.
-    public mutating func note(
-        took duration: Duration, hasExceeded: Bool, at now: @autoclosure () -> Instant
+    public mutating func charge(
+        _ duration: Duration, hasExceeded: Bool, at now: @autoclosure () -> Instant
     ) -> Cause? {
         guard hasExceeded || duration >= Self.slowMin else { return nil }
         let now = now()

@@ -26,7 +26,7 @@ public struct FileChanges: Sendable {
             awaited ?? min(last + FileChanges.quiet, first + FileChanges.unrestMax)
         }
 
-        mutating func note(at now: Instant) {
+        mutating func extend(to now: Instant) {
             self = awaited == nil ? self : Change(at: now)
             last = now
         }
@@ -83,25 +83,25 @@ public struct FileChanges: Sendable {
     public init() {}
 
     /// Notes that the module's files changed, or that the module appeared or disappeared.
-    public mutating func note(_ name: ModuleName, at now: Instant) {
+    public mutating func touch(_ name: ModuleName, at now: Instant) {
         guard changes[name] != nil || changes.count < Self.namesMax else {
-            return noteEverything(at: now)
+            return touchEverything(at: now)
         }
-        changes[name, default: Change(at: now)].note(at: now)
-        touched[name, default: Change(at: now)].note(at: now)
+        changes[name, default: Change(at: now)].extend(to: now)
+        touched[name, default: Change(at: now)].extend(to: now)
     }
 
     /// Notes how the module's directory appeared, or (nil) that it disappeared.
-    public mutating func note(_ name: ModuleName, _ arrival: Arrival?, at now: Instant) {
-        note(name, at: now)
+    public mutating func touch(_ name: ModuleName, _ arrival: Arrival?, at now: Instant) {
+        touch(name, at: now)
         // A forgotten arrival counts as not observed, and only causes a longer wait.
         if arrivals[name] != nil || arrivals.count < Self.namesMax { arrivals[name] = arrival }
     }
 
     /// Notes that any module may have changed.
-    public mutating func noteEverything(at now: Instant) {
+    public mutating func touchEverything(at now: Instant) {
         everything = everything ?? Change(at: now)
-        everything?.note(at: now)
+        everything?.extend(to: now)
     }
 
     /// When to call `take(at:)`; nil where nothing has changed.
@@ -137,7 +137,7 @@ public struct FileChanges: Sendable {
             known.when.last + Self.unreadyMemory > now
         {
             when = known.when
-            when.note(at: now)
+            when.extend(to: now)
         }
         unready[name] = (why, when)
         guard when.first + why.patience > now else { return false }

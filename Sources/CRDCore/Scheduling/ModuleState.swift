@@ -134,7 +134,7 @@ struct ModuleState {
     // MARK: Reasons for a run
 
     mutating func add(_ event: TriggerEvent, at now: Instant) {
-        pending.append(event, isEcho: echoes.note(event, at: now))
+        pending.append(event, isEcho: echoes.classify(event, at: now))
         settling?.extend(at: now)
         settling = settling ?? Settling(at: now)
     }
@@ -272,11 +272,11 @@ struct ModuleState {
     }
 
     /// The check or response of the run under way has ended, so it could be started.
-    mutating func noteStart() {
-        retry.noteStart()
+    mutating func recordStart() {
+        retry.recordStart()
     }
 
-    mutating func noteResponse(to run: Run, at now: Instant) {
+    mutating func countResponse(to run: Run, at now: Instant) {
         if !run.events.isEmpty { limitedResponses.append(now, policy.limit) }
     }
 
@@ -323,7 +323,7 @@ struct ModuleState {
         } else {
             echoes.endRun(at: now)
         }
-        if conclusion.notReadyReason == nil { retry.noteReadiness() }
+        if conclusion.notReadyReason == nil { retry.recordReadiness() }
         tally.add(conclusion, at: now)
     }
 

@@ -64,13 +64,13 @@ struct Retry {
     }
 
     /// The executable was started.
-    mutating func noteStart() {
+    mutating func recordStart() {
         failures = 0
         due = nil
     }
 
     /// Nothing was still being written.
-    mutating func noteReadiness() {
+    mutating func recordReadiness() {
         waits = 0
     }
 }

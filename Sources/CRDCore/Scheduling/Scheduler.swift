@@ -254,7 +254,7 @@ public struct Scheduler: Sendable {
             modules[module].journal?.passOver()
             return
         }
-        journal.noteMatch()
+        journal.markBehind()
         if let event = modules[module].journal?.count(match) {
             trigger(module, event, at: now)
         } else {
@@ -408,7 +408,7 @@ public struct Scheduler: Sendable {
         _ module: ModuleID, _ termination: Termination, at now: Instant,
         _ commands: inout [Command]
     ) {
-        modules[module].noteStart()
+        modules[module].recordStart()
         let (policy, isStopping) = (modules[module].policy, ending != .none)
         var sequel = Execution.Sequel.clearing
         change(module, &commands) {
@@ -429,7 +429,7 @@ public struct Scheduler: Sendable {
         let timeout = timeout(of: .response, module)
         change(module, &commands) { $0.beginResponse(timeout: timeout, at: now) }
         if let run = modules[module].execution?.run {
-            modules[module].noteResponse(to: run, at: now)
+            modules[module].countResponse(to: run, at: now)
         }
     }
 

@@ -15,7 +15,7 @@ struct JSONObject {
     }
 
     /// Returns the whole object.
-    consuming func finish() -> [UInt8] {
+    consuming func encoded() -> [UInt8] {
         bytes.append(UInt8(ascii: "}"))
         return bytes
     }
@@ -52,7 +52,7 @@ struct JSONObject {
 
     mutating func add(_ key: String, _ object: consuming JSONObject) {
         add(key: key)
-        bytes.append(contentsOf: object.finish())
+        bytes.append(contentsOf: object.encoded())
     }
 
     /// Adds an object that is encoded already.
@@ -63,7 +63,7 @@ struct JSONObject {
 
     mutating func add(_ key: String, _ objects: [JSONObject]) {
         add(key: key)
-        list(objects) { $1.bytes.append(contentsOf: $0.finish()) }
+        list(objects) { $1.bytes.append(contentsOf: $0.encoded()) }
     }
 
     /// Adds a journal field: text if journalctl(1) shows it as text, else an array of the bytes; an

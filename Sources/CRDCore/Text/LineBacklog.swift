@@ -59,7 +59,7 @@ public struct LineBacklog: Sendable {
     }
 
     /// Removes this many bytes of `next`, which the reader took.
-    public mutating func take(_ count: Int, at now: Instant) {
+    public mutating func advance(by count: Int, at now: Instant) {
         takenAt = now
         taken += count
         if let first = lines.first, taken >= first.bytes.count { removeFirst() }

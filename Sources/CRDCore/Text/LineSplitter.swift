@@ -43,7 +43,7 @@ public struct LineSplitter: Sendable {
     }
 
     /// Calls `body` with the text after the last line feed, if there is any.
-    public mutating func finish(_ body: ([UInt8]) -> Void) {
+    public mutating func flush(_ body: ([UInt8]) -> Void) {
         if !rest.isEmpty { body(rest) }
         rest = []
     }

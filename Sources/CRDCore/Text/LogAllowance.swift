@@ -58,7 +58,7 @@ public struct LogAllowance: Sendable {
     /// Returns how many lines were dropped and not reported yet, at most once a minute, and counts
     /// them as reported.
     public mutating func passDropped(at now: Instant) -> Int {
-        guard dropped > 0, line.note(at: now) != nil else { return 0 }
+        guard dropped > 0, line.recordCause(at: now) != nil else { return 0 }
         defer { dropped = 0 }
         return dropped
     }

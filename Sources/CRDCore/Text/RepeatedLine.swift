@@ -14,7 +14,7 @@ public struct RepeatedLine: Sendable {
     /// Counts one more cause of the line.
     ///
     /// - Returns: how many causes the line stands for; nil if it is not to be logged now.
-    public mutating func note(at now: Instant) -> Int? {
+    public mutating func recordCause(at now: Instant) -> Int? {
         count += 1
         if let loggedAt, now < loggedAt + Self.period { return nil }
         defer { count = 0 }

@@ -30,7 +30,7 @@ public struct PathEvent: Hashable, Sendable {
         if let from { object.add("from", text: from) }
         if isOverflow { object.add("overflow", true) }
         return TriggerEvent(
-            cause: .path, line: object.finish(),
+            cause: .path, line: object.encoded(),
             variables: [TriggerEvent.Variable(name: "CRD_PATH", value: path)],
             pathEvents: events)
     }

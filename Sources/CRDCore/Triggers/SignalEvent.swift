@@ -29,7 +29,7 @@ public struct SignalEvent: Hashable, Sendable {
         object.add("uid", Int(uid))
         if let value { object.add("value", Int(value)) }
         return TriggerEvent(
-            cause: .signal, line: object.finish(),
+            cause: .signal, line: object.encoded(),
             variables: [TriggerEvent.Variable(name: "CRD_SIGNAL", value: Array(name.utf8))])
     }
 }

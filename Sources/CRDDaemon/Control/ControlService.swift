@@ -49,7 +49,7 @@ final class ControlService {
     private func accept(_ stream: SocketStream) {
         do throws(SystemCallError) {
             let user = try stream.user()
-            if let refusal = places.take(for: user) { return log(refusal, of: user) }
+            if let refusal = places.admit(user) { return log(refusal, of: user) }
             do throws(SystemCallError) {
                 try add(ControlSession(stream, of: user))
             } catch {
@@ -58,7 +58,7 @@ final class ControlService {
             }
         } catch {
             // Clients decide how often this happens, so it must not fill the log.
-            guard let count = failures.note(at: Clock.now) else { return }
+            guard let count = failures.recordCause(at: Clock.now) else { return }
             logger.warning("\(path): \(count) connections were closed, the last one by \(error)")
         }
     }
@@ -77,7 +77,7 @@ final class ControlService {
     }
 
     private func log(_ refusal: ConnectionPlaces.Refusal, of user: UID) {
-        guard let count = refusals.note(at: Clock.now) else { return }
+        guard let count = refusals.recordCause(at: Clock.now) else { return }
         logger.warning(
             "\(path): \(count) connections were closed since the last such line, the last one of uid \(user): \(refusal); have its programs close theirs, or take it out of the group \(Self.group)"
         )

@@ -88,7 +88,7 @@ final class MountProbes: MountGuard {
         do {
             let asker = Asker()
             asker.helper = try helpers.start(
-                .mounts, received: { [weak self] _ in self?.finish(asker) },
+                .mounts, received: { [weak self] _ in self?.receiveAnswer(of: asker) },
                 ended: { [weak self] _ in
                     asker.helper = nil
                     asker.probe?.asker = nil
@@ -106,7 +106,7 @@ final class MountProbes: MountGuard {
     }
 
     /// Notes an answer.
-    private func finish(_ asker: Asker) {
+    private func receiveAnswer(of asker: Asker) {
         if idle == nil { idle = asker } else { asker.helper?.dismiss() }
         guard let probe = asker.probe else { return }
         asker.probe = nil

@@ -181,17 +181,17 @@ final class MountWatcher {
         case .busy:
             isBusy = true
             busySince = busySince ?? Clock.now
-        case .done: finish()
+        case .done: receiveAnswer()
         case .happened(let happening, let module):
             let module = ModuleID(module)
             if modules.contains(module) { self.report(.happened(module, happening.event)) }
-        case .deafened(let module, let reason): note(reason, of: ModuleID(module))
-        case .rearmed(let module): note(nil, of: ModuleID(module))
+        case .deafened(let module, let reason): setFault(reason, of: ModuleID(module))
+        case .rearmed(let module): setFault(nil, of: ModuleID(module))
         case .missing(let module, let path): missing[ModuleID(module)] = path
         }
     }
 
-    private func note(_ fault: String?, of module: ModuleID) {
+    private func setFault(_ fault: String?, of module: ModuleID) {
         guard modules.contains(module) else { return }
         faults[module] = fault
         tell(module)
@@ -199,7 +199,7 @@ final class MountWatcher {
 
     /// Notes that the helper has answered a request or processed changes. In both cases the file
     /// system has answered.
-    private func finish() {
+    private func receiveAnswer() {
         if isBusy { isBusy = false } else { isRequestPending = false }
         busySince = isBusy || isRequestPending ? Clock.now : nil
         if !isRequestPending { tellOfLateTrigger() }

@@ -30,7 +30,7 @@ public final class PathHelper {
         }
         _ = try reactor.add(socket)
         _ = try reactor.add(Announced(source) { [unowned self] in announce() })
-        let mounts = try MountSource { [unowned self] in source.take($0, into: &$1) }
+        let mounts = try MountSource { [unowned self] in source.receive($0, into: &$1) }
         _ = try reactor.add(Announced(mounts) { [unowned self] in announce() })
     }
 

@@ -33,7 +33,7 @@ public struct LogOutput: Sendable {
     }
 
     /// Writes the lines that the reader had no room for until now, since the program ends.
-    public func finish() { channel.finish() }
+    public func drain() { channel.drain() }
 
     /// Writes one line of the daemon's own. Quoted text in it can neither start another line nor
     /// send control sequences to a terminal.

@@ -76,7 +76,7 @@ final class AutoReload {
     /// - Returns: whether the event was one.
     func takes(_ event: Event) -> Bool {
         switch event {
-        case .triggered(.files, let event): note(event)
+        case .triggered(.files, let event): receive(event)
         case .deafened(.files, _, let reason): fail(.directories, reason)
         case .rearmed(.files, _): heal(.directories)
         default: return false
@@ -84,28 +84,28 @@ final class AutoReload {
         return true
     }
 
-    private func note(_ event: TriggerEvent) {
+    private func receive(_ event: TriggerEvent) {
         let path = event.variables.first { $0.name == "CRD_PATH" }
             .map { FilePath(String(decoding: $0.value, as: UTF8.self)) }
         let shelf = [modules, support].first { path?.starts(with: $0) == true }
         guard let path, let shelf,
             let name = path.components.dropFirst(shelf.components.count).first?.string
-        else { return changes.noteEverything(at: Clock.now) }
+        else { return changes.touchEverything(at: Clock.now) }
         let isInside = path.components.count > shelf.components.count + 1
         guard !ModuleName.isSkipped(name),
             !isInside || ModuleOnDisk.isTelling(path.lastComponent?.string ?? "")
         else { return }
         // Any module may require a support module.
         guard let module = ModuleName(name), shelf == modules else {
-            return changes.noteEverything(at: Clock.now)
+            return changes.touchEverything(at: Clock.now)
         }
-        guard !isInside else { return changes.note(module, at: Clock.now) }
+        guard !isInside else { return changes.touch(module, at: Clock.now) }
         // Watched at once, so that a module that is still being copied does not count as settled.
         follow(module)
-        noteArrival(of: module, event.pathEvents)
+        touch(module, event.pathEvents)
     }
 
-    private func noteArrival(of module: ModuleName, _ events: PathEvents) {
+    private func touch(_ module: ModuleName, _ events: PathEvents) {
         let isMoved = events.contains(.movedTo)
         if isMoved || events.contains(.create) {
             let place = modules.appending(module.description)
@@ -114,32 +114,32 @@ final class AutoReload {
             let isWhole =
                 (isMoved || isLink) && reach.obstacle(on: place) == nil
                 && !ModuleOnDisk.isUnfinished(at: place)
-            changes.note(module, isWhole ? .whole : .inPlace, at: Clock.now)
+            changes.touch(module, isWhole ? .whole : .inPlace, at: Clock.now)
         } else if !events.isDisjoint(with: [.delete, .movedFrom]) {
-            changes.note(module, nil, at: Clock.now)
+            changes.touch(module, nil, at: Clock.now)
         } else {
-            changes.note(module, at: Clock.now)
+            changes.touch(module, at: Clock.now)
         }
     }
 
     /// Notes that the module may have changed.
-    func note(_ name: ModuleName) {
-        if isOn { changes.note(name, at: Clock.now) }
+    func touch(_ name: ModuleName) {
+        if isOn { changes.touch(name, at: Clock.now) }
     }
 
     /// Notes that something the module depends on has changed elsewhere, even if files are not
     /// watched.
-    func insist(_ name: ModuleName) { changes.note(name, at: Clock.now) }
+    func insist(_ name: ModuleName) { changes.touch(name, at: Clock.now) }
 
     /// Does the same for all modules.
-    func insistOnAll() { changes.noteEverything(at: Clock.now) }
+    func insistOnAll() { changes.touchEverything(at: Clock.now) }
 
     /// Notes mounts and unmounts, which may replace a module's directory.
-    func note(_ mounts: [MountSource.Change]) {
+    func receive(_ mounts: [MountSource.Change]) {
         guard isOn else { return }
         let places = mounts.map { FilePath(bytes: $0.path) }
         guard places.contains(where: { $0.starts(with: modules) && $0 != modules }) else { return }
-        changes.noteEverything(at: Clock.now)
+        changes.touchEverything(at: Clock.now)
     }
 
     // MARK: Deadlines
@@ -246,9 +246,9 @@ final class AutoReload {
         if let watch { return watch }
         let made = try DirectorySource { [weak self] change in
             guard let self else { return }
-            guard let change else { return changes.noteEverything(at: Clock.now) }
+            guard let change else { return changes.touchEverything(at: Clock.now) }
             guard ModuleOnDisk.isTelling(change.name) else { return }
-            changes.note(change.module, at: Clock.now)
+            changes.touch(change.module, at: Clock.now)
         }
         token = try reactor.add(made)
         watch = made
@@ -277,7 +277,7 @@ final class AutoReload {
         guard faults.removeValue(forKey: fault) != nil, faults.isEmpty else { return }
         logger.notice("changes of modules are noticed at once again")
         pollAt = nil
-        changes.noteEverything(at: Clock.now)
+        changes.touchEverything(at: Clock.now)
     }
 }
 

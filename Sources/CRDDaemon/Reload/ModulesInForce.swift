@@ -107,7 +107,7 @@ final class ModulesInForce {
         return ModuleID(members.count - 1)
     }
 
-    func note(_ faults: [Diagnostic], of name: ModuleName, areRefusals: Bool = false) {
+    func setFaults(_ faults: [Diagnostic], of name: ModuleName, areRefusals: Bool = false) {
         guard let id = ids[name] else { return }
         members[id.index]?.faults = faults
         members[id.index]?.isRefused = areRefusals

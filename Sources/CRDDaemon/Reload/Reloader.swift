@@ -126,7 +126,7 @@ final class Reloader {
             logger.warning("\(warning.lineOfLog)")
         }
         strayFaults = contents.complaints
-        noteWhoAwaitsAccounts(contents)
+        setWhoAwaitsAccounts(contents)
         support = contents.modules.filter { $0.kind == .support }
         var policies: [Policy] = []
         for module in contents.modules where module.kind == .user {
@@ -142,13 +142,13 @@ final class Reloader {
 
     /// Notes modules that were added or removed between the initial reading and the arming of the
     /// watches. Call this after arming; from then on the daemon serves others.
-    func noteStrangers() {
+    func touchStrangers() {
         probes.patience = MountProbes.Patience.inService
         let there = Set(shelf.names())
-        for name in there.symmetricDifference(inForce.names) { auto.note(name) }
+        for name in there.symmetricDifference(inForce.names) { auto.touch(name) }
     }
 
-    private func noteWhoAwaitsAccounts(_ contents: ModuleDirectories.Contents) {
+    private func setWhoAwaitsAccounts(_ contents: ModuleDirectories.Contents) {
         withoutAccount.subtract(contents.modules.map(\.name))
         withoutAccount.formUnion(contents.modules.filter(\.awaitsAccount).map(\.name))
     }
@@ -176,7 +176,7 @@ final class Reloader {
             outcome.faults += news(of: contents.complaints, scope)
             strayFaults = contents.complaints
         }
-        noteWhoAwaitsAccounts(contents)
+        setWhoAwaitsAccounts(contents)
         support = contents.modules.filter { $0.kind == .support }
         // An unreadable directory does not prove that modules were removed.
         if !contents.isReadable { sought = [] }
@@ -209,7 +209,7 @@ final class Reloader {
         } else {
             auto.follow(inForce.names + outcome.unready)
             // They may have changed between the reading and the watch.
-            for name in outcome.added { auto.note(name) }
+            for name in outcome.added { auto.touch(name) }
         }
         return (outcome, reload)
     }
@@ -262,7 +262,7 @@ final class Reloader {
         _ outcome: inout Outcome
     ) {
         for name in difference.untouched {
-            inForce.note([], of: name)
+            inForce.setFaults([], of: name)
             if let id = inForce.id(of: name) { reload.untouched.append(id) }
         }
         for module in difference.kept {
@@ -271,7 +271,7 @@ final class Reloader {
                 reload.changes.append(.init(id, policy(of: inForce[id]), isEdited: true))
             }
             let isKnown = inForce.member(module.name)?.faults == module.complaints
-            inForce.note(module.complaints, of: module.name, areRefusals: module.isRefused)
+            inForce.setFaults(module.complaints, of: module.name, areRefusals: module.isRefused)
             guard !isKnown || scope == .everything else { continue }
             if module.isRefused {
                 outcome.faults += module.complaints

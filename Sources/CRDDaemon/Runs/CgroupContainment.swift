@@ -131,7 +131,7 @@ final class CgroupContainment: Containment {
 
     /// Removes the free cgroups. Leftovers that may stay now belong to the service manager; all
     /// others are known to be gone.
-    func finish() -> Bool {
+    func endLeftovers() -> Bool {
         reclaim()
         for cgroup in free { cgroup.remove() }
         return true

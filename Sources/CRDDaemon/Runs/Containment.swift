@@ -24,7 +24,7 @@ protocol Containment: AnyObject {
     /// Kills all leftovers that may not stay, after all runs have ended and while the daemon stops.
     ///
     /// - Returns: whether none of them is left.
-    func finish() -> Bool
+    func endLeftovers() -> Bool
     /// Whether more work is pending than one turn does; `reapAdopted` continues it.
     var hasBacklog: Bool { get }
     /// Collects adopted children: after SIGCHLD, for a child that has no pidfd, or while there is a

@@ -29,7 +29,7 @@ final class KeptOutputs {
     }
 
     /// Continues to read the pipes of a response that has ended.
-    func take(_ pipes: [(source: PipeSource, token: Reactor.Token)], of module: String) {
+    func keep(_ pipes: [(source: PipeSource, token: Reactor.Token)], of module: String) {
         outputs.removeAll { $0.source == nil }
         for (source, token) in pipes where !source.isFinished {
             source.outlivesChild = true

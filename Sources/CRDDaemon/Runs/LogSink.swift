@@ -40,13 +40,13 @@ final class LogSink: OutputSink {
         }
     }
 
-    func finish() {
+    func outputHasEnded() {
         isEnding = true
         if !isWaiting { end() }
     }
 
     private func end() {
-        splitter.finish(forward)
+        splitter.flush(forward)
         forwarder.end(of: module)
     }
 

@@ -85,7 +85,7 @@ final class OutputForwarder {
     }
 
     /// Passes on all pending lines, since the daemon stops.
-    func finish() {
+    func flush() {
         allowance = .max
         while let output = waiting.popFirst() { resume(output) }
     }

@@ -97,9 +97,9 @@ final class Performer {
     /// Finishes after the scheduler's `.exit`.
     ///
     /// - Returns: whether only processes that may stay are left.
-    func finish() -> Bool {
-        forwarder.finish()
-        if containment.finish() { return true }
+    func endLeftovers() -> Bool {
+        forwarder.flush()
+        if containment.endLeftovers() { return true }
         reporter.logger.error("a module's process could not be ended and may live on")
         return false
     }
@@ -142,7 +142,7 @@ final class Performer {
             if lacking.isEmpty { trouble.heal(.modules) }
         } catch let error where error.meansUnwritable {
             lacking[id] = module
-            trouble.note(.modules, error)
+            trouble.report(.modules, error)
         }
     }
 
@@ -241,7 +241,7 @@ final class Performer {
         _ active: ActiveRun, _ role: Role, _ end: ChildSource.End, mayStay: Bool
     ) {
         if mayStay {
-            kept.take(active.outputs, of: active.prepared.name)
+            kept.keep(active.outputs, of: active.prepared.name)
             active.outputs = []
         }
         // Other processes of the run may still be cleaning up, and printing must not kill them by
@@ -296,7 +296,7 @@ final class Performer {
     }
 
     private func forget(_ run: ActiveRun) {
-        for output in run.outputs { output.source.finish() }
+        for output in run.outputs { output.source.readRest() }
         closeOutputs(of: run)
         containment.release(run)
         active[run.module] = nil

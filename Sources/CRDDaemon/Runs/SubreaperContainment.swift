@@ -58,7 +58,7 @@ final class SubreaperContainment: Containment {
     }
 
     func isEmpty(_ run: ActiveRun) -> Bool {
-        let look = look()
+        let look = listChildren()
         return look.isSettled && run.process == nil && look.pids(of: .run(run.number)).isEmpty
     }
 
@@ -75,10 +75,10 @@ final class SubreaperContainment: Containment {
         if hasAdopted { kill(nil) }
     }
 
-    func finish() -> Bool {
+    func endLeftovers() -> Bool {
         // Only speed catches a process that forks endlessly, so there is no pause.
         for _ in 0..<Self.finalLooksMax {
-            let look = look()
+            let look = listChildren()
             let left = look.adopted.filter { $0.owner.isToEnd }.map(\.pid)
             if left.isEmpty && look.isSettled { return true }
             for process in ProcessTable.currentTree(below: left) {
@@ -106,7 +106,7 @@ final class SubreaperContainment: Containment {
             guard let run = sweep.run, let refused = sweep.refused else { continue }
             events.append(.refused(run.module, reason: "\(KillRefusal(refused))"))
         } while Clock.now < end
-        if look().adopted.contains(where: { $0.owner.isToEnd }) {
+        if listChildren().adopted.contains(where: { $0.owner.isToEnd }) {
             // Processes born while their parents were being killed appear when their parents are
             // dead.
             for run in runs.values where run.isCondemned { kill(run) }
@@ -159,7 +159,7 @@ final class SubreaperContainment: Containment {
 
     /// Lists and reaps children until the list is complete, for a few milliseconds at most; the
     /// next turn handles the rest.
-    private func look() -> Look {
+    private func listChildren() -> Look {
         var look = Look()
         var share = Self.share
         var visits = 0
@@ -201,7 +201,7 @@ final class SubreaperContainment: Containment {
     /// Returns the PIDs of the run's executable, if it runs, and of its descendants that we
     /// adopted.
     private func roots(of run: ActiveRun) -> [PID] {
-        look().pids(of: .run(run.number)) + (run.process.map { [$0.pid] } ?? [])
+        listChildren().pids(of: .run(run.number)) + (run.process.map { [$0.pid] } ?? [])
     }
 
     private func owner(of origin: Origin) -> Owner {
@@ -320,7 +320,7 @@ final class SubreaperContainment: Containment {
     }
 
     private func beginRound(_ sweep: Sweep) {
-        let roots = sweep.run.map(roots) ?? look().pids(of: .formerRun)
+        let roots = sweep.run.map(roots) ?? listChildren().pids(of: .formerRun)
         // An incomplete look does not count as a round.
         if !isLookCut { sweep.round += 1 }
         sweep.hasMetAnybody = false

@@ -180,7 +180,7 @@ final class JournalTriggers: TriggerHost {
             try positions.store(contents, lasting: lasting)
             trouble.heal(.positions)
         } catch {
-            trouble.note(.positions, error)
+            trouble.report(.positions, error)
         }
     }
 
@@ -196,7 +196,7 @@ final class JournalTriggers: TriggerHost {
     private func startAlarm() {
         guard !modules.isEmpty else { return }
         let alarm = JournalAlarm(configuration.journalWake, reactor: reactor, logger: logger) {
-            [weak self] in self?.look(into: &$0)
+            [weak self] in self?.readShare(into: &$0)
         }
         self.alarm = alarm
         do throws(SystemCallError) {
@@ -233,10 +233,10 @@ final class JournalTriggers: TriggerHost {
         logExceeded()
     }
 
-    private func look(into events: inout [Event]) {
+    private func readShare(into events: inout [Event]) {
         guard let source else { return }
         do throws(SystemCallError) {
-            try source.look(into: &events)
+            try source.readShare(into: &events)
         } catch {
             reopen(because: "\(error)", into: &events)
         }
@@ -245,22 +245,22 @@ final class JournalTriggers: TriggerHost {
     private func afterLook(_ entries: Int, _ events: inout [Event]) throws(SystemCallError) {
         guard let alarm, let source else { return }
         if entries == 0 && source.isStale() { mustReopen = true }
-        noteSilence(after: entries, &events)
+        checkForSilence(after: entries, &events)
         if try alarm.settle(after: entries, by: silence.deadline) {
-            try source.look(into: &events)
+            try source.readShare(into: &events)
         }
     }
 
     /// Checks that the journal is still being written to, while it is readable but without new
     /// entries.
-    private func noteSilence(after entries: Int, _ events: inout [Event]) {
+    private func checkForSilence(after entries: Int, _ events: inout [Event]) {
         let wasSilent = silence.isSilent
         let now = Clock.now
         if entries > 0 {
             silence.hear()
         } else if silence.isDue(at: now) {
             // If nobody can tell, for lack of rights, the journal counts as written to.
-            silence.note(isWritten: JournalSource.isWritten() ?? true, at: now)
+            silence.record(isWritten: JournalSource.isWritten() ?? true, at: now)
         }
         guard silence.isSilent != wasSilent else { return }
         if silence.isSilent { return tellSilence(into: &events) }

@@ -93,8 +93,8 @@ final class PathTriggers: TriggerHost {
     }
 
     /// Passes on changes of the mount table.
-    func take(_ changes: [MountSource.Change], into events: inout [Event]) {
-        source?.take(changes, into: &events)
+    func receive(_ changes: [MountSource.Change], into events: inout [Event]) {
+        source?.receive(changes, into: &events)
     }
 
     // MARK: Mounts that may stall
@@ -114,7 +114,7 @@ final class PathTriggers: TriggerHost {
                 switch report {
                 case .happened(let module, let event): events.append(.triggered(module, event))
                 case .fault(let module, let reason):
-                    source.note(reason, of: module, at: mountPoint, into: &events)
+                    source.recordStall(reason, of: module, at: mountPoint, into: &events)
                 }
             }
             handOver()

@@ -24,7 +24,8 @@ public struct FileLock: ~Copyable {
     /// process ends.
     ///
     /// - Throws: `Held`, or `SystemCallError`.
-    public static func take(_ path: FilePath, tries triesMax: Int = triesMax) throws -> FileLock {
+    public static func acquire(_ path: FilePath, tries triesMax: Int = triesMax) throws -> FileLock
+    {
         let file = try Descriptor.open(path, O_RDWR | O_CREAT, mode: 0o600)
         try hold(file, path, tries: triesMax)
         do throws(SystemCallError) {
@@ -41,7 +42,7 @@ public struct FileLock: ~Copyable {
     /// Takes the lock of a directory, into which nothing is written.
     ///
     /// - Throws: `Held`, or `SystemCallError`.
-    public static func take(directory path: FilePath) throws -> FileLock {
+    public static func acquire(directory path: FilePath) throws -> FileLock {
         let file = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
         try hold(file, path, tries: triesMax)
         return FileLock(file: file)

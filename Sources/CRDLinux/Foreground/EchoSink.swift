@@ -48,5 +48,5 @@ public final class EchoSink: OutputSink {
         return true
     }
 
-    public func finish() {}
+    public func outputHasEnded() {}
 }

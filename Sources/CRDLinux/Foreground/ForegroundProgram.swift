@@ -91,7 +91,7 @@ public struct ForegroundProgram {
             ending = try currentEnding()
         }
         if end == nil || !keepsLeftovers { try endAll(mark, reactor, timer) }
-        for pipe in pipes { pipe.finish() }
+        for pipe in pipes { pipe.readRest() }
         return ending ?? .timedOut(after: timeout)
     }
 

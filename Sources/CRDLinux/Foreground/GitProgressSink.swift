@@ -34,5 +34,5 @@ public final class GitProgressSink: OutputSink {
         }
     }
 
-    public func finish() {}
+    public func outputHasEnded() {}
 }

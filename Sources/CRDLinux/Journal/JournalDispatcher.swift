@@ -61,7 +61,7 @@ final class JournalDispatcher {
                         matches: trigger.match.map { match in
                             (JournalFieldKey(match.field), match.values.map { Array($0.utf8) })
                         },
-                        pattern: try Self.look(for: trigger, &patterns, &places)))
+                        pattern: try Self.patternNumber(for: trigger, &patterns, &places)))
             }
         }
         self.watches = watches
@@ -72,7 +72,7 @@ final class JournalDispatcher {
         if case .field(let name)? = trigger.counting?.key { JournalFieldKey(name) } else { nil }
     }
 
-    private static func look(
+    private static func patternNumber(
         for trigger: JournalTrigger, _ patterns: inout [Look], _ places: inout [[String]: Int]
     ) throws(Pattern.Malformed) -> Int? {
         guard let text = trigger.pattern else { return nil }
@@ -183,8 +183,8 @@ final class JournalDispatcher {
         let pattern = patterns[number].pattern
         let outcome = pattern.match(subject)
         let hasExceeded = if case .exceeded = outcome { true } else { false }
-        let cause = patterns[number].allowance.note(
-            took: .nanoseconds(pattern.slowNanoseconds), hasExceeded: hasExceeded, at: Clock.now)
+        let cause = patterns[number].allowance.charge(
+            .nanoseconds(pattern.slowNanoseconds), hasExceeded: hasExceeded, at: Clock.now)
         if let cause {
             let modules = watches.filter { $0.pattern == number }.map(\.module)
             suspensions.append(

@@ -91,21 +91,21 @@ final class JournalIndex {
     /// that names units is appended only if the entry is about one of them.
     func find(in reader: JournalReader, _ found: inout [Int]) {
         if let only {
-            if let value = only.value(in: reader) { take(value, of: 0, &found) }
+            if let value = only.value(in: reader) { find(value, of: 0, &found) }
         } else if !fields.isEmpty {
             units.begin()
-            reader.visit(names) { take($1, of: $0, &found) }
-            units.finish(&found)
+            reader.visit(names) { find($1, of: $0, &found) }
+            units.findBelieved(&found)
             if found.count > 1 { Self.removeRepetitions(in: &found) }
         }
         found.append(contentsOf: always)
     }
 
-    private func take(_ value: UnsafeRawBufferPointer, of field: Int, _ found: inout [Int]) {
+    private func find(_ value: UnsafeRawBufferPointer, of field: Int, _ found: inout [Int]) {
         if let numbers = fields[field].triggers[JournalValue(bytes: value)] {
             found.append(contentsOf: numbers)
         }
-        if let role = fields[field].role { units.take(value, as: role, &found) }
+        if let role = fields[field].role { units.find(value, as: role, &found) }
     }
 
     /// Removes duplicates: an entry may have several wanted values of one trigger, and be about a

@@ -176,11 +176,11 @@ public final class JournalSource: BackloggedSource {
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         try reader.process()
         haveFilesChanged = true
-        try look(into: &events)
+        try readShare(into: &events)
     }
 
     /// Reads the available entries, at most one turn's share.
-    public func look(into events: inout [Event]) throws(SystemCallError) {
+    public func readShare(into events: inout [Event]) throws(SystemCallError) {
         beforeLook()
         let told = events.count
         let count: Int
@@ -264,7 +264,7 @@ public final class JournalSource: BackloggedSource {
                 }
             } else {
                 try dispatcher.askNext(in: reader, floors, order: order, into: &events)
-                if dispatcher.isDone { try finish() }
+                if dispatcher.isDone { try passEntry() }
             }
             if Clock.now > end || dispatcher.handedOn > handedOnMax { break }
         }
@@ -290,10 +290,10 @@ public final class JournalSource: BackloggedSource {
     private func begin() throws(SystemCallError) {
         if !floors.isEmpty { floors.reach(try reader.position(order: order, isInclusive: true)) }
         dispatcher.begin(in: reader)
-        if dispatcher.isDone { try finish() }
+        if dispatcher.isDone { try passEntry() }
     }
 
-    private func finish() throws(SystemCallError) {
+    private func passEntry() throws(SystemCallError) {
         hasMoved = true
         if !floors.isEmpty { floors.pass(try reader.cursor()) }
     }

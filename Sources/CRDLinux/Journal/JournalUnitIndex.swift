@@ -48,7 +48,7 @@ final class JournalUnitIndex {
     }
 
     /// Handles a value of the entry; appends the numbers of the triggers that it leads to.
-    func take(_ value: UnsafeRawBufferPointer, as role: Role, _ found: inout [Int]) {
+    func find(_ value: UnsafeRawBufferPointer, as role: Role, _ found: inout [Int]) {
         switch role {
         case .unit: units.find(value, &found)
         case .slice: slices.find(value, &found)
@@ -56,7 +56,7 @@ final class JournalUnitIndex {
         case .user: isRoots = value.elementsEqual("0".utf8)
         case .kind: isCoredump = isCoredump || value.elementsEqual(JournalEntry.coredumpID.utf8)
         case .systems, .object, .coredump:
-            // Keeping a forged claim costs little: `finish` tests the sender, when all fields are
+            // Keeping a forged claim costs little: `findBelieved` tests the sender, when all fields are
             // known.
             guard value.count <= JournalUnitTable.nameMax, claims.count < Self.claimsMax else {
                 return
@@ -69,7 +69,7 @@ final class JournalUnitIndex {
     private static let claimsMax = 16
 
     /// Ends the entry: appends the numbers of the triggers that believable claims lead to.
-    func finish(_ found: inout [Int]) {
+    func findBelieved(_ found: inout [Int]) {
         for (role, name) in claims {
             let isBelieved =
                 switch role {

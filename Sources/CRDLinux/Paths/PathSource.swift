@@ -186,7 +186,7 @@ public final class PathSource: BackloggedSource {
     /// Records why the module's triggers on a mount cannot be watched elsewhere; nil if they can.
     ///
     /// - Parameter mountPoint: empty for a reason that concerns several mounts.
-    public func note(
+    public func recordStall(
         _ reason: String?, of module: ModuleID, at mountPoint: [UInt8], into events: inout [Event]
     ) {
         guard stalls[module]?[mountPoint] != reason else { return }
@@ -227,7 +227,7 @@ public final class PathSource: BackloggedSource {
     }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
-        try table.inotify.read(until: Clock.now + Self.timeShare) { take($0) }
+        try table.inotify.read(until: Clock.now + Self.timeShare) { receive($0) }
         if table.inotify.hasUnread {
             // What several records say together is judged when all were read.
             deliver(into: &events)
@@ -237,8 +237,8 @@ public final class PathSource: BackloggedSource {
     }
 
     /// Handles mounts and unmounts, most of which inotify does not report.
-    public func take(_ changes: [MountSource.Change], into events: inout [Event]) {
-        for change in changes { take(change) }
+    public func receive(_ changes: [MountSource.Change], into events: inout [Event]) {
+        for change in changes { receive(change) }
         finishTurn(into: &events)
     }
 
@@ -288,7 +288,7 @@ public final class PathSource: BackloggedSource {
 
     // MARK: Records
 
-    private func take(_ record: Inotify.Record) {
+    private func receive(_ record: Inotify.Record) {
         triggered.removeAll(keepingCapacity: true)
         if record.isOverflow { return rescan() }
         guard let watch = table[record.watch] else { return }
@@ -300,20 +300,20 @@ public final class PathSource: BackloggedSource {
             var isNeeded = false
             for node in watch.nodes where !node.isRemoved {
                 isNeeded = true
-                take(record, of: name, in: node)
+                receive(record, of: name, in: node)
             }
             if !isNeeded { watch.keep(record, of: name) }
         } else {
-            for node in watch.nodes where !node.isRemoved { takeOwn(record, of: node) }
+            for node in watch.nodes where !node.isRemoved { receiveOwn(record, of: node) }
         }
     }
 
     /// Handles a record about a name in a watched directory.
-    private func take(
+    private func receive(
         _ record: Inotify.Record, of name: UnsafePointer<CChar>, in node: PathNode
     ) {
         let (events, isDirectory) = (record.events, record.isDirectory)
-        let from = renames.note(record, of: name, in: node)
+        let from = renames.pair(record, of: name, in: node)
         for target in node.audience where target.counts(name, isDirectory: isDirectory) {
             var wanted = events
             if isDirectory && target.isRecursive { wanted.formUnion(events.ofThemselves) }
@@ -344,7 +344,7 @@ public final class PathSource: BackloggedSource {
 
     /// Handles a record about the watched inode itself. Departures are skipped: the directory above
     /// reports moves and deletions.
-    private func takeOwn(_ record: Inotify.Record, of node: PathNode) {
+    private func receiveOwn(_ record: Inotify.Record, of node: PathNode) {
         let own = record.events.subtracting(.departures)
         for target in node.attached {
             let events = own.intersection(target.trigger.events)
@@ -420,7 +420,7 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    private func take(_ change: MountSource.Change) {
+    private func receive(_ change: MountSource.Change) {
         triggered.removeAll(keepingCapacity: true)
         if !change.isMounted { includeAgain(change.path) }
         guard let node = node(at: change.path) else { return }

@@ -94,7 +94,7 @@ struct PathWalk {
             }
             fileSystem = mounted
         }
-        let status = look(at: child)
+        let status = status(of: child)
         isExposed = isExposed || status?.isOthers == true
         switch status?.kind {
         case .symbolicLink:
@@ -128,7 +128,7 @@ struct PathWalk {
         return true
     }
 
-    private mutating func look(at child: PathNode) -> FileStatus? {
+    private mutating func status(of child: PathNode) -> FileStatus? {
         let path = FilePath(bytes: child.path())
         do throws(SystemCallError) {
             return try FileStatus(at: path, followingLinks: false)
@@ -153,7 +153,7 @@ struct PathWalk {
     private mutating func mayGoOn(from place: PathNode) -> Bool {
         while let link = foreignLinks.last, rest.count <= link.rest {
             foreignLinks.removeLast()
-            if let end = look(at: place), end.owner == link.owner { continue }
+            if let end = status(of: place), end.owner == link.owner { continue }
             fault =
                 fault
                 ?? "'\(String(decoding: link.path, as: UTF8.self))' is a symbolic link of the user with uid \(link.owner) and leads to what is not that user's, so it is not followed; have root make it, or watch what it leads to"

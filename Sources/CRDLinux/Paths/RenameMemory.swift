@@ -13,7 +13,7 @@ struct RenameMemory {
     /// Remembers the first half of a rename, or looks it up for the second half.
     ///
     /// - Returns: the former path of an arrived name, if its departure was seen.
-    mutating func note(
+    mutating func pair(
         _ record: Inotify.Record, of name: UnsafePointer<CChar>, in node: PathNode
     ) -> [UInt8]? {
         guard record.cookie != 0 else { return nil }

@@ -105,12 +105,12 @@ final class TreeScan {
                 current = try begin(node)
             } catch {
                 // If nothing is there any more, a record will say so.
-                if !error.meansNothingThere { note("\(error)", of: node.audience, at: node) }
+                if !error.meansNothingThere { recordFault("\(error)", of: node.audience, at: node) }
             }
         }
     }
 
-    private func note(_ fault: String, of targets: [PathTarget], at node: PathNode) {
+    private func recordFault(_ fault: String, of targets: [PathTarget], at node: PathNode) {
         for target in targets { target.fault = target.fault ?? fault }
         // For several failures in one directory, one more scan is enough.
         if unwatched.last !== node { unwatched.append(node) }
@@ -216,7 +216,7 @@ final class TreeScan {
             return nil
         }
         guard node.depth < Self.depthMax else {
-            note(
+            recordFault(
                 "a watched tree is more than \(Self.depthMax) directories deep, and directories below that are not watched; exclude them, or make the tree flatter",
                 of: heirs, at: node)
             return nil
@@ -246,7 +246,7 @@ final class TreeScan {
             return []
         }
         for heir in heirs where !isAdmitted(heir) {
-            note(heir.share.shortage, of: [heir], at: node)
+            recordFault(heir.share.shortage, of: [heir], at: node)
         }
         return heirs.filter(isAdmitted)
     }

@@ -18,12 +18,12 @@ struct MatchTimeLimit {
         calloutsLeft -= 1
         if calloutsLeft > 0 { return false }
         calloutsLeft = Self.calloutsPerLook
-        return look()
+        return readClocks()
     }
 
     /// Reads the clocks. The thread's time needs a system call, so it is not read before that much
     /// real time has passed.
-    private mutating func look() -> Bool {
+    private mutating func readClocks() -> Bool {
         let now = Clock.now
         if let allowance, now < allowance.lookAgainAt { return false }
         let used = Clock.threadNanoseconds

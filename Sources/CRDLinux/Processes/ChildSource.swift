@@ -38,7 +38,7 @@ public final class ChildSource: EventSource {
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         guard let termination = try process.reap() else { return }
-        for output in outputs { output.finish() }
+        for output in outputs { output.readRest() }
         guard let failure = process.startFailure() else {
             ended(.ended(termination))
             return events.append(.exited(module, termination))

@@ -17,5 +17,5 @@ public final class CaptureSink: OutputSink {
         dropped += received.count - kept
     }
 
-    public func finish() {}
+    public func outputHasEnded() {}
 }

@@ -4,7 +4,7 @@
 public protocol OutputSink: AnyObject {
     func receive(_ bytes: UnsafeRawBufferPointer)
     /// Called when no more output will come.
-    func finish()
+    func outputHasEnded()
     /// Whether it should receive nothing more for the moment.
     var isFull: Bool { get }
 }

@@ -77,7 +77,7 @@ public final class PipeSource: BackloggedSource {
     /// Reads what the child left in the pipe when it ended, and no more: another holder of the
     /// child's end might write for ever (ioctl_tty(2), `FIONREAD`). An unfinished line is passed
     /// on; more may follow if the pipe outlives the child.
-    public func finish() {
+    public func readRest() {
         var waiting: CInt = 0
         if !isFinished { _ = ioctl(pipe.rawValue, UInt(FIONREAD), &waiting) }
         var rest = min(Int(waiting), Self.restMax)
@@ -85,7 +85,7 @@ public final class PipeSource: BackloggedSource {
             guard let count = try? read(upTo: min(rest, Self.share)), count > 0 else { break }
             rest -= count
         }
-        sink?.finish()
+        sink?.outputHasEnded()
     }
 
     private func read(upTo limit: Int) throws(SystemCallError) -> Int {
@@ -95,7 +95,7 @@ public final class PipeSource: BackloggedSource {
             }
             if count == 0 {
                 isFinished = true
-                if outlivesChild { sink?.finish() }
+                if outlivesChild { sink?.outputHasEnded() }
             }
             sink?.receive(UnsafeRawBufferPointer(rebasing: scratch.bytes[..<count]))
             return count

@@ -75,7 +75,7 @@ public final class LogChannel: DeferredWriter, Sendable {
     }
 
     /// Writes the rest before the program ends: while the reader reads, for at most five seconds.
-    public func finish() {
+    public func drain() {
         let end = Clock.now + .seconds(5)
         while Clock.now < end {
             flush()
@@ -96,7 +96,7 @@ public final class LogChannel: DeferredWriter, Sendable {
         for _ in 0..<linesMax {
             guard let line = state.backlog.next() else { return }
             switch state.destination.write(line) {
-            case .wrote(let count): state.backlog.take(count, at: Clock.now)
+            case .wrote(let count): state.backlog.advance(by: count, at: Clock.now)
             case .full:
                 state.blocked = state.destination.file
                 return

@@ -145,7 +145,7 @@ public struct Installer {
         }
         let what = "\(operation.rawValue) \(wish.name) from \(wish.location)"
         if let failure = transaction.failure {
-            files.note("\(what): \(failure)")
+            files.appendToLog("\(what): \(failure)")
             throw Self.story(failure, operation, wish.name, transaction)
         }
         // If nothing was committed, the former version is the newest.
@@ -153,7 +153,7 @@ public struct Installer {
             let receipt = try transaction.record.receipt
                 ?? wish.former.map({ try follow(wish, $0) })
         else { preconditionFailure("neither a new version nor a former one") }
-        files.note("\(what): commit \(receipt.commit)")
+        files.appendToLog("\(what): commit \(receipt.commit)")
         for warning in transaction.warnings { console.say(warning) }
         let complaints = ModuleDirectories(
             settings, switchesUsers: true, judgement: ExecutableJudgement()

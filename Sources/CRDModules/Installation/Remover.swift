@@ -28,7 +28,8 @@ public struct Remover {
             ) { try $0.beginRemoval(of: target, status) }
             if let failure = transaction.failure { throw failure }
             let account = transaction.account
-            files.note("remove \(name): \(transaction.keptAside.map { "kept in \($0)" } ?? "done")")
+            files.appendToLog(
+                "remove \(name): \(transaction.keptAside.map { "kept in \($0)" } ?? "done")")
             guard !transaction.hasRollbackFailed else {
                 throw InstallationFailure(
                     lines: ["\(name) is no longer active, but its 'rollback' failed"] + account)

@@ -32,7 +32,7 @@ struct DaemonCommand: ParsableCommand {
         try Daemon.holdSignals()
         let configuration = options.load()
         let output = LogOutput()
-        defer { output.finish() }
+        defer { output.drain() }
         let level = Logger.Level(rawValue: logLevel.rawValue) ?? .info
         LoggingSystem.bootstrap { _ in DaemonLogHandler(output, level: level) }
         let serviceManager = ServiceManager()

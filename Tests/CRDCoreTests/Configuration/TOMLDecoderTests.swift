@@ -25,7 +25,7 @@ struct TOMLDecoderTests {
         decoder.read("b", .boolean, into: &flag)
         decoder.read("c", .boolean, into: &flag)
         #expect(
-            decoder.finish().map(\.description) == [
+            decoder.diagnostics().map(\.description) == [
                 "f:1:10: 'c' must be true or false, not a date or time",
                 "f:2:10: 'b' must be true or false, not a float",
                 "f:3:1: unknown key 'zzzzz'; known here: a, b, c",
@@ -40,7 +40,7 @@ struct TOMLDecoderTests {
         var level = 0
         decoder.readTable("log") { $0.read("level", .integer(in: 1...9), into: &level) }
         #expect(
-            decoder.finish().map(\.description) == [
+            decoder.diagnostics().map(\.description) == [
                 "f:1:1: unknown key 'log.lvel'; did you mean 'log.level'?"
             ])
     }
@@ -48,7 +48,7 @@ struct TOMLDecoderTests {
     @Test("shows what is hostile in a key harmlessly") func hostileKey() {
         let key = "a\u{1B}[2J\nfake" + String(repeating: "x", count: 1000)
         let decoder = TOMLDecoder(Self.table([(key, .date)]), file: "f")
-        let messages = decoder.finish().map(\.message)
+        let messages = decoder.diagnostics().map(\.message)
         #expect(messages.count == 1)
         #expect(messages[0].hasPrefix(#"unknown key 'a\u{1b}[2J\u{a}fakexxx"#))
         #expect(messages[0].utf8.count < 120)

@@ -8,7 +8,7 @@ struct ConnectionPlacesTests {
     @Test("one user has a few of them, and gets others when its own are free again")
     func oneUser() {
         var places = ConnectionPlaces(roots: [0])
-        func take(_ user: UInt32) -> ConnectionPlaces.Refusal? { places.take(for: user) }
+        func take(_ user: UInt32) -> ConnectionPlaces.Refusal? { places.admit(user) }
         for _ in 0..<16 { #expect(take(1_000) == nil) }
         #expect(take(1_000) == .userHasEnough)
         #expect(take(1_001) == nil)
@@ -20,7 +20,7 @@ struct ConnectionPlacesTests {
     @Test("all users but root together leave some to root")
     func manyUsers() {
         var places = ConnectionPlaces(roots: [0, 990])
-        func take(_ user: UInt32) -> ConnectionPlaces.Refusal? { places.take(for: user) }
+        func take(_ user: UInt32) -> ConnectionPlaces.Refusal? { places.admit(user) }
         for number in 0..<48 { #expect(take(1_000 + UInt32(number) / 16) == nil) }
         #expect(take(2_000) == .othersAreFull)
         for _ in 0..<8 { #expect([take(0), take(990)] == [nil, nil]) }
@@ -33,7 +33,7 @@ struct ConnectionPlacesTests {
     @Test("root may have all of them")
     func root() {
         var places = ConnectionPlaces(roots: [0])
-        func take(_ user: UInt32) -> ConnectionPlaces.Refusal? { places.take(for: user) }
+        func take(_ user: UInt32) -> ConnectionPlaces.Refusal? { places.admit(user) }
         for _ in 0..<64 { #expect(take(0) == nil) }
         #expect(take(0) == .full)
         #expect(take(1_000) == .full)
@@ -45,7 +45,7 @@ struct RepeatedLineTests {
     @Test("is logged at once, then once a minute with how often it was caused")
     func counting() {
         var line = RepeatedLine()
-        func note(_ now: Instant) -> Int? { line.note(at: now) }
+        func note(_ now: Instant) -> Int? { line.recordCause(at: now) }
         let start = Instant(nanoseconds: 5_000_000_000)
         #expect(note(start) == 1)
         for second in 1..<60 { #expect(note(start + .seconds(second)) == nil) }

@@ -83,7 +83,7 @@ struct JournalMatchTests {
     func values(bytes: [UInt8], expected: String) {
         var object = JSONObject()
         object.add("v", journalValues: [bytes[...]])
-        #expect(String(decoding: object.finish(), as: UTF8.self) == "{\"v\":\(expected)}")
+        #expect(String(decoding: object.encoded(), as: UTF8.self) == "{\"v\":\(expected)}")
     }
 
     @Test("a field that an entry has several times is an array of all") func several() throws {

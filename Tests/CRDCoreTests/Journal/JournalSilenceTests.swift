@@ -15,13 +15,13 @@ struct JournalSilenceTests {
         #expect(silence.isDue(at: instant(0)))
         #expect(silence.deadline == nil)
         for time in stride(from: Int64(0), to: 5_000, by: 1_000) {
-            silence.note(isWritten: false, at: instant(time))
+            silence.record(isWritten: false, at: instant(time))
             #expect(!silence.isSilent)
             #expect(silence.deadline == instant(time + 1_000))
             #expect(!silence.isDue(at: instant(time + 999)))
             #expect(silence.isDue(at: instant(time + 1_000)))
         }
-        silence.note(isWritten: false, at: instant(5_000))
+        silence.record(isWritten: false, at: instant(5_000))
         #expect(silence.isSilent)
         #expect(silence.deadline == instant(10_000))
     }
@@ -29,15 +29,15 @@ struct JournalSilenceTests {
     @Test("nothing wakes the machine where somebody writes", arguments: [true, false])
     func written(isAsked: Bool) {
         var silence = JournalSilence()
-        silence.note(isWritten: false, at: instant(0))
-        silence.note(isWritten: false, at: instant(6_000))
+        silence.record(isWritten: false, at: instant(0))
+        silence.record(isWritten: false, at: instant(6_000))
         #expect(silence.isSilent)
-        if isAsked { silence.note(isWritten: true, at: instant(7_000)) } else { silence.hear() }
+        if isAsked { silence.record(isWritten: true, at: instant(7_000)) } else { silence.hear() }
         #expect(!silence.isSilent)
         #expect(silence.deadline == nil)
         // The five seconds begin anew.
-        silence.note(isWritten: false, at: instant(8_000))
-        silence.note(isWritten: false, at: instant(12_999))
+        silence.record(isWritten: false, at: instant(8_000))
+        silence.record(isWritten: false, at: instant(12_999))
         #expect(!silence.isSilent)
     }
 }

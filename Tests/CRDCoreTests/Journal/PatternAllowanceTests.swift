@@ -14,21 +14,21 @@ struct PatternAllowanceTests {
         let start = Self.start
         let limit = Duration.milliseconds(5)
         for second in [0, 20] {
-            let cause = allowance.note(took: limit, hasExceeded: true, at: start + .seconds(second))
+            let cause = allowance.charge(limit, hasExceeded: true, at: start + .seconds(second))
             #expect(cause == nil)
         }
         #expect(!isSuspended(start + .seconds(59)))
-        let cause = allowance.note(took: limit, hasExceeded: true, at: start + .seconds(59))
+        let cause = allowance.charge(limit, hasExceeded: true, at: start + .seconds(59))
         #expect(cause == .exceeded(3))
         #expect(isSuspended(start + .seconds(60)))
         #expect(isSuspended(start + .seconds(118)))
         #expect(!isSuspended(start + .seconds(119)))
         // All over again.
         for second in 120..<122 {
-            let again = allowance.note(took: limit, hasExceeded: true, at: start + .seconds(second))
+            let again = allowance.charge(limit, hasExceeded: true, at: start + .seconds(second))
             #expect(again == nil)
         }
-        let again = allowance.note(took: limit, hasExceeded: true, at: start + .seconds(122))
+        let again = allowance.charge(limit, hasExceeded: true, at: start + .seconds(122))
         #expect(again == .exceeded(3))
     }
 
@@ -39,7 +39,7 @@ struct PatternAllowanceTests {
         for count in 0..<100 {
             let now = Self.start + .seconds(31 * count)
             #expect(!isSuspended(now))
-            let cause = allowance.note(took: .milliseconds(5), hasExceeded: true, at: now)
+            let cause = allowance.charge(.milliseconds(5), hasExceeded: true, at: now)
             #expect(cause == nil)
         }
     }
@@ -50,10 +50,10 @@ struct PatternAllowanceTests {
         func isSuspended(_ now: Instant) -> Bool { allowance.isSuspended(at: now) }
         for count in 1..<25 {
             let now = Self.start + .milliseconds(count)
-            let cause = allowance.note(took: .milliseconds(4), hasExceeded: false, at: now)
+            let cause = allowance.charge(.milliseconds(4), hasExceeded: false, at: now)
             #expect(cause == nil)
         }
-        let cause = allowance.note(took: .milliseconds(4), hasExceeded: false, at: Self.start)
+        let cause = allowance.charge(.milliseconds(4), hasExceeded: false, at: Self.start)
         #expect(cause == .slow(25))
         #expect(isSuspended(Self.start + .seconds(59)))
     }
@@ -63,8 +63,7 @@ struct PatternAllowanceTests {
         var allowance = PatternAllowance()
         func isSuspended(_ now: Instant) -> Bool { allowance.isSuspended(at: now) }
         for _ in 0..<10_000 {
-            let cause = allowance.note(
-                took: .microseconds(900), hasExceeded: false, at: Self.start)
+            let cause = allowance.charge(.microseconds(900), hasExceeded: false, at: Self.start)
             #expect(cause == nil)
         }
         #expect(!isSuspended(Self.start))

@@ -13,9 +13,9 @@ struct FileChangesTests {
     func rest() throws {
         var changes = FileChanges()
         #expect(changes.deadline == nil)
-        changes.note(try name("b"), at: at(0))
-        changes.note(try name("a"), at: at(0))
-        changes.note(try name("late"), at: at(500))
+        changes.touch(try name("b"), at: at(0))
+        changes.touch(try name("a"), at: at(0))
+        changes.touch(try name("late"), at: at(500))
         #expect(changes.deadline == at(1_000))
         #expect(changes.take(at: at(999)) == .nothing)
         #expect(changes.take(at: at(1_000)) == .modules([try name("a"), try name("b")]))
@@ -26,7 +26,7 @@ struct FileChangesTests {
     @Test("that never rest are told after ten seconds all the same") func unrest() throws {
         var changes = FileChanges()
         for time in stride(from: 0, through: 9_900, by: 100) {
-            changes.note(try name("a"), at: at(time))
+            changes.touch(try name("a"), at: at(time))
             #expect(changes.take(at: at(time)) == .nothing)
         }
         #expect(changes.deadline == at(10_000))
@@ -37,11 +37,11 @@ struct FileChangesTests {
         throws
     {
         var changes = FileChanges()
-        for number in 0..<5_000 { changes.note(try name("m\(number)"), at: at(0)) }
+        for number in 0..<5_000 { changes.touch(try name("m\(number)"), at: at(0)) }
         #expect(changes.take(at: at(1_000)) == .everything)
         #expect(changes.deadline == nil, "the single ones are among them")
-        changes.note(try name("a"), at: at(2_000))
-        changes.noteEverything(at: at(2_100))
+        changes.touch(try name("a"), at: at(2_000))
+        changes.touchEverything(at: at(2_100))
         #expect(changes.take(at: at(3_000)) == .modules([try name("a")]))
         #expect(changes.take(at: at(3_100)) == .everything)
     }
@@ -49,7 +49,7 @@ struct FileChangesTests {
     @Test("that are not complete are told again each second, for ten seconds")
     func putBack() throws {
         var changes = FileChanges()
-        changes.note(try name("a"), at: at(0))
+        changes.touch(try name("a"), at: at(0))
         for second in 1...10 {
             #expect(changes.take(at: at(second * 1_000)) == .modules([try name("a")]))
             #expect(changes.putBack(try name("a"), since: .incomplete, at: at(second * 1_000)))
@@ -58,7 +58,7 @@ struct FileChangesTests {
         #expect(!changes.putBack(try name("a"), since: .incomplete, at: at(11_000)))
         #expect(changes.deadline == nil)
         // What was complete for a while gets its time again.
-        changes.note(try name("a"), at: at(40_000))
+        changes.touch(try name("a"), at: at(40_000))
         #expect(changes.take(at: at(41_000)) == .modules([try name("a")]))
         #expect(changes.putBack(try name("a"), since: .incomplete, at: at(41_000)))
     }
@@ -86,7 +86,7 @@ struct FileChangesTests {
         _ changes: inout FileChanges, mayRunAlready: Bool = false, edits: [Int] = []
     ) throws -> Int? {
         for time in stride(from: 0, through: 200_000, by: 100) {
-            if edits.contains(time) { changes.note(try name("a"), at: at(time)) }
+            if edits.contains(time) { changes.touch(try name("a"), at: at(time)) }
             guard changes.take(at: at(time)) == .modules([try name("a")]) else { continue }
             if !changes.awaitsManifest(
                 try name("a"), mayRunAlready: mayRunAlready, at: at(time))
@@ -101,37 +101,37 @@ struct FileChangesTests {
     @Test("that left no manifest are told again when nothing has happened for ten seconds")
     func manifest() throws {
         var changes = FileChanges()
-        changes.note(try name("a"), .inPlace, at: at(0))
+        changes.touch(try name("a"), .inPlace, at: at(0))
         #expect(try letIn(&changes, edits: [400, 3_000, 7_000]) == 17_000)
         // Whatever happens: not for ever.
         changes = FileChanges()
-        changes.note(try name("a"), .inPlace, at: at(0))
+        changes.touch(try name("a"), .inPlace, at: at(0))
         let end = try #require(
             try letIn(&changes, edits: Array(stride(from: 0, to: 150_000, by: 500))))
         #expect((100_000...110_000).contains(end))
         // Nobody saw it come.
         changes = FileChanges()
-        changes.note(try name("a"), at: at(0))
+        changes.touch(try name("a"), at: at(0))
         #expect(try letIn(&changes) == 10_000)
         // It is in effect as it is, unless it was made anew.
         #expect(try letIn(&changes, mayRunAlready: true, edits: [0]) == 1_000)
-        changes.note(try name("a"), .inPlace, at: at(0))
+        changes.touch(try name("a"), .inPlace, at: at(0))
         #expect(try letIn(&changes, mayRunAlready: true) == 10_000)
     }
 
     @Test("of what was moved into place whole wait for no manifest") func whole() throws {
         var changes = FileChanges()
-        changes.note(try name("a"), .whole, at: at(0))
+        changes.touch(try name("a"), .whole, at: at(0))
         #expect(try letIn(&changes) == 1_000)
         // What is taken in, gone, or filled later has to be moved anew.
-        changes.note(try name("a"), at: at(0))
+        changes.touch(try name("a"), at: at(0))
         #expect(try letIn(&changes) == 10_000)
         for arrival in [FileChanges.Arrival.inPlace, nil] {
-            changes.note(try name("a"), .whole, at: at(0))
-            changes.note(try name("a"), arrival, at: at(0))
+            changes.touch(try name("a"), .whole, at: at(0))
+            changes.touch(try name("a"), arrival, at: at(0))
             #expect(try letIn(&changes) == 10_000)
         }
-        changes.note(try name("a"), .whole, at: at(0))
+        changes.touch(try name("a"), .whole, at: at(0))
         #expect(changes.putBack(try name("a"), since: .incomplete, at: at(0)))
         #expect(try letIn(&changes) == 10_000)
     }

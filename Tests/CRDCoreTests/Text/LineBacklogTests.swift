@@ -21,7 +21,7 @@ struct LineBacklogTests {
                 lines.append(String(decoding: line, as: UTF8.self))
                 line = []
             }
-            backlog.take(piece.count, at: start)
+            backlog.advance(by: piece.count, at: start)
         }
         return lines
     }
@@ -42,11 +42,11 @@ struct LineBacklogTests {
         let line = [UInt8](repeating: UInt8(ascii: "x"), count: 1_000)
         for _ in 0..<10_000 { backlog.add(line, at: start) }
         // One line leaves; that is no reason to accept another.
-        backlog.take(line.count, at: start)
+        backlog.advance(by: line.count, at: start)
         for _ in 0..<10 { backlog.add(line, at: start) }
         var kept = 1
         for _ in 0..<600 where backlog.next() != nil {
-            backlog.take(line.count, at: start)
+            backlog.advance(by: line.count, at: start)
             kept += 1
         }
         backlog.add(Array("late".utf8), at: start)
@@ -94,11 +94,11 @@ struct LineBacklogTests {
         #expect(backlog.holdsUntil == nil)
         for _ in 0..<10 { backlog.add(line, at: start) }
         #expect(backlog.holdsUntil == start + .seconds(1))
-        backlog.take(1, at: start + .seconds(5))
+        backlog.advance(by: 1, at: start + .seconds(5))
         #expect(backlog.holdsUntil == start + .seconds(6))
         for _ in 0..<15 {
             guard let next = backlog.next() else { break }
-            backlog.take(next.count, at: start + .seconds(7))
+            backlog.advance(by: next.count, at: start + .seconds(7))
         }
         #expect(backlog.holdsUntil == nil)
     }

@@ -71,10 +71,10 @@ struct PathEventTests {
     }
 
     @Test("is an object even when nothing is in it") func emptyObject() {
-        #expect(JSONObject().finish() == Array("{}".utf8))
+        #expect(JSONObject().encoded() == Array("{}".utf8))
         var object = JSONObject()
         object.add("a\"b", [String]())
         object.add("c", true)
-        #expect(object.finish() == Array(#"{"a\"b":[],"c":true}"#.utf8))
+        #expect(object.encoded() == Array(#"{"a\"b":[],"c":true}"#.utf8))
     }
 }

@@ -142,7 +142,7 @@ struct StoppedReaderTests {
         receive("calm\n", calm)
         #expect(lines().last == "Calm: calm")
         receive(String(repeating: "more\n", count: 200), calm)
-        storm.finish()
+        storm.outputHasEnded()
         for _ in 0..<3 { forwarder.beginTurn() }
         #expect((1_000...2_048).contains(lines().count))
         // They take turns.
@@ -161,9 +161,9 @@ struct StoppedReaderTests {
         for _ in 0..<160 {
             let output = LogSink(forwarder, module: "Flood") { [] }
             receive(String(repeating: line, count: 64), output)
-            output.finish()
+            output.outputHasEnded()
         }
-        forwarder.finish()
+        forwarder.flush()
         receive("end\n", LogSink(forwarder, module: "Last") { [] })
         let kept = lines().count { $0.hasPrefix("Flood:") }
         let dropped = lines().compactMap { line in

@@ -16,7 +16,7 @@ struct FileLockTests {
 
     private func holder() -> String? {
         do {
-            _ = try FileLock.take(path)
+            _ = try FileLock.acquire(path)
             return nil
         } catch {
             return (error as? FileLock.Held)?.holder
@@ -29,7 +29,7 @@ struct FileLockTests {
     @Test("tells the second who the first is, and is let go when dropped") func second() throws {
         try directory.write("lock", "a line longer than any process id is\n")
         do {
-            let lock = try FileLock.take(path)
+            let lock = try FileLock.acquire(path)
             #expect(holder() == "\(getpid())")
             _ = consume lock
         }
@@ -38,13 +38,13 @@ struct FileLockTests {
     }
 
     @Test("is made for its owner alone") func mode() throws {
-        _ = try FileLock.take(path)
+        _ = try FileLock.acquire(path)
         #expect(FileStatus(of: path)?.mode == 0o600)
     }
 
     @Test("is let go when its holder is killed") func death() async throws {
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = path.string as String] in
-            let lock = try FileLock.take(FilePath(path))
+            let lock = try FileLock.acquire(FilePath(path))
             kill(getpid(), SIGKILL)
             _ = consume lock
         }
@@ -54,7 +54,7 @@ struct FileLockTests {
     @Test("is not inherited by a child") func inheritance() throws {
         let process: ChildProcess
         do {
-            let lock = try FileLock.take(path)
+            let lock = try FileLock.acquire(path)
             process = try Shell("exec sleep 100").start()
             _ = consume lock
         }
@@ -64,7 +64,7 @@ struct FileLockTests {
 
     @Test("says what it could not open") func impossible() throws {
         let error = #expect(throws: SystemCallError.self) {
-            _ = try FileLock.take(directory["missing/lock"])
+            _ = try FileLock.acquire(directory["missing/lock"])
         }
         #expect(
             error?.description == "open '\(directory["missing/lock"])': No such file or directory")

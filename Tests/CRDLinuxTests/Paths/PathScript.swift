@@ -92,7 +92,7 @@ final class PathStage {
     init() throws {
         directory = try TemporaryDirectory()
         source = try PathSource()
-        mounts = try MountSource { [source] in source.take($0, into: &$1) }
+        mounts = try MountSource { [source] in source.receive($0, into: &$1) }
     }
 
     deinit {

@@ -13,7 +13,7 @@ final class CollectingSink: OutputSink {
     var isFull = false
 
     func receive(_ bytes: UnsafeRawBufferPointer) { self.bytes.append(contentsOf: bytes) }
-    func finish() { finishes += 1 }
+    func outputHasEnded() { finishes += 1 }
 }
 
 @Suite("PipeSource", .timeLimit(.minutes(10)))
@@ -73,13 +73,13 @@ final class PipeSourceTests {
 
     @Test("takes what the child left at its end") func rest() throws {
         let bytes = try fill(300_000)
-        source.finish()
+        source.readRest()
         #expect(sink.bytes == bytes)
         #expect(sink.finishes == 1)
     }
 
     @Test("finishes without anything to take, too") func empty() {
-        source.finish()
+        source.readRest()
         #expect(sink.bytes.isEmpty)
         #expect(sink.finishes == 1)
     }
@@ -104,7 +104,7 @@ final class PipeSourceTests {
         let process = try Shell("yes & echo $! >&2; sleep 0.1").start(
             printingInto: childEnd.rawValue)
         #expect(try process.wait() == .exited(0))
-        source.finish()
+        source.readRest()
         #expect(sink.finishes == 1)
         #expect(!sink.bytes.isEmpty && sink.bytes.count <= 65_536)
         let first = String(decoding: sink.bytes, as: UTF8.self).split(separator: "\n")

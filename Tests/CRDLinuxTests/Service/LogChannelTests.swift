@@ -151,7 +151,7 @@ struct LogChannelTests {
                 for number in 0..<9_000 { channel.write(Array("line number \(number)\n".utf8)) }
                 #expect(channel.blocked != nil)
                 try directory.write("begin", "")
-                channel.finish()
+                channel.drain()
                 #expect(channel.blocked == nil)
             }
             close(STDERR_FILENO)

@@ -22,10 +22,10 @@ public struct RepositoryCheck {
         guard FileStatus(of: root)?.kind == .directory else {
             throw InstallationFailure("\(root) is not a directory")
         }
-        try look(at: "")
+        try inspect("")
         for shelf in ["modules", "support"]
         where FileStatus(of: root.appending(shelf))?.kind == .directory {
-            try look(at: shelf)
+            try inspect(shelf)
         }
         if count == 0 { checkRoot() }
         if count == 0 && complaints.isEmpty {
@@ -40,7 +40,7 @@ public struct RepositoryCheck {
             Diagnostic(file: PrintableText.of(path), position: .start, message: message))
     }
 
-    private mutating func look(at shelf: String) throws {
+    private mutating func inspect(_ shelf: String) throws {
         let directory = shelf.isEmpty ? root : root.appending(shelf)
         let entries: [FilePath.Component]
         do throws(SystemCallError) {

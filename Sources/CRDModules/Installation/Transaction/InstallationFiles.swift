@@ -56,7 +56,7 @@ struct InstallationFiles {
     }
 
     /// Appends a line with the time to the log.
-    func note(_ line: String) {
+    func appendToLog(_ line: String) {
         let time = Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
         guard let file = try? Descriptor.open(log, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         else { return }

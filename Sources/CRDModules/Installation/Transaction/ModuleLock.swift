@@ -18,7 +18,8 @@ final class ModuleLock {
     /// Takes the lock without waiting; returns nil if another process holds it.
     ///
     /// - Throws: `InstallationFailure` if it cannot be taken at all.
-    static func takeAtOnce(_ files: InstallationFiles) throws(InstallationFailure) -> ModuleLock? {
+    static func acquireAtOnce(_ files: InstallationFiles) throws(InstallationFailure) -> ModuleLock?
+    {
         try attempt(files, tries: 2).lock
     }
 
@@ -28,7 +29,7 @@ final class ModuleLock {
         _ console: InstallationConsole, _ body: () throws -> Value
     ) throws -> Value {
         try files.prepare()
-        return try withExtendedLifetime(take(files, console)) {
+        return try withExtendedLifetime(acquire(files, console)) {
             try Recovery.finish(files, configuration, console)
             return try body()
         }
@@ -37,7 +38,7 @@ final class ModuleLock {
     /// Waits for the lock's holder, and reports that once.
     ///
     /// - Throws: `InstallationFailure` if the lock could not be taken.
-    private static func take(
+    private static func acquire(
         _ files: InstallationFiles, _ console: InstallationConsole
     ) throws(InstallationFailure) -> ModuleLock {
         let end = Clock.now + patience
@@ -66,7 +67,7 @@ final class ModuleLock {
         _ files: InstallationFiles, tries: Int
     ) throws(InstallationFailure) -> (lock: ModuleLock?, holder: String) {
         do {
-            return (ModuleLock(try FileLock.take(files.lock, tries: tries)), "")
+            return (ModuleLock(try FileLock.acquire(files.lock, tries: tries)), "")
         } catch let held as FileLock.Held {
             return (nil, held.holder)
         } catch {

@@ -32,7 +32,7 @@ public enum Recovery {
         let files = InstallationFiles(configuration.configuration)
         do {
             // Does not wait: a module that calls crd must not wait for an installation.
-            guard let lock = try ModuleLock.takeAtOnce(files) else { return nil }
+            guard let lock = try ModuleLock.acquireAtOnce(files) else { return nil }
             return try withExtendedLifetime(lock) { try finish(files, configuration, console) }
         } catch {
             for line in InstallationFailure.lines(of: error) { console.say(line) }
@@ -61,7 +61,7 @@ public enum Recovery {
         let story =
             transaction.isWhole
             ? story(of: transaction.record) : "it could not be put in order wholly"
-        files.note("\(record.operation.rawValue) \(record.name): \(story)")
+        files.appendToLog("\(record.operation.rawValue) \(record.name): \(story)")
         console.say("the \(record.operation.rawValue) of \(record.name) was interrupted; \(story)")
         if let failure = transaction.failure {
             for line in InstallationFailure.lines(of: failure) { console.say(line) }

@@ -333,7 +333,7 @@ struct Transaction {
     /// Runs `rollback`; keeps its directory aside if it fails.
     private mutating func rollBack() throws {
         guard record.step != .rolledBack, record.mayBePrepared else { return }
-        guard Self.isThere(place) else { return noteLoss() }
+        guard Self.isThere(place) else { return recordLoss() }
         let outcome = run(.rollback, in: place, Self.manifest(in: place, record.name), undoing)
         if let outcome, !outcome.isGood { keepAside() }
         if outcome == nil {
@@ -347,7 +347,7 @@ struct Transaction {
 
     /// Notes that the module's files are missing, unless the crd that was killed had already moved
     /// them aside.
-    private mutating func noteLoss() {
+    private mutating func recordLoss() {
         if keptAside != nil { return }
         isLost = true
         warnings.append(
