@@ -278,7 +278,7 @@ struct TreeScanTests {
             return
         }
         #expect(reason.contains("more than 256 names"))
-        #expect(source.node(at: Array(directory["a"].string.utf8))?.passing.count == 2)
+        #expect(source.resolver.node(at: Array(directory["a"].string.utf8))?.passing.count == 2)
     }
 
     @Test("Targets below a directory that is renamed over and over are resolved once a turn")
@@ -294,7 +294,7 @@ struct TreeScanTests {
         }
         try drainAll(source, into: &events)
         // Each of the 4,000 records would have the whole path looked up.
-        #expect(!events.isEmpty && source.namesLookedUp < 4_000 * 8 / 3)
+        #expect(!events.isEmpty && source.resolver.namesLookedUp < 4_000 * 8 / 3)
         events = []
         try directory.write("a/b/c/d/e/file", "changed")
         try drainAll(source, into: &events)
