@@ -50,33 +50,63 @@ struct DeploymentTests {
         try world.list().modules.map(\.name)
     }
 
+    /// Makes attempts until one took less time than crd waits for a manifest. Only such an attempt
+    /// says anything: a machine may be so busy that the module was rightly taken in without one.
+    ///
+    /// - Parameter attempt: begins with the call of its parameter, right before what crd waits for,
+    ///   and returns what to expect of it.
+    private func inTime(
+        _ attempt: (_ begin: () -> Void) async throws -> () -> Void
+    ) async throws {
+        for _ in 0..<8 {
+            var begun = ContinuousClock.now
+            let judge = try await attempt { begun = .now }
+            if ContinuousClock.now - begun < .seconds(10) { return judge() }
+        }
+    }
+
     @Test(
         "file by file does not run as root before its manifest comes, whoever reloads",
         .enabled(if: isRoot), arguments: Writing.allCases)
     func fileByFile(_ writing: Writing) async throws {
-        let world = try World()
-        try await world.start()
-        try world.makeDirectory("modules/Late")
-        try fill("modules/Late", writing, in: world)
-        try await letASecondPass(in: world)
-        let reload = try await world.reload()
-        #expect(reload.output.contains("not complete yet") && reload.output.contains("Late"))
-        #expect(try names(in: world) == ["Whole"])
-        try put(
-            "user = 'nobody'\n", at: "modules/Late/module.toml", mode: 0o644, writing, in: world)
-        try await isChecked("Late", in: world)
-        #expect(world.notedLines("Late") == ["nobody"])
-        #expect(world.lines.contains { $0.contains("Late: has no module.toml") })
+        try await inTime { begin in
+            let world = try World()
+            try await world.start()
+            begin()
+            try world.makeDirectory("modules/Late")
+            try fill("modules/Late", writing, in: world)
+            try await letASecondPass(in: world)
+            let reload = try await world.reload()
+            let names = try names(in: world)
+            try put(
+                "user = 'nobody'\n", at: "modules/Late/module.toml", mode: 0o644, writing,
+                in: world)
+            try await isChecked("Late", in: world)
+            return {
+                #expect(reload.output.contains("not complete yet"))
+                #expect(reload.output.contains("Late") && names == ["Whole"])
+                #expect(world.notedLines("Late") == ["nobody"])
+                #expect(world.lines.contains { $0.contains("Late: has no module.toml") })
+            }
+        }
     }
 
     @Test("file by file, and no manifest ever comes: it is taken in later")
     func neverAManifest() async throws {
+        try await inTime { begin in
+            let world = try World()
+            try await world.start()
+            begin()
+            try world.makeDirectory("modules/Late")
+            try fill("modules/Late", in: world)
+            try await letASecondPass(in: world)
+            let names = try names(in: world)
+            return { #expect(names == ["Whole"]) }
+        }
         let world = try World()
         try await world.start()
         try world.makeDirectory("modules/Late")
         try fill("modules/Late", in: world)
-        try await letASecondPass(in: world)
-        #expect(try names(in: world) == ["Whole"])
         try await isChecked("Late", in: world)
     }
 
@@ -84,43 +114,55 @@ struct DeploymentTests {
         "over one of its name, which was removed, does not run as root either",
         .enabled(if: isRoot))
     func madeAnew() async throws {
-        let world = try World(interval: "200ms")
-        try world.makeDirectory("modules/Guard")
-        try fill("modules/Guard", in: world)
-        try world.write("user = 'nobody'\n", to: "modules/Guard/module.toml")
-        try await world.start()
-        try await world.runs(1, of: "Guard")
-        try FileManager.default.removeItem(atPath: "\(world.directory)/modules/Guard")
-        try world.makeDirectory("modules/Guard")
-        try fill("modules/Guard", in: world)
-        try await letASecondPass(in: world)
-        let noted = world.notedLines("Guard").count
-        try await eventually("it is checked as before") {
-            world.notedLines("Guard").count > noted + 2
+        try await inTime { begin in
+            let world = try World(interval: "200ms")
+            try world.makeDirectory("modules/Guard")
+            try fill("modules/Guard", in: world)
+            try world.write("user = 'nobody'\n", to: "modules/Guard/module.toml")
+            try await world.start()
+            try await world.runs(1, of: "Guard")
+            begin()
+            try FileManager.default.removeItem(atPath: "\(world.directory)/modules/Guard")
+            try world.makeDirectory("modules/Guard")
+            try fill("modules/Guard", in: world)
+            try await letASecondPass(in: world)
+            let noted = world.notedLines("Guard").count
+            try await eventually("it is checked as before") {
+                world.notedLines("Guard").count > noted + 2
+            }
+            try world.write(
+                "user = 'nobody'\ninterval = '100ms'\n", to: "modules/Guard/module.toml")
+            try await eventually("it has changed") {
+                world.lines.contains { $0.contains("1 changed") }
+            }
+            return { #expect(Set(world.notedLines("Guard")) == ["nobody"]) }
         }
-        try world.write("user = 'nobody'\ninterval = '100ms'\n", to: "modules/Guard/module.toml")
-        try await eventually("it has changed") { world.lines.contains { $0.contains("1 changed") } }
-        #expect(Set(world.notedLines("Guard")) == ["nobody"])
     }
 
     @Test(
         "without its response for long does not run as root when that comes",
         .enabled(if: isRoot))
     func slowly() async throws {
-        let world = try World(interval: "200ms")
-        try await world.start()
-        try world.makeDirectory("modules/Slow")
-        try world.script("id -un >>'\(world.notes)/Slow'; exit 1", at: "modules/Slow/check")
-        try await eventually("it is given up") {
-            try names(in: world) == ["Slow"]
-                && world.listed("Slow").reason?.contains("response is not there") == true
+        try await inTime { begin in
+            let world = try World(interval: "200ms")
+            try await world.start()
+            try world.makeDirectory("modules/Slow")
+            try world.script("id -un >>'\(world.notes)/Slow'; exit 1", at: "modules/Slow/check")
+            try await eventually("it is given up") {
+                try names(in: world) == ["Slow"]
+                    && world.listed("Slow").reason?.contains("response is not there") == true
+            }
+            begin()
+            try world.script("exit 0", at: "modules/Slow/response")
+            try await letASecondPass(in: world)
+            let early = world.note("Slow")
+            try world.write("user = 'nobody'\n", to: "modules/Slow/module.toml")
+            try await isChecked("Slow", in: world)
+            return {
+                #expect(early == nil)
+                #expect(Set(world.notedLines("Slow")) == ["nobody"])
+            }
         }
-        try world.script("exit 0", at: "modules/Slow/response")
-        try await letASecondPass(in: world)
-        #expect(world.note("Slow") == nil)
-        try world.write("user = 'nobody'\n", to: "modules/Slow/module.toml")
-        try await isChecked("Slow", in: world)
-        #expect(Set(world.notedLines("Slow")) == ["nobody"])
     }
 
     @Test("elsewhere, and linked to in one step, is taken in at once") func linked() async throws {
