@@ -6,14 +6,14 @@ import Glibc
 import Logging
 import SystemPackage
 
-/// Gives every run its own cgroup below the one that was delegated to the daemon.
+/// Gives every tree its own cgroup below the one that was delegated to the daemon.
 ///
-/// A cgroup serves run after run: creating one costs more than checking that it is empty.
+/// A cgroup serves tree after tree: creating one costs more than checking that it is empty.
 final class CgroupContainment: Containment {
     let name = "cgroup"
     /// Orphans belong to the service manager.
     let adopts = false
-    /// The parent of the runs' cgroups.
+    /// The parent of the trees' cgroups.
     let base: FilePath
     private let reactor: Reactor
     private let logger: Logger
@@ -22,9 +22,9 @@ final class CgroupContainment: Containment {
     private var occupied: [Cgroup] = []
     private var made = 0
     /// The cgroups that are expected to become empty, by path.
-    private var awaited: [FilePath: (run: ActiveRun, token: Reactor.Token)] = [:]
+    private var awaited: [FilePath: (tree: ProcessTree, token: Reactor.Token)] = [:]
     /// SIGTERM that has not reached every process yet.
-    private var sweeps: [(run: ActiveRun, sweep: CgroupSweep)] = []
+    private var sweeps: [(tree: ProcessTree, sweep: CgroupSweep)] = []
 
     /// Fails if no cgroup is delegated to the daemon, or if it cannot be used, which is logged.
     init?(_ reactor: Reactor, logger: Logger) {
@@ -42,15 +42,15 @@ final class CgroupContainment: Containment {
         self.logger = logger
     }
 
-    func admit(_ run: ActiveRun) throws(SystemCallError) {
-        endSweeps(of: run)
-        if let cgroup = run.cgroup {
+    func admit(_ tree: ProcessTree) throws(SystemCallError) {
+        endSweeps(of: tree)
+        if let cgroup = tree.cgroup {
             guard cgroup.isSpent else { return }
-            run.spentCgroups.append(cgroup)
-            run.cgroup = nil
+            tree.spentCgroups.append(cgroup)
+            tree.cgroup = nil
         }
         reclaim()
-        run.cgroup = if let cgroup = free.popLast() { cgroup } else { try make() }
+        tree.cgroup = if let cgroup = free.popLast() { cgroup } else { try make() }
     }
 
     private func make() throws(SystemCallError) -> Cgroup {
@@ -65,17 +65,17 @@ final class CgroupContainment: Containment {
         }
     }
 
-    func send(_ signal: TreeSignal, to run: ActiveRun) -> KillRefusal? {
+    func send(_ signal: TreeSignal, to tree: ProcessTree) -> KillRefusal? {
         // SIGKILL makes SIGTERM pointless.
-        endSweeps(of: run)
-        for cgroup in run.cgroups where (try? cgroup.isPopulated()) != false {
+        endSweeps(of: tree)
+        for cgroup in tree.cgroups where (try? cgroup.isPopulated()) != false {
             switch signal {
-            case .terminate: sweeps.append((run, CgroupSweep(of: cgroup)))
+            case .terminate: sweeps.append((tree, CgroupSweep(of: cgroup)))
             case .kill:
                 do throws(SystemCallError) {
                     try cgroup.kill()
                 } catch {
-                    logger.error("\(error); the run's processes may live on")
+                    logger.error("\(error); its processes may live on")
                 }
             }
         }
@@ -83,7 +83,7 @@ final class CgroupContainment: Containment {
         return nil
     }
 
-    private func endSweeps(of run: ActiveRun) { sweeps.removeAll { $0.run === run } }
+    private func endSweeps(of tree: ProcessTree) { sweeps.removeAll { $0.tree === tree } }
 
     var hasBacklog: Bool { !sweeps.isEmpty }
 
@@ -105,28 +105,28 @@ final class CgroupContainment: Containment {
     /// The steps between two readings of the clock.
     private static let stepsPerLook = 8
 
-    func isEmpty(_ run: ActiveRun) -> Bool {
-        run.cgroups.allSatisfy { (try? $0.isPopulated()) != true }
+    func isEmpty(_ tree: ProcessTree) -> Bool {
+        tree.cgroups.allSatisfy { (try? $0.isPopulated()) != true }
     }
 
-    func awaitEmptiness(of run: ActiveRun) {
-        for cgroup in run.cgroups where awaited[cgroup.path] == nil {
+    func awaitEmptiness(of tree: ProcessTree) {
+        for cgroup in tree.cgroups where awaited[cgroup.path] == nil {
             do throws(SystemCallError) {
-                awaited[cgroup.path] = (run, try reactor.add(cgroup))
+                awaited[cgroup.path] = (tree, try reactor.add(cgroup))
             } catch {
                 logger.error("\(error); the end of its processes will not be noticed")
             }
         }
     }
 
-    func release(_ run: ActiveRun) {
-        endSweeps(of: run)
-        for cgroup in run.cgroups {
+    func release(_ tree: ProcessTree) {
+        endSweeps(of: tree)
+        for cgroup in tree.cgroups {
             if let (_, token) = awaited.removeValue(forKey: cgroup.path) { reactor.remove(token) }
             putAway(cgroup)
         }
-        run.cgroup = nil
-        run.spentCgroups = []
+        tree.cgroup = nil
+        tree.spentCgroups = []
     }
 
     /// Removes the free cgroups. Leftovers that may stay now belong to the service manager; all
@@ -138,12 +138,12 @@ final class CgroupContainment: Containment {
     }
 
     private func emptied(_ path: FilePath, _ events: inout [Event]) {
-        guard let (run, token) = awaited.removeValue(forKey: path) else { return }
+        guard let (tree, token) = awaited.removeValue(forKey: path) else { return }
         reactor.remove(token)
-        if isEmpty(run) { run.tellEmptied(into: &events) }
+        if isEmpty(tree) { tree.tellEmptied(into: &events) }
     }
 
-    /// Keeps the cgroup for another run if it is empty and nothing was killed in it.
+    /// Keeps the cgroup for another tree if it is empty and nothing was killed in it.
     private func putAway(_ cgroup: Cgroup) {
         switch try? cgroup.isPopulated() {
         case false where !cgroup.isSpent: free.append(cgroup)
@@ -152,7 +152,7 @@ final class CgroupContainment: Containment {
         }
     }
 
-    /// Reclaims the cgroups that have become empty since their runs ended.
+    /// Reclaims the cgroups that have become empty since their trees ended.
     private func reclaim() {
         guard !occupied.isEmpty else { return }
         let left = occupied
@@ -161,6 +161,6 @@ final class CgroupContainment: Containment {
     }
 }
 
-extension ActiveRun {
+extension ProcessTree {
     fileprivate var cgroups: [Cgroup] { (cgroup.map { [$0] } ?? []) + spentCgroups }
 }

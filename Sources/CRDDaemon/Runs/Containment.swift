@@ -3,24 +3,24 @@
 import CRDCore
 import CRDLinux
 
-/// Finds every process of a run, also those that left its process group or lost their parents.
+/// Finds every process of a tree, also those that left its process group or lost their parents.
 protocol Containment: AnyObject {
     /// Its name in the log and in `crd list --json`.
     var name: String { get }
     /// Whether orphans become children of the daemon, so that it needs SIGCHLD.
     var adopts: Bool { get }
-    /// Prepares a place for the run's next executable.
-    func admit(_ run: ActiveRun) throws(SystemCallError)
-    /// Sends SIGTERM or SIGKILL to all processes of the run.
+    /// Prepares a place for the tree's next executable.
+    func admit(_ tree: ProcessTree) throws(SystemCallError)
+    /// Sends SIGTERM or SIGKILL to all processes of the tree.
     ///
     /// - Returns: why one of them cannot be killed, if the kernel refused it.
-    func send(_ signal: TreeSignal, to run: ActiveRun) -> KillRefusal?
-    /// Returns whether the run has no process left; call it only after its executable was reaped.
-    func isEmpty(_ run: ActiveRun) -> Bool
-    /// Appends `.emptied` to the events as soon as the run has no process left.
-    func awaitEmptiness(of run: ActiveRun)
-    /// Ends the run. Its response's leftovers may stay if the module allows it.
-    func release(_ run: ActiveRun)
+    func send(_ signal: TreeSignal, to tree: ProcessTree) -> KillRefusal?
+    /// Returns whether the tree has no process left; call it only after its executable was reaped.
+    func isEmpty(_ tree: ProcessTree) -> Bool
+    /// Has the tree report `.emptied` as soon as it has no process left.
+    func awaitEmptiness(of tree: ProcessTree)
+    /// Ends the tree. What is left may stay if the tree allows it.
+    func release(_ tree: ProcessTree)
     /// Kills all leftovers that may not stay, after all runs have ended and while the daemon stops.
     ///
     /// - Returns: whether none of them is left.

@@ -58,7 +58,7 @@ final class Performer {
         case .spawn(let module, let role, let run): return spawn(module, role, run)
         case .signal(let module, let signal):
             guard let active = active[module] else { return [] }
-            return refusals(containment.send(signal, to: active), of: module)
+            return refusals(containment.send(signal, to: active.tree), of: module)
         case .clear(let module, let signal): return clear(module, signal)
         case .conclude(let module, let conclusion): conclude(module, conclusion)
         case .note(let module, let notice):
@@ -120,7 +120,7 @@ final class Performer {
                 closeOutputs(of: active)
                 try module.installed.verify(role, under: rule)
             }
-            try containment.admit(active)
+            try containment.admit(active.tree)
             try start(module, role, active)
             return [.spawned(id, at: Clock.now)]
         } catch {
@@ -171,7 +171,7 @@ final class Performer {
 
     private func start(_ module: PreparedModule, _ role: Role, _ active: ActiveRun) throws {
         let forwarded = {
-            [forwarder, name = module.name, id = active.id, cause = active.run.cause] in
+            [forwarder, name = module.name, id = active.tree.id, cause = active.run.cause] in
             LogSink(forwarder, module: name) {
                 Self.fields(name, role, id, cause)
             }
@@ -190,24 +190,28 @@ final class Performer {
             try systemCall("fchown") { fchown(told.childEnd, user.uid, user.gid) }
         }
         let mayStay = role == .response && module.installed.manifest.leftovers == .keep
-        let mark = RunMark(life: life.mark, mayStay: mayStay, run: active.number)
+        let mark = RunMark(life: life.mark, mayStay: mayStay, run: active.tree.number)
         let request = ChildProcess.Request(
             path: module.installed.executable(role).string,
-            environment: module.environment(role, of: active.run, id: active.id),
+            environment: module.environment(role, of: active.run, id: active.tree.id),
             directory: module.installed.directory.string,
             descriptors: (
                 input?.descriptor ?? nothing.descriptor, printed.childEnd, told.childEnd,
                 events.descriptor
             ),
-            user: user, cgroup: active.cgroup?.directoryDescriptor,
+            user: user, cgroup: active.tree.cgroup?.directoryDescriptor,
             openFiles: openFiles, mark: mark.processMark)
         let process = try withExtendedLifetime((printed, told, nothing, input, events)) {
             try ChildProcess.spawn(request)
         }
         let source = ChildSource(
-            process, of: active.module, outputs: [printed.source, told.source]
-        ) { [weak self] end in
+            process, outputs: [printed.source, told.source]
+        ) { [weak self] end, events in
             self?.end(active, role, end, mayStay: mayStay)
+            switch end {
+            case .ended(let termination): events.append(.exited(active.module, termination))
+            case .unstarted(let failure): events.append(failure.event(of: active.module))
+            }
         }
         do throws(SystemCallError) {
             active.token = try reactor.add(source)
@@ -215,7 +219,7 @@ final class Performer {
             source.abandon()
             throw error
         }
-        active.process = source
+        active.tree.process = source
     }
 
     /// Returns the check's output as the response's input; nil stands for an empty input.
@@ -265,19 +269,19 @@ final class Performer {
     private func letGo(of active: ActiveRun) {
         if let token = active.token { reactor.remove(token) }
         active.token = nil
-        active.process = nil
+        active.tree.process = nil
     }
 
     private func clear(_ id: ModuleID, _ signal: TreeSignal?) -> [Event] {
         guard let active = active[id] else { return [] }
         var events: [Event] = []
-        if containment.isEmpty(active) {
-            active.tellEmptied(into: &events)
+        if containment.isEmpty(active.tree) {
+            active.tree.tellEmptied(into: &events)
             return events
         }
-        if let signal { events = refusals(containment.send(signal, to: active), of: id) }
-        active.awaitsEmptiness = true
-        containment.awaitEmptiness(of: active)
+        if let signal { events = refusals(containment.send(signal, to: active.tree), of: id) }
+        active.tree.awaitsEmptiness = true
+        containment.awaitEmptiness(of: active.tree)
         return events
     }
 
@@ -288,7 +292,7 @@ final class Performer {
     private func conclude(_ id: ModuleID, _ conclusion: Conclusion) {
         guard let active = active[id] else { return }
         if conclusion.hasFailedResponse { failing.insert(id) } else { failing.remove(id) }
-        reporter.report(conclusion, of: name(of: id), id: active.id)
+        reporter.report(conclusion, of: name(of: id), id: active.tree.id)
         if active.captured.dropped > 0 {
             reporter.reportDropped(active.captured.dropped, of: name(of: id), limit: outputMax)
         }
@@ -298,7 +302,7 @@ final class Performer {
     private func forget(_ run: ActiveRun) {
         for output in run.outputs { output.source.readRest() }
         closeOutputs(of: run)
-        containment.release(run)
+        containment.release(run.tree)
         active[run.module] = nil
     }
 }

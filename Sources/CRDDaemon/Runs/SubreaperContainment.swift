@@ -7,7 +7,7 @@ import Glibc
 
 /// Follows processes without cgroups. A process that loses its parent becomes a child of the
 /// daemon, the subreaper (prctl(2), `PR_SET_CHILD_SUBREAPER`). It is recognized by the mark of its
-/// run (`RunMark`).
+/// tree (`RunMark`).
 ///
 /// A process's own claims are not trusted (G15): neither its environment nor a limit that it has
 /// lowered. A process cannot raise its mark to one that may stay.
@@ -17,12 +17,12 @@ import Glibc
 final class SubreaperContainment: Containment {
     let name = "subreaper"
     let adopts = true
-    /// Runs between `admit` and `release`, by the part of their number that a mark holds.
-    private var runs: [UInt64: ActiveRun] = [:]
+    /// Trees between `admit` and `release`, by the part of their number that a mark holds.
+    private var trees: [UInt64: ProcessTree] = [:]
     private let life: DaemonLife
     /// Our own hard limit, which a process without a mark has as well; nil: none.
     private let ownLimit = ProcessMark.Limits(of: getpid())?.hard
-    /// The latest runs whose response left processes behind that may stay.
+    /// The latest trees that left processes behind that may stay.
     private var keepers: [UInt64] = []
     private let children = ChildList()
     /// The origins of the children examined so far. Only we can reap them, so their PIDs are not
@@ -34,7 +34,7 @@ final class SubreaperContainment: Containment {
     private var isLookCut = false
     /// Whether the last look was not repeated, though a child died meanwhile.
     private var isLookUnsettled = false
-    /// Whether the last look found a process of a run that is not its executable.
+    /// Whether the last look found a process of a tree that is not its executable.
     private var hasAdopted = false
 
     private let helpers: HelperProcess.Roll
@@ -46,32 +46,32 @@ final class SubreaperContainment: Containment {
         for pid in children.read() where !helpers.contains(pid) { origins[pid] = .stranger }
     }
 
-    func admit(_ run: ActiveRun) {
-        endSweeps(through: run)
-        runs[run.number] = run
-        run.isCondemned = false
+    func admit(_ tree: ProcessTree) {
+        endSweeps(through: tree)
+        trees[tree.number] = tree
+        tree.isCondemned = false
     }
 
-    func send(_ signal: TreeSignal, to run: ActiveRun) -> KillRefusal? {
-        if signal == .kill { run.isCondemned = true }
-        return begin(Sweep(signal, through: run))
+    func send(_ signal: TreeSignal, to tree: ProcessTree) -> KillRefusal? {
+        if signal == .kill { tree.isCondemned = true }
+        return begin(Sweep(signal, through: tree))
     }
 
-    func isEmpty(_ run: ActiveRun) -> Bool {
+    func isEmpty(_ tree: ProcessTree) -> Bool {
         let look = listChildren()
-        return look.isSettled && run.process == nil && look.pids(of: .run(run.number)).isEmpty
+        return look.isSettled && tree.process == nil && look.pids(of: .tree(tree.number)).isEmpty
     }
 
-    func awaitEmptiness(of run: ActiveRun) {}
+    func awaitEmptiness(of tree: ProcessTree) {}
 
-    func release(_ run: ActiveRun) {
-        if run.prepared.installed.manifest.leftovers == .keep, !roots(of: run).isEmpty {
+    func release(_ tree: ProcessTree) {
+        if tree.mayLeaveSome, !roots(of: tree).isEmpty {
             if keepers.count == Self.keepersMax { keepers.removeFirst() }
-            keepers.append(run.number)
+            keepers.append(tree.number)
         }
-        runs[run.number] = nil
-        endSweeps(through: run)
-        // The look that found the run empty has also shown whether adopted processes are left.
+        trees[tree.number] = nil
+        endSweeps(through: tree)
+        // The look that found the tree empty has also shown whether adopted processes are left.
         if hasAdopted { kill(nil) }
     }
 
@@ -103,35 +103,35 @@ final class SubreaperContainment: Containment {
                 if share > 0 { break }
                 continue
             }
-            guard let run = sweep.run, let refused = sweep.refused else { continue }
-            events.append(.refused(run.module, reason: "\(KillRefusal(refused))"))
+            guard let tree = sweep.tree, let refused = sweep.refused else { continue }
+            tree.tell(KillRefusal(refused), into: &events)
         } while Clock.now < end
         if listChildren().adopted.contains(where: { $0.owner.isToEnd }) {
             // Processes born while their parents were being killed appear when their parents are
             // dead.
-            for run in runs.values where run.isCondemned { kill(run) }
+            for tree in trees.values where tree.isCondemned { kill(tree) }
             kill(nil)
         }
-        for run in runs.values.filter(\.awaitsEmptiness).sorted(by: { $0.id < $1.id })
-        where isEmpty(run) {
-            run.tellEmptied(into: &events)
+        for tree in trees.values.filter(\.awaitsEmptiness).sorted(by: { $0.id < $1.id })
+        where isEmpty(tree) {
+            tree.tellEmptied(into: &events)
         }
     }
 
     // MARK: Owners
 
     private enum Owner: Equatable {
-        /// A run in progress, by its number.
-        case run(UInt64)
-        /// A former response that was allowed to leave the process behind.
+        /// A tree in progress, by its number.
+        case tree(UInt64)
+        /// A former tree that was allowed to leave the process behind.
         case kept
-        /// A run that has ended.
-        case formerRun
+        /// A tree that has ended.
+        case formerTree
         case stranger
 
         var isToEnd: Bool {
             switch self {
-            case .run, .formerRun: true
+            case .tree, .formerTree: true
             case .kept, .stranger: false
             }
         }
@@ -145,7 +145,7 @@ final class SubreaperContainment: Containment {
         case stranger
     }
 
-    /// Our living children except the runs' executables.
+    /// Our living children except the trees' executables.
     private struct Look {
         var adopted: [(pid: PID, owner: Owner)] = []
         /// Whether no process that is to end died during the look; it might have left a child that
@@ -165,7 +165,7 @@ final class SubreaperContainment: Containment {
         var visits = 0
         for _ in 0..<Self.looksMax where visits < Self.visitsMax {
             look = Look()
-            let executables = Set(runs.values.compactMap { $0.process?.pid })
+            let executables = Set(trees.values.compactMap { $0.process?.pid })
             for pid in children.read() where !executables.contains(pid) && !helpers.contains(pid) {
                 guard share > 0 else {
                     look.isSettled = false
@@ -198,20 +198,20 @@ final class SubreaperContainment: Containment {
         return look
     }
 
-    /// Returns the PIDs of the run's executable, if it runs, and of its descendants that we
+    /// Returns the PIDs of the tree's executable, if it runs, and of its descendants that we
     /// adopted.
-    private func roots(of run: ActiveRun) -> [PID] {
-        listChildren().pids(of: .run(run.number)) + (run.process.map { [$0.pid] } ?? [])
+    private func roots(of tree: ProcessTree) -> [PID] {
+        listChildren().pids(of: .tree(tree.number)) + (tree.process.map { [$0.pid] } ?? [])
     }
 
     private func owner(of origin: Origin) -> Owner {
         switch origin {
         case .stranger: .stranger
         case .marked(let mark):
-            runs[mark.run] != nil ? .run(mark.run) : mark.mayStay ? .kept : .formerRun
+            trees[mark.run] != nil ? .tree(mark.run) : mark.mayStay ? .kept : .formerTree
         case .unmarked(let run?):
-            runs[run] != nil ? .run(run) : keepers.contains(run) ? .kept : .formerRun
-        case .unmarked(nil): .formerRun
+            trees[run] != nil ? .tree(run) : keepers.contains(run) ? .kept : .formerTree
+        case .unmarked(nil): .formerTree
         }
     }
 
@@ -227,7 +227,7 @@ final class SubreaperContainment: Containment {
         // processes may stay.
         let names = ["CRD_RUN"]
         let id = ProcessTable.environment(of: pid, names)?["CRD_RUN"]
-        let claimed = id.flatMap { id in runs.values.first { $0.id == id }?.number }
+        let claimed = id.flatMap { id in trees.values.first { $0.id == id }?.number }
         if let run = claimed ?? RunMark(limits.soft, life: life.mark)?.run {
             return .unmarked(run)
         }
@@ -240,12 +240,12 @@ final class SubreaperContainment: Containment {
 
     // MARK: Signals
 
-    /// A signal on its way to every process of a run, or of all former runs; there may be
+    /// A signal on its way to every process of a tree, or of all former trees; there may be
     /// thousands.
     private final class Sweep {
         let signal: TreeSignal
-        /// Nil: the former runs.
-        let run: ActiveRun?
+        /// Nil: the former trees.
+        let tree: ProcessTree?
         var round = 0
         /// The PIDs of this round, and those that are not examined yet.
         var known: Set<PID> = []
@@ -255,9 +255,9 @@ final class SubreaperContainment: Containment {
         var met: Set<ProcessTable.Entry> = []
         var refused: ProcessTable.Entry?
 
-        init(_ signal: TreeSignal, through run: ActiveRun?) {
+        init(_ signal: TreeSignal, through tree: ProcessTree?) {
             self.signal = signal
-            self.run = run
+            self.tree = tree
         }
 
         func add(_ pids: [PID]) {
@@ -266,13 +266,13 @@ final class SubreaperContainment: Containment {
         }
     }
 
-    /// Ends the run's sweeps; they must not reach the run's next processes.
-    private func endSweeps(through run: ActiveRun) { sweeps.removeAll { $0.run === run } }
+    /// Ends the tree's sweeps; they must not reach the tree's next processes.
+    private func endSweeps(through tree: ProcessTree) { sweeps.removeAll { $0.tree === tree } }
 
-    /// Kills what there is of a run, or of the former runs where it is nil, unless that is under way.
-    private func kill(_ run: ActiveRun?) {
-        if !sweeps.contains(where: { $0.run === run && $0.signal == .kill }) {
-            _ = begin(Sweep(.kill, through: run))
+    /// Kills what there is of a tree, or of the former trees where it is nil, unless that is under way.
+    private func kill(_ tree: ProcessTree?) {
+        if !sweeps.contains(where: { $0.tree === tree && $0.signal == .kill }) {
+            _ = begin(Sweep(.kill, through: tree))
         }
     }
 
@@ -320,7 +320,7 @@ final class SubreaperContainment: Containment {
     }
 
     private func beginRound(_ sweep: Sweep) {
-        let roots = sweep.run.map(roots) ?? listChildren().pids(of: .formerRun)
+        let roots = sweep.tree.map(roots) ?? listChildren().pids(of: .formerTree)
         // An incomplete look does not count as a round.
         if !isLookCut { sweep.round += 1 }
         sweep.hasMetAnybody = false
@@ -340,7 +340,7 @@ final class SubreaperContainment: Containment {
     /// A tree that grows faster than it is killed is retried at its next SIGCHLD.
     private static let roundsMax = 16
     private static let looksMax = 16
-    /// Beyond this count, unmarked leftovers of the oldest run are killed.
+    /// Beyond this count, unmarked leftovers of the oldest tree are killed.
     private static let keepersMax = 1_024
     /// There is no later retry when the daemon stops.
     private static let finalLooksMax = 5_000

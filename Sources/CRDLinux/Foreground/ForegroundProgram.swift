@@ -119,7 +119,8 @@ public struct ForegroundProgram {
         let former = fileSizeMax.map { crd_limit_file_size($0) }
         defer { if let former { _ = crd_limit_file_size(former) } }
         let child = ChildSource(
-            try ChildProcess.spawn(request), of: ModuleID(0), outputs: [], ended: ended)
+            try ChildProcess.spawn(request), outputs: []
+        ) { end, _ in ended(end) }
         do {
             _ = try reactor.add(child)
             _ = try reactor.add(out)

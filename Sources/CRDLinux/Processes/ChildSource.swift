@@ -3,12 +3,11 @@
 public import CRDCore
 import Glibc
 
-/// A module's running executable: becomes readable when it has ended (pidfd_open(2)).
+/// A child process: becomes readable when it has ended (pidfd_open(2)).
 public final class ChildSource: EventSource {
-    public let module: ModuleID
     private let process: ChildProcess
     private let outputs: [PipeSource]
-    private let ended: (End) -> Void
+    private let ended: (End, inout [Event]) -> Void
 
     /// How the process ended.
     public enum End {
@@ -19,13 +18,12 @@ public final class ChildSource: EventSource {
 
     /// - Parameters:
     ///   - outputs: drained before the end is reported, so that no output of the process is missed.
-    ///   - ended: called before the event is appended.
+    ///   - ended: called once, with the events of the turn.
     public init(
-        _ process: consuming ChildProcess, of module: ModuleID, outputs: [PipeSource],
-        ended: @escaping (End) -> Void
+        _ process: consuming ChildProcess, outputs: [PipeSource],
+        ended: @escaping (End, inout [Event]) -> Void
     ) {
         self.process = process
-        self.module = module
         self.outputs = outputs
         self.ended = ended
     }
@@ -39,12 +37,7 @@ public final class ChildSource: EventSource {
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         guard let termination = try process.reap() else { return }
         for output in outputs { output.readRest() }
-        guard let failure = process.startFailure() else {
-            ended(.ended(termination))
-            return events.append(.exited(module, termination))
-        }
-        ended(.unstarted(failure))
-        events.append(failure.event(of: module))
+        ended(process.startFailure().map(End.unstarted) ?? .ended(termination), &events)
     }
 
     /// Kills the process and collects it: it will not be watched.

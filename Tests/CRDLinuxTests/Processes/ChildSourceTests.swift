@@ -16,21 +16,19 @@ struct ChildSourceTests {
         close(childEnd)
         var told: Termination?
         var finishesBefore = 0
-        let source = ChildSource(process, of: ModuleID(7), outputs: [pipe]) {
-            if case .ended(let termination) = $0 { told = termination }
+        let source = ChildSource(process, outputs: [pipe]) { end, events in
+            if case .ended(let termination) = end { told = termination }
             finishesBefore = sink.finishes
+            events.append(.elapsed)
         }
         let token = try reactor.add(source)
         defer { reactor.remove(token) }
         // The pipe is not even registered: its source is drained when the child has ended.
         let history = try reactor.turn { !$0.events.isEmpty }
-        guard case .exited(ModuleID(7), let termination) = history.events.first else {
-            return (nil, sink.bytes)
-        }
-        #expect(told == termination)
+        #expect(history.events.count == 1, "told once")
         #expect(finishesBefore == 1 && sink.finishes == 1)
         #expect(ProcessTable.entry(source.pid) == nil, "collected")
-        return (termination, sink.bytes)
+        return (told, sink.bytes)
     }
 
     @Test(
@@ -49,8 +47,8 @@ struct ChildSourceTests {
 
     @Test("ends and collects what nobody will watch") func abandon() throws {
         let source = ChildSource(
-            try Shell("trap '' TERM; exec sleep 100").start(), of: ModuleID(0), outputs: []
-        ) { _ in }
+            try Shell("trap '' TERM; exec sleep 100").start(), outputs: []
+        ) { _, _ in }
         source.abandon()
         #expect(ProcessTable.entry(source.pid) == nil)
     }
