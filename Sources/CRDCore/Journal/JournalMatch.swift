@@ -15,7 +15,7 @@ public struct JournalMatch: Hashable, Sendable {
 
     /// The index of the trigger among the module's journal triggers.
     public let trigger: Int
-    public let entry: JournalEntry
+    public var entry: JournalEntry
     public let captures: [Capture]
     /// Whether matching was aborted at its limit. Whether the line matches is then unknown, so it
     /// counts as a match.
@@ -65,7 +65,8 @@ public struct JournalMatch: Hashable, Sendable {
         if !entry.fields.truncated.isEmpty { object.add("truncated", entry.fields.truncated) }
         if isExceeded { object.add("exceeded", true) }
         return TriggerEvent(
-            cause: .journal, line: object.encoded(), variables: variables, age: entry.age ?? .zero,
+            cause: .journal, line: object.encoded(), variables: variables, readAt: entry.readAt,
+            age: entry.age ?? .zero,
             isForeign: entry.isForeign || entry.age == nil)
     }
 

@@ -49,8 +49,8 @@ struct EchoMemory: Sendable {
     /// Classifies an event by its time, and resets `count` if it came from elsewhere.
     ///
     /// - Returns: whether one of the two latest runs seems to have caused it.
-    mutating func classify(_ event: TriggerEvent, at now: Instant) -> Bool {
-        let time = Instant(nanoseconds: now.nanoseconds - event.age.nanoseconds)
+    mutating func classify(_ event: TriggerEvent) -> Bool {
+        let time = Instant(nanoseconds: event.readAt.nanoseconds - event.age.nanoseconds)
         let spans = [latest, former].compactMap(\.self)
         let isEcho = !event.isForeign && spans.contains { $0.contains(time) }
         if !isEcho { count = 0 }

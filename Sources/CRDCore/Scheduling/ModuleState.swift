@@ -134,7 +134,7 @@ struct ModuleState {
     // MARK: Reasons for a run
 
     mutating func add(_ event: TriggerEvent, at now: Instant) {
-        pending.append(event, isEcho: echoes.classify(event, at: now))
+        pending.append(event, isEcho: echoes.classify(event))
         settling?.extend(at: now)
         settling = settling ?? Settling(at: now)
     }

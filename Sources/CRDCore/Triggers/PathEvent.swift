@@ -20,7 +20,7 @@ public struct PathEvent: Hashable, Sendable {
     /// Returns the event in the form that is passed to the module.
     ///
     /// - Parameter time: RFC 3339, in UTC.
-    public func triggerEvent(at time: String) -> TriggerEvent {
+    public func triggerEvent(at time: String, readAt: Instant) -> TriggerEvent {
         var object = JSONObject()
         object.add("trigger", "path")
         object.add("time", time)
@@ -32,6 +32,6 @@ public struct PathEvent: Hashable, Sendable {
         return TriggerEvent(
             cause: .path, line: object.encoded(),
             variables: [TriggerEvent.Variable(name: "CRD_PATH", value: path)],
-            pathEvents: events)
+            pathEvents: events, readAt: readAt)
     }
 }

@@ -19,7 +19,7 @@ public struct SignalEvent: Hashable, Sendable {
     /// Returns the event in the form that is passed to the module.
     ///
     /// - Parameter time: RFC 3339, in UTC.
-    public func triggerEvent(at time: String) -> TriggerEvent {
+    public func triggerEvent(at time: String, readAt: Instant) -> TriggerEvent {
         let name = signal.description
         var object = JSONObject()
         object.add("trigger", "signal")
@@ -30,6 +30,7 @@ public struct SignalEvent: Hashable, Sendable {
         if let value { object.add("value", Int(value)) }
         return TriggerEvent(
             cause: .signal, line: object.encoded(),
-            variables: [TriggerEvent.Variable(name: "CRD_SIGNAL", value: Array(name.utf8))])
+            variables: [TriggerEvent.Variable(name: "CRD_SIGNAL", value: Array(name.utf8))],
+            readAt: readAt)
     }
 }

@@ -10,7 +10,9 @@ public struct TriggerEvent: Hashable, Sendable {
     public let variables: [Variable]
     /// The path events; empty for another cause.
     public let pathEvents: PathEvents
-    /// The time between the event and its report.
+    /// When the daemon read it from the kernel, journald or another of its sources.
+    public var readAt: Instant
+    /// How long before `readAt` it happened.
     public var age: Duration
     /// Whether it is known that no process of the module caused it.
     public var isForeign: Bool
@@ -28,8 +30,9 @@ public struct TriggerEvent: Hashable, Sendable {
 
     public init(
         cause: Cause, line: [UInt8], variables: [Variable] = [], pathEvents: PathEvents = [],
-        age: Duration = .zero, isForeign: Bool = false
+        readAt: Instant, age: Duration = .zero, isForeign: Bool = false
     ) {
+        self.readAt = readAt
         self.age = age
         self.isForeign = isForeign
         self.cause = cause

@@ -219,7 +219,7 @@ final class MountWatcher {
         var event = PathEvent(path: Array(late.trigger.path.utf8), [])
         event.isOverflow = true
         let time = Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
-        report(.happened(late.module, event.triggerEvent(at: time)))
+        report(.happened(late.module, event.triggerEvent(at: time, readAt: Clock.now)))
     }
 
     // MARK: Deafness

@@ -63,18 +63,21 @@ enum PathHelperMessage {
         private let line: Data
         private let path: Data
         private let events: UInt32
+        /// On the clock that all processes share.
+        private let readAt: Int64
 
         init(_ event: TriggerEvent) {
             line = Data(event.line)
             path = Data(event.variables.first { $0.name == "CRD_PATH" }?.value ?? [])
             events = event.pathEvents.rawValue
+            readAt = event.readAt.nanoseconds
         }
 
         var event: TriggerEvent {
             TriggerEvent(
                 cause: .path, line: Array(line),
                 variables: [TriggerEvent.Variable(name: "CRD_PATH", value: Array(path))],
-                pathEvents: PathEvents(rawValue: events))
+                pathEvents: PathEvents(rawValue: events), readAt: Instant(nanoseconds: readAt))
         }
     }
 

@@ -87,7 +87,8 @@ final class SignalTriggers: TriggerHost {
         let event = SignalEvent(
             name, pid: signal.pid, uid: signal.uid, value: signal.value
         ).triggerEvent(
-            at: Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds))
+            at: Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds),
+            readAt: Clock.now)
         return modules.map { .triggered($0, event) }
     }
 }

@@ -215,7 +215,8 @@ final class JournalDispatcher {
         let position = try reader.position(order: order, isInclusive: true)
         let fields = reader.fields()
         let made = JournalEntry(
-            position: position, fields: fields, age: own.age(of: position, fields),
+            position: position, fields: fields, readAt: Clock.now,
+            age: own.age(of: position, fields),
             isForeign: own.isElsewhere(fields))
         entry = made
         return made

@@ -6,8 +6,8 @@ import CRDCore
 final class PathReports {
     /// The events of the turn so far.
     private var outbox: [Event] = []
-    /// The timestamp of the turn, made on first use.
-    private var time: String?
+    /// The time of the turn, read on first use.
+    private var time: (instant: Instant, text: String)?
     /// The modules and paths that the current cause has triggered already.
     private var triggered: [(module: ModuleID, path: [UInt8])] = []
     /// The modules reported as deaf, with the reason.
@@ -67,9 +67,13 @@ final class PathReports {
     }
 
     private func emit(_ event: PathEvent, to target: PathTarget) {
-        let time = time ?? Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
+        let time =
+            time
+            ?? (Clock.now, Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds))
         self.time = time
-        outbox.append(.triggered(target.module, event.triggerEvent(at: time)))
+        outbox.append(
+            .triggered(
+                target.module, event.triggerEvent(at: time.text, readAt: time.instant)))
     }
 
     /// Returns a path as the target's module writes it, which may be through a link.

@@ -21,7 +21,7 @@ struct JournalMatchTests {
 
     private func entry(_ data: [(String, [UInt8])]) -> JournalEntry {
         JournalEntry(
-            position: Self.position, fields: fields(data))
+            position: Self.position, fields: fields(data), readAt: Instant(nanoseconds: 7))
     }
 
     private func decoded(_ event: TriggerEvent) throws -> [String: Any] {
@@ -140,7 +140,8 @@ struct JournalMatchTests {
         #expect(fields.first("EXACT")?.count == JournalFields.valueMax)
         let event = JournalMatch(
             trigger: 0,
-            entry: JournalEntry(position: Self.position, fields: fields)
+            entry: JournalEntry(
+                position: Self.position, fields: fields, readAt: Instant(nanoseconds: 7))
         ).triggerEvent(nil)
         #expect(try decoded(event)["truncated"] as? [String] == ["LONG"])
     }

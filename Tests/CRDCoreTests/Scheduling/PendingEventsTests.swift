@@ -42,7 +42,10 @@ import Testing
         var pending = pending(["old"])
         let long = Array(repeating: UInt8(ascii: "x"), count: PendingEvents.sizeMax)
         let variable = TriggerEvent.Variable(name: "CRD_MESSAGE", value: [1])
-        pending.append(TriggerEvent(cause: .journal, line: long, variables: [variable]))
+        pending.append(
+            TriggerEvent(
+                cause: .journal, line: long, variables: [variable], readAt: Instant(nanoseconds: 0))
+        )
         #expect(pending.cause == .journal)
         #expect(pending.variables == [variable])
     }

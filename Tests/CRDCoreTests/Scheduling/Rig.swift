@@ -27,8 +27,13 @@ struct Rig {
         Instant(nanoseconds: Int64(milliseconds) * 1_000_000)
     }
 
-    mutating func send(_ event: Event, at milliseconds: Int) -> [String] {
-        scheduler.receive(event, at: Self.instant(milliseconds)).map(text)
+    /// - Parameter reading: when the daemon read the event, if that was earlier in its turn.
+    mutating func send(
+        _ event: Event, at milliseconds: Int, readAt reading: Int? = nil
+    ) -> [String] {
+        scheduler.receive(
+            event.read(at: Self.instant(reading ?? milliseconds)), at: Self.instant(milliseconds)
+        ).map(text)
     }
 
     /// Ends the check at once, with nothing left behind.
@@ -114,10 +119,24 @@ extension TriggerEvent {
     static func named(_ text: String, cause: Cause = .path) -> TriggerEvent {
         TriggerEvent(
             cause: cause, line: Array(text.utf8),
-            variables: [.init(name: "CRD_PATH", value: Array(text.utf8))])
+            variables: [.init(name: "CRD_PATH", value: Array(text.utf8))],
+            readAt: Instant(nanoseconds: 0))
     }
 }
 
 extension Event {
+    /// The event as it is when the daemon reads it at that time.
+    func read(at now: Instant) -> Event {
+        switch self {
+        case .triggered(let module, var event):
+            event.readAt = now
+            return .triggered(module, event)
+        case .matched(let module, var match):
+            match.entry.readAt = now
+            return .matched(module, match)
+        default: return self
+        }
+    }
+
     static func path(_ module: ModuleID) -> Event { .triggered(module, .named("{}")) }
 }

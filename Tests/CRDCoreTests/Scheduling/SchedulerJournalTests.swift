@@ -35,7 +35,8 @@ private let b = ModuleID(1)
         JournalMatch(
             trigger: 0,
             entry: JournalEntry(
-                position: place(order, isInclusive: true), fields: JournalFields()))
+                position: place(order, isInclusive: true), fields: JournalFields(),
+                readAt: Instant(nanoseconds: 0)))
     }
 
     @Test("G8: a position stays before an entry until the run that served it has ended")

@@ -96,6 +96,15 @@ struct SelfTriggerTests {
         #expect(rig.send(event(age: .seconds(20)), at: 15_000) == ["check a path 3"])
     }
 
+    @Test("is known by when an event was read, however long the turn took to get to it")
+    func lateInTheTurn() {
+        var rig = Rig { $0.isCheckedAtStart = false }
+        _ = loop(&rig, until: 13_000)
+        // The run of 12680 took 10 ms; a turn that starts many processes takes longer.
+        #expect(rig.send(event(), at: 13_100, readAt: 12_700) == [])
+        #expect(rig.send(event(), at: 13_100, readAt: 12_800) == ["check a path 3"])
+    }
+
     @Test("loses nothing: what waited goes with the next check, whatever that is for")
     func nothingIsLost() {
         var rig = Rig { $0.isCheckedAtStart = false }

@@ -9,12 +9,14 @@ struct PathEventTests {
     private static let time = "2026-01-02T03:04:05.678901Z"
 
     private func line(_ event: PathEvent) -> String {
-        String(decoding: event.triggerEvent(at: Self.time).line, as: UTF8.self)
+        String(
+            decoding: event.triggerEvent(at: Self.time, readAt: Instant(nanoseconds: 7)).line,
+            as: UTF8.self)
     }
 
     @Test("is one line of JSON, and CRD_PATH") func plain() {
         let event = PathEvent(path: Array("/var/log/a.log".utf8), [.create, .closeWrite])
-        let trigger = event.triggerEvent(at: Self.time)
+        let trigger = event.triggerEvent(at: Self.time, readAt: Instant(nanoseconds: 7))
         #expect(
             String(decoding: trigger.line, as: UTF8.self)
                 == #"{"trigger":"path","time":"\#(Self.time)","path":"/var/log/a.log","#
@@ -50,7 +52,9 @@ struct PathEventTests {
         let event = PathEvent(path: path, .delete)
         #expect(line(event).contains(#""path":\#(shown),"events":["delete"]"#), "\(line(event))")
         #expect(!line(event).utf8.contains(UInt8(ascii: "\n")))
-        #expect(event.triggerEvent(at: Self.time).variables[0].value == path)
+        #expect(
+            event.triggerEvent(at: Self.time, readAt: Instant(nanoseconds: 7)).variables[0].value
+                == path)
     }
 
     @Test("has inotifywait's names, each for one bit") func names() {

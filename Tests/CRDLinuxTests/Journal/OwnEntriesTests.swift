@@ -21,7 +21,7 @@ struct OwnEntriesTests {
             JournalEntry(
                 position: JournalPosition(
                     cursor: "", time: 0, bootID: bootID, monotonic: monotonic, order: 0),
-                fields: all))
+                fields: all, readAt: Instant(nanoseconds: 0)))
     }
 
     @Test("are those of its process, as long as it lives")

@@ -84,7 +84,7 @@ struct JournalSimulation {
     }
 
     private mutating func send(_ event: Event) {
-        for command in scheduler.receive(event, at: now) {
+        for command in scheduler.receive(event.read(at: now), at: now) {
             switch command {
             case .spawn(let module, .check, let run):
                 runs[module] = run.events.lines.map(Self.cursor)
@@ -161,7 +161,8 @@ struct JournalSimulation {
                         JournalMatch(
                             trigger: 0,
                             entry: JournalEntry(
-                                position: place, fields: JournalFields()),
+                                position: place, fields: JournalFields(),
+                                readAt: Instant(nanoseconds: 0)),
                             captures: [.init(name: "k", value: [entry.key])])))
                 if !isCalm && random.percent(1) { return die() }
             }

@@ -38,7 +38,7 @@ struct SchedulerSimulation {
     // MARK: One event
 
     private mutating func send(_ event: Event) throws(Violation) {
-        let commands = scheduler.receive(event, at: now)
+        let commands = scheduler.receive(event.read(at: now), at: now)
         if isTold { tell(event, commands) }
         try contract.observe(event, commands, at: now)
         for command in commands {

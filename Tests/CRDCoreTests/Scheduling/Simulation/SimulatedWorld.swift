@@ -122,6 +122,7 @@ struct SimulatedWorld {
         return TriggerEvent(
             cause: random.pick([.path, .journal, .signal]), line: line,
             variables: [.init(name: "CRD_PATH", value: mark)],
+            readAt: Instant(nanoseconds: 0),
             age: random.percent(20) ? random.upTo(.seconds(2)) : .zero,
             isForeign: weather == .siege || (weather != .quiet && random.percent(40)))
     }
