@@ -141,9 +141,7 @@ public struct ModuleDirectories {
                 contents.complaints.append(
                     Self.complaint(
                         path,
-                        "is not a module's name; rename it to at most "
-                            + "\(ModuleName.lengthMax) letters, digits, '.', '_' and '-', "
-                            + "a letter or digit first"))
+                        "is not a module's name; rename it to \(ModuleName.rule)"))
             }
         }
         return names

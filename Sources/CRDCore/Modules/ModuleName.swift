@@ -5,7 +5,11 @@ public struct ModuleName: Hashable, Comparable, Sendable, CustomStringConvertibl
     public let description: String
 
     /// The longest name, in bytes.
-    public static let lengthMax = 64
+    private static let lengthMax = 64
+
+    /// What a name consists of, for messages: `at most 64 letters …`.
+    public static let rule =
+        "at most \(lengthMax) letters, digits, '.', '_' and '-', a letter or digit first"
 
     /// Nil for a name that is not allowed.
     public init?(_ text: String) {

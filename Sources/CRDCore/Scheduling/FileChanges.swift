@@ -82,7 +82,7 @@ public struct FileChanges: Sendable {
 
     public init() {}
 
-    /// Notes that the module's files changed, or that the module appeared or disappeared.
+    /// Records that the module's files changed, or that the module appeared or disappeared.
     public mutating func touch(_ name: ModuleName, at now: Instant) {
         guard changes[name] != nil || changes.count < Self.namesMax else {
             return touchEverything(at: now)
@@ -91,14 +91,14 @@ public struct FileChanges: Sendable {
         touched[name, default: Change(at: now)].extend(to: now)
     }
 
-    /// Notes how the module's directory appeared, or (nil) that it disappeared.
+    /// Records how the module's directory appeared, or (nil) that it disappeared.
     public mutating func touch(_ name: ModuleName, _ arrival: Arrival?, at now: Instant) {
         touch(name, at: now)
         // A forgotten arrival counts as not observed, and only causes a longer wait.
         if arrivals[name] != nil || arrivals.count < Self.namesMax { arrivals[name] = arrival }
     }
 
-    /// Notes that any module may have changed.
+    /// Records that any module may have changed.
     public mutating func touchEverything(at now: Instant) {
         everything = everything ?? Change(at: now)
         everything?.extend(to: now)

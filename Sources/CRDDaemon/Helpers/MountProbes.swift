@@ -105,7 +105,7 @@ final class MountProbes: MountGuard {
         }
     }
 
-    /// Notes an answer.
+    /// Receives an answer.
     private func receiveAnswer(of asker: Asker) {
         if idle == nil { idle = asker } else { asker.helper?.dismiss() }
         guard let probe = asker.probe else { return }

@@ -197,7 +197,7 @@ final class MountWatcher {
         tell(module)
     }
 
-    /// Notes that the helper has answered a request or processed changes. In both cases the file
+    /// Records that the helper has answered a request or processed changes. In both cases the file
     /// system has answered.
     private func receiveAnswer() {
         if isBusy { isBusy = false } else { isRequestPending = false }

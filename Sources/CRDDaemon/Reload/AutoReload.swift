@@ -71,7 +71,7 @@ final class AutoReload {
 
     // MARK: Changes
 
-    /// Notes an event of the daemon's own triggers.
+    /// Receives an event of the daemon's own triggers.
     ///
     /// - Returns: whether the event was one.
     func takes(_ event: Event) -> Bool {
@@ -122,19 +122,19 @@ final class AutoReload {
         }
     }
 
-    /// Notes that the module may have changed.
+    /// Records that the module may have changed.
     func touch(_ name: ModuleName) {
         if isOn { changes.touch(name, at: Clock.now) }
     }
 
-    /// Notes that something the module depends on has changed elsewhere, even if files are not
+    /// Records that something the module depends on has changed elsewhere, even if files are not
     /// watched.
     func insist(_ name: ModuleName) { changes.touch(name, at: Clock.now) }
 
     /// Does the same for all modules.
     func insistOnAll() { changes.touchEverything(at: Clock.now) }
 
-    /// Notes mounts and unmounts, which may replace a module's directory.
+    /// Receives mounts and unmounts, which may replace a module's directory.
     func receive(_ mounts: [MountSource.Change]) {
         guard isOn else { return }
         let places = mounts.map { FilePath(bytes: $0.path) }
@@ -186,7 +186,7 @@ final class AutoReload {
         return true
     }
 
-    /// Notes that these modules, or all (nil), are in effect as they are, except the unready ones.
+    /// Records that these modules, or all (nil), are active as they are, except the unready ones.
     func settle(_ names: [ModuleName]?, except unready: [ModuleName]) {
         changes.settle(names, except: unready)
         waiting.formIntersection(unready)

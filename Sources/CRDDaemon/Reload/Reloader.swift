@@ -140,8 +140,8 @@ final class Reloader {
         return policies
     }
 
-    /// Notes modules that were added or removed between the initial reading and the arming of the
-    /// watches. Call this after arming; from then on the daemon serves others.
+    /// Marks the modules that were added or removed between the initial reading and the arming of
+    /// the watches. Call this after arming; from then on the daemon serves others.
     func touchStrangers() {
         probes.patience = MountProbes.Patience.inService
         let there = Set(shelf.names())

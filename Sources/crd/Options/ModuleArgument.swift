@@ -16,8 +16,7 @@ enum ModuleArgument {
     static func parse(_ text: String) throws -> ModuleName {
         if let name = ModuleName(text), !ModuleName.isSkipped(text) { return name }
         throw ValidationError(
-            "'\(PrintableText.of(text))' cannot be a module's name: at most \(ModuleName.lengthMax) "
-                + "letters, digits, '.', '_' and '-', a letter or digit first, and not ending in "
-                + "'.bak' or '.dpkg-…'")
+            "'\(PrintableText.of(text))' cannot be a module's name: \(ModuleName.rule), "
+                + "and not ending in '.bak' or '.dpkg-…'")
     }
 }

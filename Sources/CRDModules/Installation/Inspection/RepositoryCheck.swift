@@ -67,8 +67,7 @@ public struct RepositoryCheck {
             guard let name = ModuleName(entry.string), !ModuleName.isSkipped(entry.string) else {
                 complain(
                     path.string,
-                    "is not a module's name; it has at most \(ModuleName.lengthMax) letters, digits, "
-                        + "'.', '_' and '-', a letter or digit first")
+                    "is not a module's name; rename it to \(ModuleName.rule)")
                 continue
             }
             check(name, path, in: shelf)

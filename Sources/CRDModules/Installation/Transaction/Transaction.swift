@@ -345,7 +345,7 @@ struct Transaction {
         try record.store(files.record)
     }
 
-    /// Notes that the module's files are missing, unless the crd that was killed had already moved
+    /// Records that the module's files are missing, unless the crd that was killed had already moved
     /// them aside.
     private mutating func recordLoss() {
         if keptAside != nil { return }
