@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-/// What the house rules say that a machine can see.
+/// The house rules that a machine can check.
 @Suite("Tidy")
 struct TidyTests {
     private static let root = URL(filePath: #filePath)
@@ -57,7 +57,7 @@ struct TidyTests {
         }
     }
 
-    /// Each word with why it must not be there.
+    /// Each forbidden word, with the reason.
     private static let forbidden: [(word: String, why: String)] = [
         ("@unchecked Sendable", "the thread boundary is wrong"),
         ("nonisolated(unsafe)", "the thread boundary is wrong"),
@@ -81,7 +81,7 @@ struct TidyTests {
         #expect(!pinned.isEmpty)
         #expect(package.matches(of: #/\.package\(/#).count == pinned.count)
 
-        // What the package manager has chosen, written when it last resolved the dependencies.
+        // The versions that the package manager chose when it last resolved the dependencies.
         struct Resolved: Decodable {
             struct Pin: Decodable {
                 struct State: Decodable { var version: String? }
@@ -136,7 +136,7 @@ struct TidyTests {
             "TriggerFormats",
         ]
         guard !extensions.contains(name) else { return }
-        // What is added to a type, by its subject.
+        // Extensions of a type, named by their subject.
         if let plus = name.firstIndex(of: "+") {
             #expect(source.text.contains("extension \(name[..<plus])"))
             return

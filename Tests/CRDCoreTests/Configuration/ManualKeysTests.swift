@@ -14,17 +14,17 @@ struct ManualKeysTests {
 
     // MARK: What a decoder knows
 
-    /// A table on the way to the keys in question: `[name]` or `[[name]]`.
+    /// A table on the path to the keys in question: `[name]` or `[[name]]`.
     private struct Step {
         var name: String
         var isRepeated: Bool
     }
 
-    /// So far from every key that a complaint about it lists what is known instead.
+    /// So unlike any key that the complaint about it lists the known ones instead.
     private static let stranger = "nothing-that-anybody-would-call-a-key"
 
-    /// All keys of a file by their dotted paths, tables left out: asked with a key that nobody
-    /// knows, a decoder tells those it does, and what is inside of each that takes a table.
+    /// The dotted paths of all keys of a file, without the tables: given an unknown key, a decoder
+    /// lists the known ones; each that takes a table is then asked in turn.
     private func keys(
         below steps: [Step] = [], of decode: (TOMLTable) -> [Diagnostic]
     ) -> [String]? {
@@ -41,7 +41,7 @@ struct ManualKeysTests {
         }
     }
 
-    /// Tables in tables, and the stranger in the innermost.
+    /// Nested tables, with the stranger in the innermost.
     private static func table(_ steps: [Step]) -> TOMLTable {
         let innermost: (String, TOMLValue.Content) = (stranger, .boolean(true))
         let outermost = steps.reversed().reduce(innermost) { inner, step in
@@ -53,8 +53,8 @@ struct ManualKeysTests {
 
     // MARK: What a page explains
 
-    /// The keys that have an entry of their own in a section, by their dotted paths. A subsection
-    /// is about the tables that its heading has in brackets.
+    /// The dotted paths of the keys that have an entry of their own in a section. A subsection
+    /// covers the tables that its heading has in brackets.
     private func entries(of page: String, section: String) throws -> [String] {
         let text = try String(contentsOf: Self.manual.appending(path: page), encoding: .utf8)
         var entries: [String] = []

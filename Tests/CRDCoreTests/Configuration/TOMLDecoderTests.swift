@@ -6,7 +6,7 @@ import Testing
 
 @Suite("The decoder")
 struct TOMLDecoderTests {
-    /// Entries one a line, values in column 10.
+    /// One entry a line, values in column 10.
     static func table(_ entries: [(String, TOMLValue.Content)]) -> TOMLTable {
         TOMLTable(
             entries.enumerated().map { index, entry in

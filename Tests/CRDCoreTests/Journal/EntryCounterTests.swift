@@ -9,7 +9,7 @@ import Testing
 struct EntryCounterTests {
     private static let counting = JournalTrigger.Counting(count: 3, within: .seconds(60))
 
-    /// The keys and the seconds of entries; which of them make a count full.
+    /// Returns the indices of the entries that make a count full.
     private func fires(
         _ entries: [(key: String, second: Int64)],
         _ counting: JournalTrigger.Counting = counting
@@ -71,7 +71,7 @@ struct EntryCounterTests {
     func keysAreBounded() {
         var entries = (0...EntryCounter.keysMax).map { ("\($0)", Int64(1)) }
         entries += [("0", 2), ("0", 2), ("2", 2), ("2", 2)]
-        // One of key 0 has been forgotten, those of key 2 have not.
+        // One entry of key 0 was forgotten, those of key 2 were not.
         #expect(fires(entries) == [EntryCounter.keysMax + 4])
         var counter = EntryCounter()
         for key in 0..<(EntryCounter.keysMax + 5) {
@@ -135,15 +135,15 @@ struct EntryCounterTests {
     @Test(
         "within a boot the time since that tells, where the clock was set",
         arguments: [
-            // Real and monotonic seconds of three entries, what the machine slept; whether they are
-            // three in a minute.
+            // Real and monotonic seconds of three entries; seconds asleep; whether all three fall
+            // in a minute.
             ([(0, 100), (1, 101), (2, 102)], 0, true),
             ([(0, 100), (1, 101), (62, 162)], 0, false),
             // Set forward by an hour, and back.
             ([(0, 100), (1, 101), (3_602, 102)], 0, true),
             ([(3_600, 100), (1, 101), (2, 102)], 0, true),
             ([(3_600, 100), (1, 170), (2, 171)], 0, false),
-            // It slept for an hour, in which only one of the clocks goes on.
+            // It slept for an hour, during which only one of the clocks ran.
             ([(0, 100), (1, 101), (3_602, 102)], 3_600, false),
             // It slept for five seconds, and was set forward by an hour.
             ([(0, 100), (1, 101), (3_602, 102)], 5, true),

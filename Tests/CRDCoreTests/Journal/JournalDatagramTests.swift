@@ -54,7 +54,7 @@ struct LineSplitterTests {
         #expect(skip("re") == 0)
         feed("e\n")
         #expect(lines == ["three"])
-        // What has no end is held no longer than a line may be.
+        // Of an endless line, no more than a line's maximum is kept.
         #expect(skip(String(repeating: "x", count: 3 * LineSplitter.lengthMax)) == 0)
         feed("\n")
         #expect(lines.last?.count == LineSplitter.lengthMax - 1)

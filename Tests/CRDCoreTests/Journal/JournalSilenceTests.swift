@@ -35,7 +35,7 @@ struct JournalSilenceTests {
         if isAsked { silence.record(isWritten: true, at: instant(7_000)) } else { silence.hear() }
         #expect(!silence.isSilent)
         #expect(silence.deadline == nil)
-        // The five seconds begin anew.
+        // The five seconds start again.
         silence.record(isWritten: false, at: instant(8_000))
         silence.record(isWritten: false, at: instant(12_999))
         #expect(!silence.isSilent)

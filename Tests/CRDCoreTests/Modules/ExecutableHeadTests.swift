@@ -101,7 +101,7 @@ struct ExecutableHeadTests {
         #expect(
             head(Self.elf(machine: 3, size: 1, loader: "/lib/ld.so"))
                 == .program(loader: "/lib/ld.so"))
-        // What is behind the part that was read is not judged.
+        // Bytes beyond the part that was read are not judged.
         let whole = Self.elf(loader: "/lib/ld.so")
         #expect(head(Array(whole.dropLast(4))) == .program(loader: nil))
         #expect(head(Array(whole.prefix(80))) == .program(loader: nil))

@@ -42,7 +42,7 @@ struct RepositoryTreeTests {
             // Many modules beside a script that is called check.
             (["check", "support/queue/queue"], "queue", "support/queue support"),
             (["m/check", "m/response", "check", "response"], "m", "m user"),
-            // Half of one, about which whoever looks closer complains.
+            // Half a module, which a closer look will complain about.
             (["check"], "m", " none"), (["m/check"], "m", "m none"),
             (["q/q", "q/check"], "q", "q none"),
         ])

@@ -57,7 +57,7 @@ struct FileChangesTests {
         #expect(changes.take(at: at(11_000)) == .modules([try name("a")]))
         #expect(!changes.putBack(try name("a"), since: .incomplete, at: at(11_000)))
         #expect(changes.deadline == nil)
-        // What was complete for a while gets its time again.
+        // A module complete for a while gets its time again.
         changes.touch(try name("a"), at: at(40_000))
         #expect(changes.take(at: at(41_000)) == .modules([try name("a")]))
         #expect(changes.putBack(try name("a"), since: .incomplete, at: at(41_000)))
@@ -81,7 +81,7 @@ struct FileChangesTests {
         }
     }
 
-    /// Looks at the module whenever it is due, and says when it was let in.
+    /// Takes the module whenever it is due; returns when it was let in.
     private func letIn(
         _ changes: inout FileChanges, mayRunAlready: Bool = false, edits: [Int] = []
     ) throws -> Int? {
@@ -103,17 +103,17 @@ struct FileChangesTests {
         var changes = FileChanges()
         changes.touch(try name("a"), .inPlace, at: at(0))
         #expect(try letIn(&changes, edits: [400, 3_000, 7_000]) == 17_000)
-        // Whatever happens: not for ever.
+        // Never for ever, whatever happens.
         changes = FileChanges()
         changes.touch(try name("a"), .inPlace, at: at(0))
         let end = try #require(
             try letIn(&changes, edits: Array(stride(from: 0, to: 150_000, by: 500))))
         #expect((100_000...110_000).contains(end))
-        // Nobody saw it come.
+        // Its arrival was not seen.
         changes = FileChanges()
         changes.touch(try name("a"), at: at(0))
         #expect(try letIn(&changes) == 10_000)
-        // It is in effect as it is, unless it was made anew.
+        // It is active already, unless it was made anew.
         #expect(try letIn(&changes, mayRunAlready: true, edits: [0]) == 1_000)
         changes.touch(try name("a"), .inPlace, at: at(0))
         #expect(try letIn(&changes, mayRunAlready: true) == 10_000)
@@ -123,7 +123,7 @@ struct FileChangesTests {
         var changes = FileChanges()
         changes.touch(try name("a"), .whole, at: at(0))
         #expect(try letIn(&changes) == 1_000)
-        // What is taken in, gone, or filled later has to be moved anew.
+        // A module taken in, gone, or filled later must be moved anew.
         changes.touch(try name("a"), at: at(0))
         #expect(try letIn(&changes) == 10_000)
         for arrival in [FileChanges.Arrival.inPlace, nil] {

@@ -42,7 +42,7 @@ struct Rig {
             + send(.emptied(module), at: milliseconds)
     }
 
-    /// What `elapsed` brings at the next deadline, led by its millisecond: `at 160`.
+    /// Sends `elapsed` at the next deadline; its millisecond leads the commands: `at 160`.
     mutating func next() -> [String] {
         guard let deadline = scheduler.nextDeadline else { return [] }
         let milliseconds = Int(deadline.nanoseconds / 1_000_000)
@@ -125,7 +125,7 @@ extension TriggerEvent {
 }
 
 extension Event {
-    /// The event as it is when the daemon reads it at that time.
+    /// The event as the daemon reads it at that time.
     func read(at now: Instant) -> Event {
         switch self {
         case .triggered(let module, var event):

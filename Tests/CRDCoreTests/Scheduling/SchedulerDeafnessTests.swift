@@ -6,7 +6,7 @@ import Testing
 private let a = ModuleID(0)
 private let b = ModuleID(1)
 
-/// Section 5, G9 as far as it is the scheduler's.
+/// The scheduler's part of section 5, G9.
 @Suite struct SchedulerDeafnessTests {
     @Test("G9: a deaf module is checked every 5 s, each time after another attempt to watch")
     func deafModuleIsPolled() {

@@ -6,7 +6,7 @@ import Testing
 private let a = ModuleID(0)
 private let b = ModuleID(1)
 
-/// Section 5, G7 as far as it is the scheduler's, and the daemon's end.
+/// The scheduler's part of section 5, G7, and the daemon's end.
 @Suite struct SchedulerEndTests {
     @Test("G7: timeout, SIGTERM, grace, SIGKILL; what survives it frees the slot and is stuck")
     func forceGrows() {
@@ -84,7 +84,7 @@ private let b = ModuleID(1)
             rig.send(.refused(b, reason: "not ours"), at: 6_000) == ["report b stuck: not ours"])
         #expect(rig.send(.refused(b, reason: "nor this"), at: 6_000) == [])
         _ = rig.send(.emptied(a), at: 7_000)
-        // The refusal may be told when the run is over.
+        // The refusal may be reported after the run has ended.
         #expect(rig.send(.refused(a, reason: "late"), at: 7_001) == [])
     }
 

@@ -7,7 +7,7 @@ private let a = ModuleID(0)
 private let b = ModuleID(1)
 private let c = ModuleID(2)
 
-/// The guarantees of the design's section 5 that are the scheduler's.
+/// The scheduler's guarantees in the design's section 5.
 @Suite struct SchedulerGuaranteeTests {
     @Test(
         "G1: only the check's own exit with a condition code starts the response",

@@ -7,7 +7,7 @@ import Testing
 private let a = ModuleID(0)
 private let b = ModuleID(1)
 
-/// Section 5, G8 as far as it is the scheduler's.
+/// The scheduler's part of section 5, G8.
 @Suite struct SchedulerJournalTests {
     private static let start = JournalPosition(cursor: "start", time: 0, order: 0)
 
@@ -104,7 +104,7 @@ private let b = ModuleID(1)
         _ = rig.send(.journalRead(place(8), isAtEnd: false), at: 0)
         #expect(rig.position(of: a) == place(8))
         #expect(rig.position(of: b) == end)
-        // Which place that is, the time tells: nobody has read up to it yet.
+        // Its time identifies that place, since nobody has read up to it yet.
         _ = rig.send(.journalRead(place(9), isAtEnd: false), at: 0)
         #expect(rig.position(of: b) == place(9))
         _ = rig.send(.journalRead(place(10), isAtEnd: true), at: 0)
@@ -128,7 +128,7 @@ private let b = ModuleID(1)
         let during = try #require(first.record(of: a))
         #expect(during.position == place(3, isInclusive: true))
 
-        // Either way the third entry is read by the next daemon, and makes the count full again.
+        // Either way the next daemon reads the third entry, which completes the count again.
         for record in [between, during] {
             var second = Rig {
                 $0.interval = nil
@@ -137,7 +137,7 @@ private let b = ModuleID(1)
             second.beginJournal([a: record], nil)
             #expect(second.send(.matched(a, match(3)), at: 0).first == "check a journal 1")
         }
-        // Of a trigger that was changed nothing has been counted.
+        // A trigger that was changed has counted nothing.
         var other = rig(counting: .init(count: 3, within: .seconds(61)))
         other.beginJournal([a: between], nil)
         #expect(other.send(.matched(a, match(3)), at: 5).first != "check a journal 1")
@@ -146,7 +146,7 @@ private let b = ModuleID(1)
     @Test("catch-up drops what was written while nobody ran and is too old, and tells how many")
     func catchUp() {
         var rig = rig(catchUp: CatchUp(downSince: 10_000, oldest: 20_000))
-        // In microseconds, entries 5 and 25 are seen already and young enough.
+        // Entry N is from millisecond N: 10 was seen, 20 is young enough.
         _ = rig.send(.matched(a, match(12)), at: 0)
         _ = rig.send(.matched(a, match(19)), at: 0)
         #expect(rig.send(.matched(a, match(10)), at: 0).first == "check a journal 1")
@@ -155,7 +155,7 @@ private let b = ModuleID(1)
         #expect(
             rig.send(.journalRead(place(25), isAtEnd: true), at: 3) == ["a was spared 2", "store"])
         _ = rig.end(a, at: 4)
-        // A clock that was set back makes nothing too old that was just written.
+        // An entry just written is not too old, even when the clock was set back.
         #expect(rig.send(.matched(a, match(15)), at: 5).first == "check a journal 1")
         #expect(rig.send(.journalRead(place(26), isAtEnd: true), at: 6) == [])
     }

@@ -30,7 +30,7 @@ struct SchedulerReloadTests {
         #expect(rig.status(a, at: 1_000).phase == .idle)
         _ = rig.end(b, at: 1_000)
         _ = rig.end(c, at: 1_000)
-        // Due together, in name order again: what was there before comes in its own time.
+        // Due together, b and c go in name order; a was there before and keeps its own time.
         #expect(rig.next() == ["at 30000", "check a interval 0"])
         #expect(rig.next() == ["at 31000", "check b interval 0", "check c interval 0"])
     }
@@ -45,7 +45,7 @@ struct SchedulerReloadTests {
             $0.grace = .zero
         }
         #expect(rig.send(reload([(a, changed)]), at: 100) == [])
-        // 0 still means that the condition holds, and the response has its time.
+        // 0 still means that the condition holds, and the old timeout applies.
         #expect(rig.send(.exited(a, .exited(0)), at: 200) == ["kill a", "response a"])
         #expect(rig.scheduler.slotsInUse == 1)
         #expect(rig.send(.exited(a, .exited(0)), at: 15_000) == ["clear a terminate"])
@@ -64,7 +64,7 @@ struct SchedulerReloadTests {
         #expect(rig.send(.exited(a, .exited(1)), at: 200) == ["clear a kill"])
         #expect(rig.send(.emptied(a), at: 200) == ["conclude a exit code 1", "forget a"])
         #expect(rig.next() == [])
-        // Whatever is still told of it means nothing.
+        // Events that still name it mean nothing.
         #expect(rig.send(.path(a), at: 300) == [])
         #expect(rig.send(.requested(a), at: 300) == [])
         #expect(rig.send(.rearmed(a, .path), at: 300) == [])

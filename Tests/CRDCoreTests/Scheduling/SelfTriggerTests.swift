@@ -4,7 +4,7 @@ import Testing
 
 @testable import CRDCore
 
-/// A module whose own runs cause its triggers, and everybody else.
+/// A module whose own runs trigger it, and all other modules.
 @Suite("G10: A module that triggers itself")
 struct SelfTriggerTests {
     private let a = ModuleID(0)
@@ -19,7 +19,7 @@ struct SelfTriggerTests {
 
     /// Each run takes 10 ms, and causes an event.
     ///
-    /// - Returns: when checks started, until `end`; what else was said.
+    /// - Returns: the start times of checks until `end`; all other commands.
     private func loop(_ rig: inout Rig, until end: Int) -> (starts: [Int], told: [String]) {
         var starts: [Int] = []
         var told: [String] = []
@@ -47,7 +47,7 @@ struct SelfTriggerTests {
     func growingPauses() {
         var rig = Rig { $0.isCheckedAtStart = false }
         let (starts, told) = loop(&rig, until: 200_000)
-        // One more run is usual; then 200 ms, 400 ms and so on, up to the 30 s of the interval.
+        // One extra run is normal; then 200 ms, 400 ms and so on, up to the 30 s of the interval.
         #expect(
             starts.prefix(10) == [
                 0, 10, 20, 230, 640, 1_450, 3_060, 6_270, 12_680, 25_490,
@@ -91,7 +91,7 @@ struct SelfTriggerTests {
     @Test("is known for it also where its doings are told late") func late() {
         var rig = Rig { $0.isCheckedAtStart = false }
         _ = loop(&rig, until: 13_000)
-        // What happened during the run of 12680, and before any run.
+        // Events from during the run of 12680, and from before any run.
         #expect(rig.send(event(age: .milliseconds(2_315)), at: 15_000) == [])
         #expect(rig.send(event(age: .seconds(20)), at: 15_000) == ["check a path 3"])
     }

@@ -10,7 +10,7 @@ struct LineBacklogTests {
 
     private func backlog() -> LineBacklog { LineBacklog { Array("dropped \($0)".utf8) } }
 
-    /// Takes all there is, piece by piece.
+    /// Takes all lines, piece by piece.
     private func everything(in backlog: inout LineBacklog, pieces: Int = .max) -> [String] {
         var lines: [String] = []
         var line: [UInt8] = []
@@ -77,7 +77,7 @@ struct LineBacklogTests {
             #expect(backlog.next() != nil)
             backlog.dropFirst()
         }
-        // The notice of the first was in front of the second, and was what could not be written.
+        // The notice about the first preceded the second, and could not be written.
         #expect(everything(in: &backlog) == ["two", "dropped 1"])
         backlog.drop(3)
         #expect(backlog.next() != nil)

@@ -9,7 +9,7 @@ import Testing
 struct LogAllowanceTests {
     private let start = Instant(nanoseconds: 1_000_000_000)
     private var allowance = LogAllowance()
-    /// Of 1,000 bytes.
+    /// Lines of 1,000 bytes.
     private let inOneGo = LogAllowance.burst / (1_000 + LogAllowance.costOfLine)
 
     private mutating func pass(_ count: Int, at now: Instant) -> Int {
@@ -35,7 +35,7 @@ struct LogAllowanceTests {
         let pause = LogAllowance.leastAfterPause / LogAllowance.rate
         #expect(pass(1, at: start + .seconds(pause - 1)) == 0)
         #expect(allowance.admit(1_000, at: start + .seconds(pause)) == .pass(missing: 6))
-        // A minute of a flood, from here on.
+        // From here on, a minute of a flood.
         let passed = (0..<60_000).reduce(0) { $0 + pass(1, at: start + .milliseconds($1)) }
         let expected = 60 * LogAllowance.rate / (1_000 + LogAllowance.costOfLine)
         #expect((expected * 9 / 10...expected * 11 / 10).contains(passed), "\(passed)")

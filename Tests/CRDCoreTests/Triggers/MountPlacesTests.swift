@@ -54,7 +54,7 @@ struct MountPlacesTests {
         var places = MountPlaces()
         let four = (1...4).map { Self.tree($0, 1...9) }.reduce(into: [:]) { $0.merge($1) { $1 } }
         #expect(places.assign(four, stuck: []).count == MountPlaces.total)
-        // A fifth has to wait until one of the others has let go of one.
+        // A fifth has to wait until one of the others frees a place.
         let five = four.merging(Self.tree(5, 1...9)) { first, _ in first }
         let before = places.assign(five, stuck: [])
         let lost = places.lost(of: four, in: before)
@@ -88,10 +88,10 @@ struct MountPlacesTests {
         var claims = Self.tree(1, 1...4)
         _ = places.assign(claims, stuck: [])
         claims[Self.claim(1, "/nas")] = true
-        // Not its place is given to the other, but that of one which answers.
+        // The other gets the place of a mount that answers, not the stuck one's.
         let served = places.assign(claims, stuck: Self.stuck("/t1/4"))
         #expect(Self.shown(served) == ["1 /t1/1", "1 /t1/2", "1 /t1/4"])
-        // Unmounted, and the helper still waits: it is the same process.
+        // Unmounted, but the helper still waits: it is the same process.
         let left = claims.filter { $0.value }
         #expect(places.assign(left, stuck: Self.stuck("/t1/4")).isEmpty)
         #expect(places.isShort)
@@ -132,7 +132,7 @@ struct MountPlacesTests {
                 places.free(mountPoint)
             }
         }
-        // Then all that may end ends, and what can be met is.
+        // Then all that may end ends, and claims that can be met are.
         for _ in 0..<3 {
             let wanted = Set(places.assign(claims, stuck: []).map(\.mountPoint))
             for mountPoint in running.subtracting(wanted) { places.free(mountPoint) }

@@ -2,8 +2,8 @@
 
 import CRDCore
 
-/// The guarantees, written down a second time from the design's sections 5 and 6, and held against
-/// everything the scheduler says.
+/// The guarantees, written down a second time from the design's sections 5 and 6, and checked
+/// against every command of the scheduler.
 struct ContractModel {
     private(set) var modules: [ModuleFacts]
     private(set) var slotsInUse = 0
@@ -13,9 +13,9 @@ struct ContractModel {
     private var slots: Int
     private var lastNumber: UInt64 = 0
     private var spawnsInThisReceive = 0
-    /// What the run taking its check's spawn had taken, to be put back if it cannot start.
+    /// The triggers that a check's spawn has taken, put back if the check cannot start.
     private var taken: [[TriggerEvent]]
-    /// Urgent runs since an interval run last went before one.
+    /// Urgent runs since an interval run last overtook one.
     private var urgentSincePassed = 1
 
     init(_ policies: [Policy], slots: Int, at now: Instant) {
@@ -24,9 +24,9 @@ struct ContractModel {
         self.slots = slots
     }
 
-    /// G5's bound. With n modules, at most n - 1 wait before one, and four urgent runs go for each
-    /// of the timer's: 5n. If a trigger then moves it to the other lane it waits once more, n and
-    /// a quarter.
+    /// G5's bound. With n modules, at most n - 1 are ahead of one, and four urgent runs go for each
+    /// timer run: 5n. If a trigger then moves it to the other lane, it waits once more: n and a
+    /// quarter.
     private var passedByMax: Int { 7 * modules.count + 4 }
 
     var isAtRest: Bool { modules.allSatisfy(\.isAtRest) }
@@ -41,7 +41,7 @@ struct ContractModel {
         spawnsInThisReceive = 0
         try note(event, at: now)
         for command in commands {
-            // What a run's end means for its module's health is said before anything else begins.
+            // How a run's end affects its module's health is reported before anything else begins.
             if case .note(_, .health) = command {
             } else if case .conclude = command {
             } else {
@@ -169,7 +169,7 @@ struct ContractModel {
         }
     }
 
-    /// A run has ended: what the files say by now is in force.
+    /// A run has ended: what the files say by now takes effect.
     private mutating func succeed(at now: Instant) throws(Violation) {
         for index in modules.indices where modules[index].mustSucceed {
             try judgeHealth(of: index)
@@ -306,8 +306,8 @@ struct ContractModel {
         try judgeEvents(run.events, served, name)
     }
 
-    /// G5: the timer's runs that were due together go in name order, and never two of them in a
-    /// row before one that somebody waits for.
+    /// G5: timer runs that were due together go in name order, and never two in a row before a run
+    /// that somebody waits for.
     private mutating func judgeOrder(
         _ module: ModuleID, _ facts: ModuleFacts
     ) throws(Violation) {
@@ -354,7 +354,7 @@ struct ContractModel {
             "\(facts.policy.name) starts for \(run.cause), not \(allowed.map(\.rawValue).sorted())")
     }
 
-    /// G2: the newest of the triggers in their order, as many as fit, and the others counted.
+    /// G2: the newest triggers that fit, in their order, and a count of the others.
     private mutating func judgeEvents(
         _ events: PendingEvents, _ served: [TriggerEvent], _ name: String
     ) throws(Violation) {
@@ -428,7 +428,7 @@ struct ContractModel {
         guard var run = modules[module.index].run else {
             throw Violation(message: "G7: \(signal) for \(name), which does not run")
         }
-        // What a check leaves behind is killed before its response starts.
+        // A check's leftovers are killed before its response starts.
         if case .respond = run.duty, signal == .kill { return }
         switch (signal, run.force) {
         case (.terminate, .none):
@@ -466,8 +466,8 @@ struct ContractModel {
         modules[module.index].run?.duty = .nothing
     }
 
-    /// More force is due for what an executable that has ended left behind, and the notice of its end
-    /// may have got lost.
+    /// More force is due for the leftovers of an executable that has ended, and the notice of their
+    /// end may have been lost.
     private mutating func judgeRepeatedClear(
         _ module: ModuleID, _ signal: TreeSignal?, at now: Instant
     ) throws(Violation) -> Bool {
@@ -514,7 +514,7 @@ struct ContractModel {
 
     // MARK: Health
 
-    /// By module; what must be reported in this receive, if it is anything new.
+    /// By module, the health that this receive must report if it is new.
     private var expectedHealth: [Int: Health] = [:]
 
     private func healthNow(of module: ModuleID, after conclusion: Conclusion) -> Health {

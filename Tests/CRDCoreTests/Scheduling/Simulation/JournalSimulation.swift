@@ -6,8 +6,8 @@ import TestSupport
 
 /// A journal that is written, read and counted while the daemon is killed again and again (G8).
 ///
-/// A store is whole or did not happen; everything else is lost with the scheduler. In the end every
-/// entry that was an event must have been in a run that came to its end, in one life or another.
+/// A store happens as a whole or not at all; everything else is lost with the scheduler. In the end
+/// every entry that was an event must have been in a run that ended, in one life or another.
 struct JournalSimulation {
     private struct Entry {
         let time: Int64
@@ -19,14 +19,14 @@ struct JournalSimulation {
     private var random: SplitMix64
     private let policies: [Policy]
     private var entries: [Entry] = []
-    /// What survives a death.
+    /// State that survives a death.
     private var stored: [JournalRecord]
     private var scheduler: Scheduler
     private var now = Instant(nanoseconds: 1_000_000_000)
     /// How many entries this life has read, and from which entry on each module gets them.
     private var read = 0
     private var floors: [Int] = []
-    /// Under way: what the run was started for.
+    /// Runs under way, and what each is for.
     private var runs: [ModuleID: [String]] = [:]
     private var isCalm = false
     /// By module, the entries whose runs have ended.
@@ -189,8 +189,8 @@ struct JournalSimulation {
 
     // MARK: What must have come of it
 
-    /// The entries that are events for a module, found without any counter of the scheduler's: by
-    /// looking back from each.
+    /// The entries that are events for a module, found by looking back from each, without any
+    /// counter of the scheduler's.
     func events(of module: Int) -> [String] {
         var counted: [(time: Int64, key: UInt8)] = []
         var events: [String] = []

@@ -4,9 +4,9 @@ import Testing
 
 @testable import CRDCore
 
-/// Goal: whenever the daemon is killed, no entry of the journal goes without a run that ended.
-/// Method: random writing, reading, ending and killing; then the writing stops and everything must
-/// have been served that an independent count calls an event.
+/// Goal: whenever the daemon is killed, every journal entry still gets a run that ends.
+/// Method: random writing, reading, ending and killing; then the writing stops, and every entry
+/// that an independent count calls an event must have been served.
 @Suite("Simulation: the journal and SIGKILL")
 struct JournalSimulationTests {
     @Test("G8: every event is in a run that came to its end, whatever was lost before")
@@ -28,7 +28,7 @@ struct JournalSimulationTests {
                     \(simulation.story.suffix(30).joined(separator: "\n"))
                     """)
             }
-            // A test must not keep the other tests' threads busy.
+            // A test must not hog the threads of the other tests.
             await Task.yield()
         }
         #expect(deaths > 1_000, "the worlds are too peaceful")

@@ -5,44 +5,44 @@ import CRDCore
 /// What has happened to one module, and what the design's section 6 makes of it.
 struct ModuleFacts {
     private(set) var policy: Policy
-    /// What it is to be when the run under way has ended: nil within nil stands for nothing at all.
+    /// The policy after the run under way has ended; `.some(nil)`: the module is gone by then.
     private var successor: Policy??
-    /// The run has ended, and what comes after it is not in force yet.
+    /// The run has ended, and its successor is not in effect yet.
     var mustSucceed = false
-    /// Its number is free, which is still to be said.
+    /// Its number is free, and `forget` is still due.
     var mustForget = false
     /// How often in a row an executable was being written.
     var waits = 0
     /// Every trigger that no check was started for, oldest first.
     var unserved: [TriggerEvent] = []
-    /// Of the triggers since a check was last started, or could not be: settling counts from them.
+    /// First and last trigger since a check started or failed to: settling counts from them.
     var firstTrigger: Instant?
     var lastTrigger: Instant?
     /// Reasons for a run besides triggers.
     var owed: Set<Cause> = []
-    /// The deadline for which an interval run has been owed, as long as nothing else concerns it.
+    /// The deadline of an owed interval run, as long as there is no other reason to run.
     var dueTogether: Instant?
     var nextInterval: Instant?
     var isPaused = false
     var pausedUntil: Instant?
-    /// After a check could not be started: when it is tried again, at the earliest, later each
-    /// time, and at the latest.
+    /// After failed starts of a check: how many there were, then the earliest and the latest time
+    /// of a retry.
     var failures = 0
     var retryFrom: Instant
     var retryBy: Instant?
     var retryCause = Cause.interval
     /// The end of the last run's cooldown.
     var cooledAt: Instant
-    /// When its runs went on, the latest ones last (G10).
+    /// When its runs took place, oldest first (G10).
     private var spans: [(start: Instant, end: Instant?)] = []
-    /// Of the triggers, by their marks, those that happened during one of the two latest runs.
+    /// The marks of the triggers that happened during one of the two latest runs.
     private var echoes: Set<[UInt8]> = []
-    /// How many runs in a row were caused by such alone; whether that was told; until when they wait.
+    /// Runs in a row with such triggers alone; whether that was reported; until when they wait.
     private(set) var echoRuns = 0
     private var isEchoTold = false
     private(set) var mustTellEchoes = false
     private(set) var quietUntil: Instant
-    /// Whether the run under way was caused by such alone.
+    /// Whether such triggers alone caused the run under way.
     private var isEchoRun = false
     /// When responses of runs with events began.
     var answered: [Instant] = []
@@ -50,12 +50,12 @@ struct ModuleFacts {
     var health: Health = .well
     /// What cannot be watched, and why.
     private var faults: [Cause: String] = [:]
-    /// While it is deaf: when it must be tried again to watch (G9).
+    /// While it is deaf: when watching must be retried (G9).
     var rearmBy: Instant?
-    /// What must be said before the scheduler takes in anything else.
+    /// Commands due before the scheduler takes in anything else.
     var mustRearm = false
     var mustTellDeafness = false
-    /// What must be said; nil: that it hears again.
+    /// The deafness to report; nil: it hears again.
     private(set) var newDeafness: Deafness?
     /// When the scheduler last had reason to ask whether a run is due.
     var heardAt: Instant
@@ -77,12 +77,12 @@ struct ModuleFacts {
 
     var isEnabled: Bool { policy.standing == .enabled }
 
-    /// What a module without an interval of its own goes by.
+    /// The module's interval, or else the fallback.
     var period: Duration { policy.interval ?? policy.fallbackInterval }
 
     // MARK: Reload (G11)
 
-    /// The files say this; nil: it is gone. Nothing of a run under way may change.
+    /// Applies what the files say; nil: it is gone. A run under way must not change.
     mutating func change(to new: Policy?, at now: Instant) {
         guard run == nil else {
             successor = .some(new)
@@ -95,7 +95,7 @@ struct ModuleFacts {
         }
         let former = policy
         policy = new
-        // Only as many as the limit had need of are remembered.
+        // Only as many as the limit needed are remembered.
         answered = answered.suffix(former.limit?.count ?? 0).suffix(new.limit?.count ?? 0)
         guard isEnabled else {
             abandon()
@@ -108,7 +108,7 @@ struct ModuleFacts {
             cooledAt = now
         }
         if former.standing != .enabled || former.interval != new.interval {
-            // Of a period that changes, what has passed counts.
+            // Time already passed counts towards a new period.
             var begun = now
             if faults.isEmpty, let due = nextInterval, let interval = former.interval {
                 begun = Instant(nanoseconds: due.nanoseconds - interval.nanoseconds)
@@ -127,13 +127,13 @@ struct ModuleFacts {
         change(to: next, at: now)
     }
 
-    /// Its files were mended: what could not be started is tried again.
+    /// Its files were fixed: a failed start is retried.
     mutating func forgive(at now: Instant) {
         (failures, waits) = (0, 0)
         guard retryBy != nil else { return }
         retryFrom = now
         cooledAt = min(cooledAt, now)
-        // What has elapsed at this very time had no occasion to know.
+        // An `elapsed` at this very instant could not know of it.
         retryBy = max(now, elapsedAt + .nanoseconds(1))
     }
 
@@ -163,7 +163,7 @@ struct ModuleFacts {
         return max(cooledAt, settledAt ?? cooledAt, unlimitedAt ?? cooledAt)
     }
 
-    /// Whether all that waits seems to come out of the module's own runs.
+    /// Whether all pending triggers seem to come from the module's own runs.
     var areEchoes: Bool { !unserved.isEmpty && unserved.allSatisfy(isEcho) }
 
     private func isEcho(_ trigger: TriggerEvent) -> Bool {
@@ -202,7 +202,7 @@ struct ModuleFacts {
         quietUntil = min(quietUntil, now)
     }
 
-    /// The run under way is no more.
+    /// The run under way has ended.
     mutating func endRun(at now: Instant) {
         run = nil
         if !spans.isEmpty { spans[spans.count - 1].end = now }
@@ -213,14 +213,14 @@ struct ModuleFacts {
             || (!unserved.isEmpty && forbiddenUntil <= now)
     }
 
-    /// Whether a run is due and the scheduler had the occasion to know it.
+    /// Whether a run is due and the scheduler could know it.
     var mustStart: Bool {
         guard isEnabled, !isPaused, run == nil else { return false }
         if let retryBy { return !owed.isEmpty || retryBy <= elapsedAt }
         return !owed.isEmpty || (!unserved.isEmpty && forbiddenUntil <= heardAt)
     }
 
-    /// Whether somebody waits for what is due, as opposed to the timer.
+    /// Whether somebody waits for the due run, as opposed to the timer.
     var isUrgent: Bool {
         owed.contains(.request)
             || (retryBy == nil && !unserved.isEmpty && forbiddenUntil <= heardAt)
@@ -228,7 +228,7 @@ struct ModuleFacts {
 
     var isAtRest: Bool { run == nil && owed.isEmpty && unserved.isEmpty && retryBy == nil }
 
-    /// When the scheduler must be woken for this module's sake.
+    /// When the scheduler must be woken for this module.
     func wakeNeeded(hasFreeSlot: Bool) -> Instant? {
         guard isEnabled else { return nil }
         var needs = [rearmBy].compactMap { $0 }
@@ -256,7 +256,7 @@ struct ModuleFacts {
 
     // MARK: What happens
 
-    /// - Returns: whether it ends a pause that its own triggers had to keep.
+    /// - Returns: whether it ends a pause caused by the module's own triggers.
     mutating func note(_ trigger: TriggerEvent, at now: Instant) -> Bool {
         let isBreak = noteOrigin(of: trigger, at: now)
         defer { unserved.append(trigger) }
@@ -289,7 +289,7 @@ struct ModuleFacts {
         owe(.request, at: now)
     }
 
-    /// What the design's section 5 says of G9: looked at "at least every 5 s".
+    /// Section 5 of the design on G9: a module is polled "at least every 5 s".
     private var pollPeriod: Duration { min(policy.interval ?? .seconds(5), .seconds(5)) }
 
     /// Nil while all its triggers are watched.
@@ -319,7 +319,7 @@ struct ModuleFacts {
             newDeafness = nil
             while let due = nextInterval, due <= now { nextInterval = due + period }
         }
-        // The interval "off" says: triggers alone, and only of a path it is unknown what happened.
+        // Interval "off" means triggers alone, and only for a path is it unknown what happened.
         if policy.isCheckedAtStart { owe(.start, at: now) }
     }
 
@@ -331,7 +331,7 @@ struct ModuleFacts {
         if let pausedUntil, pausedUntil <= now { resume(at: now) }
     }
 
-    /// While a module is deaf, this is what its interval is otherwise.
+    /// While a module is deaf, this stands in for its interval.
     private mutating func passRearm(_ due: Instant, at now: Instant) {
         var next = due
         while next <= now { next = next + pollPeriod }
@@ -340,7 +340,7 @@ struct ModuleFacts {
         if policy.interval != nil, run == nil, retryBy == nil { owe(.interval, at: now) }
     }
 
-    /// Periods that were missed are skipped, and a run under way looks already.
+    /// Skips periods that were missed; a run under way looks already.
     private mutating func passInterval(_ due: Instant, at now: Instant) {
         var next = due
         while next <= now { next = next + period }
@@ -351,7 +351,7 @@ struct ModuleFacts {
         dueTogether = isAlone ? due : nil
     }
 
-    /// The check is being started: all that was a reason for it is served.
+    /// The check is starting, which serves every reason for it.
     mutating func begin(_ run: ObservedRun) -> [TriggerEvent] {
         defer {
             unserved = []
@@ -374,7 +374,7 @@ struct ModuleFacts {
         failures += 1
     }
 
-    /// It was being written: a second later.
+    /// Still being written: retried in a second.
     mutating func awaitCompletion(at now: Instant) {
         waits += 1
         retryFrom = now + .seconds(1)

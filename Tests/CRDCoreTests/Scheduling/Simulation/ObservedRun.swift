@@ -29,7 +29,7 @@ struct ObservedRun {
     var check: Termination?
     var checkDuration = Duration.zero
     var response: ResponseOutcome?
-    /// The first SIGKILL that the kernel refused; what is stuck for that must be told so.
+    /// Why the kernel first refused SIGKILL; a run stuck for that must be reported so.
     private(set) var refusal: String?
     var mustTellRefusal = false
 

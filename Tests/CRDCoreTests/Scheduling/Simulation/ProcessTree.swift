@@ -7,7 +7,7 @@ struct ProcessTree {
     struct Process {
         var end: Instant
         var diesOfTerminate = true
-        /// Zero, or how long the kernel cannot let go of it.
+        /// How long it survives a deadly signal, or zero.
         var dyingTakes = Duration.zero
 
         /// Whether the signal is what ends it.
@@ -20,7 +20,7 @@ struct ProcessTree {
         }
     }
 
-    /// What the scheduler hears next of these processes.
+    /// The next event about these processes.
     enum Occurrence {
         case unable
         case notReady
@@ -35,7 +35,7 @@ struct ProcessTree {
     private var isUnready = false
     private var clearedAt: Instant?
 
-    /// Whether the answer to a spawn is on its way, which takes no time.
+    /// Whether the answer to a spawn is due, which takes no time.
     var isAnswerDue: Bool { failedAt != nil }
 
     var isEmpty: Bool { main == nil && others.isEmpty }
@@ -45,10 +45,10 @@ struct ProcessTree {
         self.termination = termination
     }
 
-    /// The executable just started leaves this one behind.
+    /// Left behind by the executable just started.
     mutating func addChild(_ process: Process) { others.append(process) }
 
-    /// - Parameter isUnready: it is still being written.
+    /// - Parameter isUnready: its file is being written.
     mutating func failToStart(isUnready: Bool, at now: Instant) {
         failedAt = now
         self.isUnready = isUnready
@@ -61,7 +61,7 @@ struct ProcessTree {
         for index in others.indices { _ = others[index].take(signal, at: now) }
     }
 
-    /// - Parameter isNoticeLost: nobody will tell that the last of them has gone, unless it has already.
+    /// - Parameter isNoticeLost: nobody reports the last one's end, unless it has ended already.
     mutating func clear(_ signal: TreeSignal?, isNoticeLost: Bool, at now: Instant) {
         if let signal { self.signal(signal, at: now) }
         let isOver = others.allSatisfy { $0.end <= now }
@@ -81,7 +81,7 @@ struct ProcessTree {
         return (others.map(\.end).reduce(clearedAt, max), .emptied)
     }
 
-    /// `next` has been told.
+    /// `next` was delivered.
     mutating func pass(_ occurrence: Occurrence) {
         switch occurrence {
         case .unable, .notReady: failedAt = nil

@@ -9,7 +9,7 @@ struct SchedulerSimulation {
     private var scheduler: Scheduler
     private(set) var contract: ContractModel
     private var now = Instant(nanoseconds: 1_000_000_000)
-    /// What was sent and answered, if anybody asks.
+    /// Events and commands, kept if `isTold`.
     private(set) var story: [String] = []
     private let isTold: Bool
     /// By module, the runs with events since the world became calm.
@@ -121,8 +121,8 @@ struct SchedulerSimulation {
         mutating get { [scheduler.nextDeadline, world.nextOccurrence].compactMap { $0 }.min() }
     }
 
-    /// Stands still, goes on a little, or jumps to where something is due; if the world is not
-    /// punctual, also beyond.
+    /// Keeps the time, advances it a little, or jumps to the next thing due; also beyond it if the
+    /// world is not punctual.
     private mutating func passTime() {
         guard world.unanswered == nil else { return }
         let next = nextThing
@@ -141,7 +141,7 @@ struct SchedulerSimulation {
         now = target
     }
 
-    /// Tells the scheduler one of the things that have happened, if any has.
+    /// Tells the scheduler one of the things that have happened, if any.
     private mutating func handleWhatIsDue() throws(Violation) -> Bool {
         let isElapsed = scheduler.nextDeadline.map { $0 <= now } ?? false
         if isElapsed && world.random.percent(50) {
@@ -212,8 +212,8 @@ struct SchedulerSimulation {
         !contract.modules[index].isAtRest || contract.modules[index].deafness != nil
     }
 
-    /// What still has to end, or to be watched again; then settling, cooldown, limit and retries, once for what is pending
-    /// and once for what the last response touches; and the queue.
+    /// The longest wait: for ends and watches; then settling, cooldown, limit and retries, once for
+    /// pending events and once for what the last response touches; then the queue.
     private var patience: Duration {
         let ending =
             world.policies.map { $0.grace * 2 + Scheduler.killPatience + Scheduler.stuckPeriod }
@@ -232,8 +232,8 @@ struct SchedulerSimulation {
         modules.map { "\(world.policies[$0].name)" }.joined(separator: ", ")
     }
 
-    /// A response that touches the module's own path causes one more check, and then no more: the
-    /// run under way when it became calm, one for what was pending, one for the touch.
+    /// A response that touches the module's own path causes exactly one more check. So the runs
+    /// are: the one under way at the calm, one for pending events, one for the touch.
     private mutating func followCalm(_ command: Command) throws(Violation) {
         switch command {
         case .conclude(let module, let conclusion) where conclusion.response != nil:

@@ -5,12 +5,12 @@ import Glibc
 import Testing
 
 /// Goal: no interleaving of events breaks G1 to G6, G9 or G10, loses a trigger, waits without need,
-/// or keeps the daemon from its end.
-/// Method: random events against a model of the contract; then the world calms down, and
-/// everything must come to rest and hear again.
+/// or keeps the daemon from exiting.
+/// Method: random events against a model of the contract; then the world calms down, and everything
+/// must settle and hear again.
 ///
-/// Proof that it sees: the core was broken on purpose, one way at a time, and each time some of the
-/// thousand seeds failed, so many or about so many, most often with this message.
+/// Proof that it works: the core was broken on purpose, one way at a time. Each time about so many
+/// of the thousand seeds failed, most often with this message.
 ///
 /// | broken | seeds | message |
 /// |---|---|---|
@@ -61,7 +61,7 @@ struct SchedulerSimulationTests {
                 report(error, seed)
             }
             reached.add(simulation.contract.coverage)
-            // Others wait for daemons, and must see in time what those do.
+            // Other tests wait for daemons, and must see in time what those do.
             await Task.yield()
         }
         if !Seeds.isReplay { #expect(reached.missing.isEmpty, "these worlds are too tame") }
@@ -75,7 +75,7 @@ struct SchedulerSimulationTests {
     }
 }
 
-/// Which worlds are visited: `CRD_SEED=n` one, `CRD_SOAK_SEEDS=N` so many beyond the ordinary.
+/// Which worlds are visited: one with `CRD_SEED=n`, N more than usual with `CRD_SOAK_SEEDS=N`.
 private enum Seeds {
     static let ordinary: UInt64 = 1_000
     static let isReplay = number("CRD_SEED") != nil

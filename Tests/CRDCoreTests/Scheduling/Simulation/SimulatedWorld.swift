@@ -6,10 +6,10 @@ import TestSupport
 /// The machine that one seed draws: its modules, how rough their processes are, and what the
 /// shell would do with the scheduler's commands.
 struct SimulatedWorld {
-    /// How much the triggers press.
+    /// How densely triggers come.
     enum Weather: CaseIterable {
         case quiet, busy, storm
-        /// Some modules are triggered again whenever they have run, more than the slots can take.
+        /// Some modules are triggered again after each run, more than the slots can take.
         case siege
     }
 
@@ -17,14 +17,14 @@ struct SimulatedWorld {
     private(set) var policies: [Policy]
     private(set) var slots: Int
     let weather: Weather
-    /// Whether every deadline and every end of a process is told at its very time.
+    /// Whether each deadline and each end of a process is told exactly on time.
     let isPunctual: Bool
     /// The modules that are triggered.
     let targets: Int
     /// In percent, how often something goes wrong with a process.
     private let roughness: Int
     private var trees: [ProcessTree]
-    /// Numbers that are free.
+    /// Free module numbers.
     private var gone: Set<Int> = []
     /// Whether files change.
     let isEdited: Bool
@@ -32,7 +32,7 @@ struct SimulatedWorld {
     private var isCalm = false
     private var holds: [Bool]
     private var linesMade: UInt64 = 0
-    /// Whether triggers get lost to watch, and what the shell answers when told to rearm them.
+    /// Whether watching triggers can fail, and the shell's answers when told to rearm them.
     let isHardOfHearing: Bool
     private var answers: [(time: Instant, event: Event)] = []
 
@@ -151,7 +151,7 @@ struct SimulatedWorld {
 
     private static let deafCauses: [Cause] = [.path, .journal]
 
-    /// Something about what can be watched; often what the scheduler knows already.
+    /// A change in what can be watched; often one that the scheduler knows already.
     mutating func drawHearing() -> Event {
         let module = drawModule()
         let cause = random.pick(Self.deafCauses)
@@ -189,7 +189,7 @@ struct SimulatedWorld {
         }
     }
 
-    /// A child that will not go by itself, or not soon.
+    /// A child that does not end by itself, or not soon.
     private mutating func drawChild(at now: Instant) -> ProcessTree.Process {
         ProcessTree.Process(
             end: now + random.pick([.milliseconds(100), .seconds(3_600)]),
@@ -243,15 +243,15 @@ struct SimulatedWorld {
 
     // MARK: What happens next
 
-    /// When the next process ends, or the next answer is there.
+    /// When the next process ends, or the next answer comes.
     var nextOccurrence: Instant? {
         (trees.compactMap { $0.next?.time } + answers.map(\.time)).min()
     }
 
-    /// A module that could not be started, which must be told before time can pass.
+    /// A module that failed to start, which must be told before time can pass.
     var unanswered: ModuleID? { trees.firstIndex(where: \.isAnswerDue).map { ModuleID($0) } }
 
-    /// One of the things that have happened by now; any of them, unless punctual.
+    /// An event that is due by now: any of them, or the earliest if punctual.
     mutating func takeOccurrence(at now: Instant) -> Event? {
         if random.percent(50), let answer = takeAnswer(at: now) { return answer }
         return takeEnd(at: now) ?? takeAnswer(at: now)
@@ -281,7 +281,7 @@ struct SimulatedWorld {
         }
     }
 
-    /// From now on everything is spawnable, does its work and ends.
+    /// From now on everything starts, does its work and ends.
     mutating func calm(_ isCalm: Bool, at now: Instant) {
         self.isCalm = isCalm
         holds = Array(repeating: true, count: holds.count)
