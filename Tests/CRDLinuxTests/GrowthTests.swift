@@ -8,7 +8,7 @@ import Testing
 
 @testable import CRDLinux
 
-/// Nothing looks at all modules once for each of them.
+/// No work visits all modules once for each of them.
 @Suite("What grows with the number of modules", .serialized)
 struct GrowthTests {
     private func names(_ count: Int) throws -> [ModuleName] {

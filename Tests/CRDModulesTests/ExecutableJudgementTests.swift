@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 /// Goal: what is judged good can be executed, and what is judged bad cannot.
-/// Method: each file is executed, too.
+/// Method: each file is also executed.
 @Suite("What can be executed")
 struct ExecutableJudgementTests {
     private let directory: TemporaryDirectory
@@ -25,7 +25,7 @@ struct ExecutableJudgementTests {
         var program = Program(file, [])
         program.directory = directory.path
         let outcome = try? program.run()
-        // env(1) and sh(1) say by 126 and 127 that they could not.
+        // env(1) and sh(1) report by 126 and 127 that they could not.
         let hasRun =
             outcome.map { ![.exited(126), .exited(127)].contains($0.termination) } ?? false
         #expect(hasRun == (objection == nil), "\(text): \(String(describing: outcome))")

@@ -31,7 +31,7 @@ struct ModuleDifferenceTests {
         return ModuleDirectories(configuration).contents().modules
     }
 
-    /// What differs after something was done, as `+added ~changed -removed !kept`.
+    /// What a change makes differ, as `+added ~changed -removed !kept`.
     private func difference(_ change: () throws -> Void) throws -> String {
         let before = read()
         try change()
@@ -72,7 +72,7 @@ struct ModuleDifferenceTests {
     func faults() throws {
         let manifest = "modules/Other/module.toml"
         #expect(try difference { try directory.write(manifest, "intervall = 5\n") } == "!Other")
-        // One that never was in force has nothing to keep.
+        // A module that was never in effect has nothing to keep.
         #expect(try difference { try directory.write(manifest, "interwall = 5\n") } == "~Other")
         #expect(try difference { try directory.write(manifest, "interval = 5\n") } == "~Other")
         let path = directory["modules/Other"].string
@@ -93,7 +93,7 @@ struct ModuleDifferenceTests {
         let writer = open(response, O_WRONLY | O_CLOEXEC)
         #expect(try other().unreadiness == .beingWritten)
         close(writer)
-        // Written between the reading and the question.
+        // It is written between reading and asking.
         let module = try other()
         try directory.write("modules/Other/module.toml", "interval = 7\n")
         #expect(module.unreadiness == .beingWritten)

@@ -8,7 +8,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Goal: a broken module says so, file and remedy, and no other suffers.
+/// Goal: a broken module's complaint names file and remedy; no other suffers.
 /// Method: real directories; `BASE` in a complaint is the test's own.
 @Suite("ModuleDirectories")
 struct ModuleDirectoriesTests {
@@ -115,7 +115,7 @@ struct ModuleDirectoriesTests {
         try directory["modules"].appending(entry).withPlatformString {
             try #require(mkdir($0, 0o755) == 0)
         }
-        // Nobody meant it to be one.
+        // Nobody meant it to be a module.
         #expect(complaints() == [])
         try directory["modules"].appending(entry).appending("check").withPlatformString {
             try #require(mkdir($0, 0o755) == 0)
@@ -141,7 +141,7 @@ struct ModuleDirectoriesTests {
 
     // MARK: A broken module
 
-    /// The complaints of a module `m` that is right but for what `breaking` does to it.
+    /// The complaints about a module `m` that is right except for `breaking`.
     private func complaints(
         manifest: String? = nil, _ breaking: (TemporaryDirectory) throws -> Void = { _ in }
     ) throws -> [String] {
@@ -154,7 +154,7 @@ struct ModuleDirectoriesTests {
         let module = contents.modules[0]
         let all = module.complaints + module.executableComplaints
         let isRefused = (try? module.verify(under: OwnershipRule())) == nil
-        // The second look, before each run, sees what the first saw of files and their owners.
+        // The check before each run sees the same of files and owners as the first.
         #expect(isRefused || module.executableComplaints.isEmpty)
         return all.map(plain)
     }

@@ -7,8 +7,8 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Goal: `crd -x NAME` is as if the module's executable had been called.
-/// Method: the program that the build made, and shell scripts as modules.
+/// Goal: `crd -x NAME` acts as if the module's executable had been called.
+/// Method: the built program, and shell scripts as modules.
 @Suite("crd -x", .timeLimit(.minutes(10)))
 struct ModuleExecutionTests {
     private let directory: TemporaryDirectory

@@ -7,9 +7,9 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Goal: what somebody other than root could change is never believed (G13), and the message names
-/// the one component that is to blame and what to do about it.
-/// Method: trees made by small steps in a directory of root's; `BASE` in a message is its path.
+/// Goal: what anybody but root could change is never trusted (G13), and the message names the one
+/// component to blame and the remedy.
+/// Method: trees made step by step in a directory of root's; `BASE` in a message is its path.
 @Suite("G13: OwnershipRule", .enabled(if: geteuid() == 0))
 struct OwnershipRuleTests {
     enum Step: Sendable {
@@ -26,7 +26,7 @@ struct OwnershipRuleTests {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// What the rule says of `BASE/path`; nil if it accepts.
+    /// The rule's complaint about `BASE/path`; nil if it accepts.
     private func refusal(
         of path: String, after steps: [Step], as daemonUser: UID = 0, ownedAlsoBy owner: UID? = nil
     ) throws -> String? {
@@ -42,7 +42,7 @@ struct OwnershipRuleTests {
             let rule = OwnershipRule(daemonUser: daemonUser)
             let path = directory.path.pushing(FilePath(path))
             if let owner {
-                // As the executables of a module are looked at.
+                // As for the executables of a module.
                 try rule.verify(path.removingLastComponent())
                 try rule.verify(lastOf: path, ownedAlsoBy: owner)
             } else {
@@ -67,10 +67,10 @@ struct OwnershipRuleTests {
             ([Step.file("a/b/f")], "a/b/f"),
             ([.file("a/f", mode: 0o755)], "a/f"),
             ([.directory("a/b", mode: 0o700)], "a/b"),
-            // A sticky directory above: nobody can replace what is root's there.
+            // A sticky directory above: nobody can replace root's files there.
             ([.file("t/f"), .directory("t", mode: 0o1777)], "t/f"),
             ([.file("t/a/f"), .directory("t", mode: 0o1775)], "t/a/f"),
-            // Links, wherever they stand and lead.
+            // Links, wherever they are and lead.
             ([.file("a/f"), .link("l", to: "a")], "l/f"),
             ([.file("a/f"), .link("l", to: "a/f")], "l"),
             ([.file("a/f"), .link("l", to: "BASE/a")], "l/f"),
@@ -128,7 +128,7 @@ struct OwnershipRuleTests {
                 [.directory("t", mode: 0o1777), .link("l", to: "t/.")], "l", "BASE/t",
                 "its group and anybody", "go-w"
             ),
-            // What a link leads through.
+            // Places that a link leads through.
             (
                 [.file("a/f", mode: 0o664), .link("l", to: "a/f")], "l", "BASE/a/f", "its group",
                 "g-w"
@@ -165,7 +165,7 @@ struct OwnershipRuleTests {
                 "BASE/t",
                 ""
             ),
-            // A link in a sticky directory, as anybody can make one in /tmp.
+            // A link in a sticky directory, which anybody can make in /tmp.
             (
                 [
                     .file("a/f"), .directory("t"), .link("t/l", to: "BASE/a/f"),
@@ -222,7 +222,7 @@ struct OwnershipRuleTests {
         #expect(try !isAccepted("m/check", [.owner("m", Self.roleUser)]), "the directory above")
         #expect(try !isAccepted("m"), "a directory at the end")
         try directory.setOwner("m", 0)
-        // A link on the way is as good as a directory on the way.
+        // A link on the way counts like a directory on the way.
         try directory.link("way", to: "m")
         #expect(try isAccepted("way/check"))
         try directory.setOwner("way", Self.roleUser)

@@ -20,7 +20,7 @@ static long set_register(pid_t pid, int number, uintptr_t value) {
     return ptrace(PTRACE_POKEUSER, pid, place, value);
 }
 
-/// Waits until the process stops; what it is stopped by.
+/// Waits until the process stops; returns the signal.
 static int await_stop(pid_t pid) {
     int status = 0;
     pid_t found;

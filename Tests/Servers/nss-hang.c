@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A name service (nsswitch.conf(5)) whose server answers when the file that NSS_HANG_UNTIL names is there, and which
-// notes in the file of that name with ".asked" that it was asked.
+// A name service (nsswitch.conf(5)) whose server answers once the file named by NSS_HANG_UNTIL
+// exists. It notes each question in the file of that name with ".asked".
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

@@ -5,7 +5,7 @@ public import CRDLinux
 import Glibc
 import SystemPackage
 
-/// A file in memory that a child prints into: nobody has to read while it does.
+/// A file in memory that a child prints into: nobody has to read meanwhile.
 public final class MemoryOutput {
     private let file: Descriptor
 

@@ -5,7 +5,7 @@ import CTestSupport
 import Glibc
 import SystemPackage
 
-/// A thread for what must not happen to the one that a test happens to run on.
+/// A thread for effects that the test's own thread must not suffer.
 public enum OwnThread {
     private final class Work {
         let body: () -> Void
@@ -15,7 +15,7 @@ public enum OwnThread {
         }
     }
 
-    /// Runs `body` in a thread of its own and waits for its end (pthread_create(3)).
+    /// Runs `body` in a thread of its own and waits for it (pthread_create(3)).
     public static func run<Value>(_ body: () throws -> Value) throws -> Value {
         var result: Result<Value, any Error>?
         try withoutActuallyEscaping(body) { body in
@@ -37,8 +37,8 @@ public enum OwnThread {
         return try result!.get()
     }
 
-    /// The same in a mount namespace of its own, which goes with the thread, and all that was
-    /// mounted in it (unshare(2)). Needs root.
+    /// Does the same in a mount namespace of its own, which goes with the thread and all its mounts
+    /// (unshare(2)). Needs root.
     public static func runInMountNamespace<Value>(_ body: () throws -> Value) throws -> Value {
         try run {
             try systemCall("unshare") { crd_test_unshare_mounts() }

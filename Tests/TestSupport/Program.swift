@@ -6,7 +6,7 @@ import CTestSupport
 import Glibc
 public import SystemPackage
 
-/// A program that is run to its end (posix_spawn(3)), apart from the code under test.
+/// A program that is run to its end (posix_spawn(3)), without the code under test.
 public struct Program {
     public var path: FilePath
     public var arguments: [[UInt8]]
@@ -50,7 +50,7 @@ public struct Program {
         posix_spawn_file_actions_adddup2(&actions, output.descriptor, 1)
         posix_spawn_file_actions_adddup2(&actions, errors.descriptor, 2)
         crd_test_add_chdir(&actions, directory.string)
-        // The thread that runs a test may block signals, and who started the tests may ignore some.
+        // A test's thread may block signals, and whoever started the tests may ignore some.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

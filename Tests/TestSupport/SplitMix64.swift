@@ -28,7 +28,7 @@ public struct SplitMix64: RandomNumberGenerator {
         elements[below(elements.count)]
     }
 
-    /// Any time up to this one.
+    /// Any duration up to this one.
     public mutating func upTo(_ duration: Duration) -> Duration {
         let nanoseconds = duration / .nanoseconds(1)
         return .nanoseconds(below(Int(nanoseconds) + 1))

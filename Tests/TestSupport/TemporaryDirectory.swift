@@ -5,13 +5,13 @@ import CTestSupport
 import Glibc
 public import SystemPackage
 
-/// A directory of one test, removed with all that is in it when dropped.
+/// A directory for one test, removed with all its content when dropped.
 ///
 /// Kept by the suite's instance, which outlives its test: a local constant may go earlier.
 public final class TemporaryDirectory {
     public let path: FilePath
 
-    /// Calls mkdtemp(3). Root's and 0755, so that other users can enter.
+    /// Calls mkdtemp(3). Owned by root with mode 0755, so that others can enter.
     public init() throws(SystemCallError) {
         var template = Array("/tmp/crd-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
@@ -28,7 +28,7 @@ public final class TemporaryDirectory {
 
     public subscript(name: String) -> FilePath { path.appending(name) }
 
-    /// A message as it is in every run: `BASE` stands for this directory.
+    /// A message as in every run: `BASE` stands for this directory.
     public func plain(_ message: String) -> String {
         message.split(separator: path.string, omittingEmptySubsequences: false)
             .joined(separator: "BASE")
@@ -73,15 +73,15 @@ public final class TemporaryDirectory {
         try systemCall("chmod", on: name) { self[name].withPlatformString { chmod($0, mode) } }
     }
 
-    /// Gives the file itself, not what it leads to, to somebody else (lchown(2)).
+    /// Gives the file itself, not what it links to, to another user (lchown(2)).
     public func setOwner(_ name: String, _ owner: UID) throws(SystemCallError) {
         try systemCall("lchown", on: name) {
             self[name].withPlatformString { lchown($0, owner, owner) }
         }
     }
 
-    /// A child that another thread is just starting holds a copy of our descriptor until it has
-    /// called execve(2), and the file cannot be executed so long.
+    /// A child that another thread is just starting holds a copy of our descriptor until its
+    /// execve(2), and until then the file cannot be executed.
     private func waitUntilNobodyWrites(_ file: FilePath) throws(SystemCallError) {
         let descriptor = try Descriptor.open(file, O_RDONLY)
         while crd_test_is_being_written(descriptor.rawValue) { usleep(100) }

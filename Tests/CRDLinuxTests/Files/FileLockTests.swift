@@ -23,7 +23,7 @@ struct FileLockTests {
         }
     }
 
-    /// A child that another test is just starting holds all we hold until its execve(2).
+    /// A child that another test is just starting holds all our descriptors until execve(2).
     private var isFree: Bool { eventually { holder() == nil } }
 
     @Test("tells the second who the first is, and is let go when dropped") func second() throws {

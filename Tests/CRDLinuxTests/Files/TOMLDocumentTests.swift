@@ -104,7 +104,7 @@ struct TOMLDocumentTests {
                     + "backslash begins an escape sequence: write a pattern in single quotes, such "
                     + #"as '\d+', or each backslash twice"#
             ),
-            // What toml++ 3.3 gets wrong by itself.
+            // What toml++ 3.3 gets wrong on its own.
             (
                 "[.a]",
                 "1:2: not valid TOML: key: expected bare key starting character or string "
@@ -155,8 +155,8 @@ struct TOMLDocumentTests {
         #expect(complaint(about: bytes) == "f:1:1: the file is too large; at most 1MiB are read")
     }
 
-    /// Goal: nothing a file holds ends the daemon.
-    /// Method: a sound file with bytes replaced, added and cut off, replayable by its seed.
+    /// Goal: no file content ends the daemon.
+    /// Method: a valid file with bytes replaced, added and cut off, replayable by its seed.
     @Test("never ends the daemon, whatever it holds", arguments: UInt64(0)..<40)
     func mangled(seed: UInt64) {
         let sound = Array(
@@ -186,7 +186,7 @@ struct TOMLDocumentTests {
     }
 }
 
-/// A dotted key of that many parts.
+/// A dotted key with that many parts.
 private func dotted(_ count: Int) -> String {
     String(repeating: "a.", count: count - 1) + "a"
 }

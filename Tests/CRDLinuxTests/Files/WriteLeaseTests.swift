@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// The real kernel.
+/// On the real kernel.
 @Suite("WriteLease")
 struct WriteLeaseTests {
     private let directory: TemporaryDirectory
@@ -26,7 +26,7 @@ struct WriteLeaseTests {
             #expect(!WriteLease.contains(file))
         }
         close(reader)
-        // Nothing is left that would keep anybody from writing.
+        // Nothing keeps others from writing any more.
         let writer = open(file.string, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
         #expect(writer >= 0)
         close(writer)

@@ -7,8 +7,8 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Goal: the program's end is the end of all that it started, however it ends.
-/// Method: shells, each waited for by a process of its own: who waits ends all that is below it.
+/// Goal: when the program ends, however it ends, so does all that it started.
+/// Method: shells, each awaited by its own process, since waiting ends all below the waiter.
 @Suite("A program in the foreground", .timeLimit(.minutes(10)))
 struct ForegroundProgramTests {
     private let directory: TemporaryDirectory
@@ -143,7 +143,7 @@ struct ForegroundProgramTests {
             let said =
                 "remote: \u{1B}[8m\u{1B}]0;x\u{07}\nReceiving objects:  50% (1/2)\rReceiving objects: 100%\n"
                 + "fatal: \u{1B}[2J\nResolving deltas: 100%\n"
-            // In pieces, as a pipe hands them over.
+            // In pieces, as a pipe delivers them.
             for piece in [said.prefix(30), said.dropFirst(30)] {
                 Array(piece.utf8).withUnsafeBytes { output.receive($0) }
             }

@@ -29,7 +29,7 @@ struct OwnEntriesTests {
         #expect(isOwn(["MESSAGE=x", "_PID=100"]))
         #expect(isOwn(["_PID=100"], monotonic: 5_000))
         #expect(!isOwn(["_PID=1001"]) && !isOwn(["_PID=10"]) && !isOwn(["PID=100"]))
-        // Another had that number before.
+        // Another process had that number before.
         #expect(!isOwn(["_PID=100"], monotonic: 4_999))
         #expect(!isOwn(["_PID=100"], bootID: "b0"))
     }

@@ -8,7 +8,7 @@ import Testing
 
 @testable import CRDLinux
 
-/// The real kernel.
+/// On the real kernel.
 @Suite("DirectorySource")
 struct DirectorySourceTests {
     private let directory: TemporaryDirectory
@@ -65,7 +65,7 @@ struct DirectorySourceTests {
         try directory.write("a/file", "x")
         try drain(watch)
         #expect(Set(told.changes) == ["a/file", "link/file"])
-        // Another directory in the place of one.
+        // Another directory takes the place of one.
         _ = rename(directory["a"].string, directory["away"].string)
         try directory.make("a")
         try watch.watch(directory["a"], of: #require(ModuleName("a")))

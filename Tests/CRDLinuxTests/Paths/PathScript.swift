@@ -8,7 +8,7 @@ import TestSupport
 @testable import CRDCore
 @testable import CRDLinux
 
-/// A `*.crdtest` file: triggers, then what is done to the file system, and the events expected.
+/// A `*.crdtest` file: triggers, then file system operations and the events expected of them.
 ///
 ///     # What it is about.
 ///     watch /dir events=create,delete recursive include=*.log exclude=*.gz
@@ -20,9 +20,9 @@ import TestSupport
 ///     > nothing                   or that it must not be told anything
 ///
 /// Paths begin in a directory of the script's own. `watch B: …` is another module's trigger, and
-/// `> B: …` what it is told. An event is its names, joined with `+`, and its path, then `dir` and
-/// `from=PATH`. `> missing PATH` and `> armed` say what the first module waits for; `> watches N`
-/// how many inodes are watched, `> many BEGINNING` leaves out what begins so. `\xHH` in a path is a byte.
+/// `> B: …` what B is told. An event is its names joined with `+`, its path, then `dir` and
+/// `from=PATH`. `> missing PATH` and `> armed` say what the first module waits for, `> watches N`
+/// how many inodes are watched; `> many BEGINNING` omits what begins so. `\xHH` is a path's byte.
 struct PathScript {
     struct Line: CustomStringConvertible {
         let number: Int
@@ -52,7 +52,7 @@ struct PathScript {
 
     var needsMounts: Bool { lines.contains { ["mount", "bind"].contains($0.words[0]) } }
 
-    /// - Returns: what was not as expected, by line.
+    /// - Returns: the unmet expectations, by line.
     func run() throws -> [String] {
         let stage = try PathStage()
         var complaints: [String] = []
@@ -68,7 +68,7 @@ struct PathScript {
                 index += 1
                 continue
             }
-            // All that is expected in one place belongs together.
+            // Expectations in consecutive lines belong together.
             let expectations = lines[index...].prefix { $0.words[0] == ">" }
             index += expectations.count
             let seen = try stage.settle()
@@ -79,7 +79,7 @@ struct PathScript {
     }
 }
 
-/// The directory that a script plays in, and the source that watches it.
+/// The directory that a script runs in, and the source that watches it.
 final class PathStage {
     private let directory: TemporaryDirectory
     private let source: PathSource
@@ -97,13 +97,13 @@ final class PathStage {
 
     deinit {
         letGo()
-        // What is mounted on cannot be removed.
+        // A mount point cannot be removed.
         for point in mountPoints { umount2(point, Int32(MNT_DETACH)) }
     }
 
     // MARK: What is seen
 
-    /// Everything that happened since the last time, as scripts write it.
+    /// Everything that happened since the last call, as scripts write it.
     func settle() throws -> [String] {
         repeat {
             try mounts?.drain(into: &pending)

@@ -14,7 +14,7 @@ struct PathTriggerTests {
         return (manifest, diagnostics.map(\.description))
     }
 
-    /// The keys of a second table, whose path is sound unless it is said otherwise.
+    /// Decodes a second table with these keys, and a sound path unless they have one.
     private func decodeSecond(_ keys: String) throws -> (Manifest, [String]) {
         let path = keys.contains("path =") ? "" : "path = \"/b\"\n"
         return try decode(

@@ -8,18 +8,18 @@ import TestSupport
 @testable import CRDCore
 @testable import CRDLinux
 
-/// A tree in which random things are done, and a source that watches it for a few modules.
+/// A tree that undergoes random operations, and a source that watches it for a few modules.
 ///
-/// What a module must be told is not modelled but seen: a check sees the tree as it is when it is
-/// told to look, so in the end nobody's view may differ from that at the last time. What must be watched is found by walking the
-/// tree, and compared with the kernel's own list of watches (`/proc/self/fdinfo`, proc(5)).
+/// What a module must be told is observed, not modelled: a check sees the tree as it is when told
+/// to look, so in the end each module's view must equal its last one. What must be watched is found
+/// by walking the tree, and compared with the kernel's list (`/proc/self/fdinfo`, proc(5)).
 final class PathWorld {
     let directory: TemporaryDirectory
     let base: String
     private let source: PathSource
     private var random: SplitMix64
     private let triggers: [PathTrigger]
-    /// Those that are watched for now: modules come and go.
+    /// Those watched at the moment: modules come and go.
     private var armed: Set<Int>
     /// What each module could see when it was told to look.
     private var seen: [View] = []
@@ -30,7 +30,7 @@ final class PathWorld {
         directory = try TemporaryDirectory()
         base = directory.path.string
         source = try PathSource()
-        // Half of the worlds are looked through a few entries at a time.
+        // Half of the worlds are scanned a few entries at a time.
         if random.percent(50) { source.scanShare = Int(random.below(20)) + 1 }
         triggers = Self.triggers(below: base)
         armed = Set(triggers.indices)
@@ -61,7 +61,7 @@ final class PathWorld {
 
     private func name() -> String { random.pick(["a", "b", "c", "d", "f", "f.g"]) }
 
-    /// A path in the tree whose directory exists, mostly.
+    /// A path in the tree, mostly one whose directory exists.
     private func place() -> String {
         var path = base + "/t/" + name()
         while random.percent(60) && isDirectory(path) { path += "/" + name() }
@@ -72,7 +72,7 @@ final class PathWorld {
         FileStatus(of: .init(path), followingLinks: false)?.kind == .directory
     }
 
-    /// A random operation as a line of sh, and the same done at once.
+    /// A random operation as a line of sh, and as a function.
     func draw() -> (command: String, perform: () -> Void) {
         let (one, other) = (place(), place())
         switch random.below(20) {
@@ -129,7 +129,7 @@ final class PathWorld {
     /// A module goes, or comes and is checked at once.
     private func change(_ index: Int) throws {
         let trigger = (ModuleID(index), triggers[index])
-        // What it was told before has been told.
+        // Earlier events have been delivered.
         try drain(completely: false)
         var events: [Event] = []
         if armed.remove(index) != nil {
@@ -145,7 +145,7 @@ final class PathWorld {
 
     // MARK: What is seen
 
-    /// All that a module can know of its path: for each name the inode, and how much is in it.
+    /// All that a module can know of its path: each name with its inode and size.
     private typealias View = [String: [UInt64]]
 
     private func view(_ trigger: PathTrigger) -> View {
@@ -177,7 +177,7 @@ final class PathWorld {
         (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
     }
 
-    /// Lets the source have one turn, or all it needs.
+    /// Gives the source one turn, or all that it needs.
     func drain(completely: Bool = true) throws {
         repeat {
             var events: [Event] = []
@@ -197,7 +197,7 @@ final class PathWorld {
         return Foundation.poll(&poll, 1, 0) > 0
     }
 
-    /// What is wrong, now that all was read.
+    /// What is wrong, once everything was read.
     func faults() throws -> [String] {
         var faults: [String] = []
         for (index, trigger) in triggers.enumerated()
@@ -218,7 +218,7 @@ final class PathWorld {
         return faults
     }
 
-    /// The inodes that must be watched, each with a path that it has.
+    /// The inodes that must be watched, each with one of its paths.
     private func needed() -> [UInt64: String] {
         var needed: [UInt64: String] = [:]
         func add(_ path: String) {
@@ -260,7 +260,7 @@ final class PathWorld {
 
     // MARK: Somebody else
 
-    /// Has so many operations done by another process, while the source reads.
+    /// Has another process do so many operations while the source reads.
     func letAnotherOperate(_ count: Int) async throws {
         let commands = (0..<count).map { _ in draw().command }
         let script = try directory.write("script", commands.joined(separator: "\n") + "\n:\n")

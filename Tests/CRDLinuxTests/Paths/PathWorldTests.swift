@@ -4,11 +4,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Goal: whatever happens in a tree, in the end exactly what must be watched is watched, and every
+/// Goal: whatever happens in a tree, in the end exactly the right inodes are watched, and every
 /// module whose paths have changed was triggered after the last change.
-/// Method: storms of random operations, read from now and then; after each, single ones.
+/// Method: storms of random operations, read now and then; after each storm, single ones.
 ///
-/// `CRD_SEED=n` replays one world, `CRD_SOAK_SEEDS=N` visits so many more.
+/// `CRD_SEED=n` replays one world, `CRD_SOAK_SEEDS=N` visits N more.
 @Suite("Path worlds")
 struct PathWorldTests {
     private static let chunks: UInt64 = 8
@@ -29,7 +29,7 @@ struct PathWorldTests {
             let world = try PathWorld(seed: seed)
             var random = SplitMix64(seed: ~seed)
             for _ in 0..<4 {
-                // Others wait for daemons, and must see in time what those do.
+                // Other tests wait for daemons, and must see in time what those do.
                 await Task.yield()
                 for _ in 0..<60 {
                     try world.operate()

@@ -9,8 +9,8 @@ import Testing
 
 @testable import CRDLinux
 
-/// One directory may hold millions of entries, and who moves it into a tree that is watched must not
-/// hold the daemon (G15).
+/// A directory may hold millions of entries; moving it into a watched tree must not stall the
+/// daemon (G15).
 @Suite("A directory is looked through in turns")
 struct TreeScanTests {
     private let directory: TemporaryDirectory
@@ -36,7 +36,7 @@ struct TreeScanTests {
         repeat {
             events = []
             try source.drain(into: &events)
-            // The directory's own coming is told as well.
+            // The directory's arrival is told as well.
             #expect(events.count <= source.scanShare + 1)
             told += events.compactMap(Self.name)
         } while source.hasBacklog
@@ -50,12 +50,12 @@ struct TreeScanTests {
         let (child, source) = (tree + "/large/d0", try PathSource())
         source.scanShare = 7
         var events: [Event] = []
-        // The second depends on the child, which keeps its place whatever becomes of it.
+        // The second depends on the child, which keeps its place in any case.
         let triggers = [
             PathTrigger(path: tree, isRecursive: true), PathTrigger(path: child + "/file"),
         ]
         source.arm(triggers.enumerated().map { (ModuleID($0), $1) }, into: &events)
-        // Everything is compared with what is known once the kernel's queue was full.
+        // Once the kernel's queue overflows, everything is compared with what is known.
         while source.overflows == 0 {
             for _ in 0..<20_000 {
                 close(open(tree + "/full", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
@@ -130,7 +130,7 @@ struct TreeScanTests {
         var events: [Event] = []
         source.arm([(ModuleID(0), PathTrigger(path: tree, isRecursive: true))], into: &events)
         #expect(source.hasBacklog == (share == 1))
-        // The check at the start runs now, and this comes where nothing is watched yet.
+        // The check at the start runs now, and these files come where nothing is watched yet.
         try directory.write("tree/d0/x/new", "")
         try directory.write("tree/d99/x/new", "")
         try drainAll(source, into: &events)
@@ -250,7 +250,7 @@ struct TreeScanTests {
             return asked > 0
         }
         #expect(try !asks { try directory.write("tree/file", "") })
-        // It may be a mount point already.
+        // A new one may be a mount point.
         #expect(try asks { try directory.make("tree/new") })
         #expect(try asks { rmdir(directory["a/b"].string) })
     }
@@ -293,7 +293,7 @@ struct TreeScanTests {
             rename(top + "/z", top + "/a")
         }
         try drainAll(source, into: &events)
-        // Each of the 4,000 records would have the whole path looked up.
+        // For each of the 4,000 records the whole path would be looked up.
         #expect(!events.isEmpty && source.resolver.namesLookedUp < 4_000 * 8 / 3)
         events = []
         try directory.write("a/b/c/d/e/file", "changed")
@@ -319,7 +319,7 @@ struct TreeScanTests {
         return poll(&request, 1, 0) > 0
     }
 
-    /// A file is made, and closed after writing.
+    /// A file is created, and closed after writing.
     private static let eventsOfFile = 2
 
     private static func name(_ event: Event) -> String? {

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Pattern")
 struct PatternTests {
-    /// What a pattern makes of a line: nothing, or its captures.
+    /// The captures of a pattern in a line; nil if there is no match.
     private static func found(_ pattern: Pattern, in line: [UInt8]) -> [String?]? {
         line.withUnsafeBytes { line in
             guard pattern.match(line) == .matched else { return nil }
@@ -157,7 +157,7 @@ struct PatternTests {
         ("(\\S+\\s+)+\\d", "aa ", ""),
         ("(.*?,){11}P", "a,", "x P"),
         ("(?:[^\"]|\\\\.)*\"!", "a\\", "!\""),
-        // Each start is within any limit, but there are 65,536 of them.
+        // Each start stays within any limit, but there are 65,536.
         ("a+b", "a", "!b"),
         ("(?=a+b!)", "a", "!b"),
         ("a*a*b!", "a", "!b"),
@@ -186,7 +186,7 @@ struct PatternTests {
             let before = Clock.threadNanoseconds
             let outcome = line.withUnsafeBytes { pattern.match($0) }
             let used = Clock.threadNanoseconds - before
-            // Ten times what it is to take.
+            // Ten times the intended limit.
             #expect(used < 50_000_000, "\(length) bytes")
             guard length == Pattern.subjectMax else { continue }
             if case .exceeded = outcome { continue }
@@ -209,7 +209,7 @@ struct PatternTests {
         #expect(line.withUnsafeBytes { pattern.match($0) } == .exceeded(reason: reason))
     }
 
-    /// They make each step back remember more.
+    /// They make each backtracking step remember more.
     private static let groups = String(repeating: "()", count: 200)
 
     @Test(
@@ -221,7 +221,7 @@ struct PatternTests {
     func memory(text: String, reason: String) throws {
         let line = Self.line(of: "ab", length: 60_000, end: "!c")
         let pattern = try Pattern(text)
-        // On a slow machine that many fresh pages take more time than there is.
+        // On a slow machine so many fresh pages take longer than the time limit.
         let reasons = [reason, "time limit exceeded"].map { Pattern.Outcome.exceeded(reason: $0) }
         #expect(reasons.contains(line.withUnsafeBytes { pattern.match($0) }))
     }
@@ -236,7 +236,7 @@ struct PatternTests {
         "segfault at [0-9a-f]+ ip",
         "\"level\":\"(error|fatal)\".*\"msg\":\"(?<msg>(?:[^\"\\\\]|\\\\.)*)\"",
     ]
-    /// A build without optimization takes half the time there is with these on 64 KiB.
+    /// A build without optimization takes half the time limit for these on 64 KiB.
     private static let honestButSlow = [
         "(?<ip>\\d{1,3}(?:\\.\\d{1,3}){3}) denied", "^(\\S+) (\\S+) .*? gave up$", "[a-z]+-\\d{6}",
     ]
@@ -282,13 +282,13 @@ struct PatternTests {
         let rest = Self.line(of: "-", length: 10_000)
         let pattern = try Pattern(text)
         #expect((line + rest).withUnsafeBytes { pattern.match($0) } == outcome)
-        // A line that ends there is known to its end.
+        // A line that ends there is known completely.
         let short = Array(line.prefix(65_536))
         #expect(short.withUnsafeBytes { pattern.match($0) } != .cut)
     }
 
-    /// Goal: a line's length and the lack of a JIT change nothing in what is found.
-    /// Method: random patterns on random lines, each in the four ways that there are.
+    /// Goal: neither a line's length nor the lack of a JIT changes what is found.
+    /// Method: random patterns on random lines, each in all four ways.
     @Test(arguments: UInt64(0)..<40)
     func waysAgree(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)

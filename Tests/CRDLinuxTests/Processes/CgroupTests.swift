@@ -94,7 +94,7 @@ struct CgroupTests {
         try cgroup.kill()
     }
 
-    /// Whether a sweep comes to its end.
+    /// Whether a sweep completes.
     private func terminates() -> Bool {
         var share = 1_000
         return CgroupSweep(of: cgroup).advance(&share)
@@ -120,7 +120,7 @@ struct CgroupTests {
             var share = 10
             isDone = sweep.advance(&share)
             steps += Int64(10 - share)
-            // No more than the steps taken can have got it.
+            // At most one process for each step can have got it.
             #expect(notes("terms") <= steps)
         }
         #expect(isDone)

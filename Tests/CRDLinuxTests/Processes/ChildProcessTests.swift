@@ -9,9 +9,9 @@ import Testing
 
 @testable import CRDLinux
 
-/// Goal: a child finds the same world whatever its parent is like, and a spawn that fails leaves
+/// Goal: a child finds the same world whatever its parent is like, and a failed spawn leaves
 /// nothing behind.
-/// Method: shells that print what they find. What changes the parent runs in a process of its own.
+/// Method: shells that print what they find. Tests that change the parent run in their own process.
 @Suite("ChildProcess", .serialized, .timeLimit(.minutes(10)))
 struct ChildProcessTests {
     private let directory: TemporaryDirectory
@@ -22,7 +22,7 @@ struct ChildProcessTests {
         name: "nobody", uid: 65_534, gid: 65_533, groups: [65_533, 7, 9], home: "/",
         shell: "/bin/sh")
 
-    /// What a script prints in a child, whoever started it.
+    /// What a script prints in a child of any parent.
     private static let world: [(script: String, printed: String)] = [
         (
             "read pid name state parent group session rest < /proc/$$/stat; "
@@ -98,7 +98,7 @@ struct ChildProcessTests {
             var missing = Shell("")
             missing.path = "/nowhere"
             #expect(throws: SpawnError.self) { try missing.start().end() }
-            // Only clone3 can do this, and a run outside its cgroup would not be contained.
+            // Only clone3 supports this, and a run outside its cgroup would not be contained.
             var contained = Shell("")
             contained.cgroup = 0
             let failure = #expect(throws: SpawnError.self) { try contained.start().end() }
@@ -143,11 +143,11 @@ struct ChildProcessTests {
             "script", "#!/bin/sh\nreadlink /proc/$$/fd/[0-3]\n", mode: 0o755)
         await #expect(processExitsWith: .success) { [path = script.string as String] in
             let names = ["a", "b", "c", "d"]
-            // One that was free below four would be a file's, and be overwritten below.
+            // A free number below four would become a file's, and be overwritten later.
             while open("/dev/null", O_RDONLY | O_CLOEXEC) < 4 {}
             let files = try names.map { try MemoryOutput($0) }
             for order in Self.orders {
-                // Ours become 0 to 3 for the time of the spawn.
+                // Our files take the numbers 0 to 3 during the spawn.
                 let kept = (0..<4).map { fcntl($0, F_DUPFD_CLOEXEC, 10) }
                 for (number, file) in files.enumerated() { dup2(file.descriptor, CInt(number)) }
                 let d = order.map { $0 < 4 ? CInt($0) : files[$0 - 4].descriptor }
@@ -177,7 +177,7 @@ struct ChildProcessTests {
         }
     }
 
-    /// 0 to 3 stand for those numbers, 4 to 7 for the same files under higher ones.
+    /// 0 to 3 are those numbers, 4 to 7 the same files under higher ones.
     private static let orders: [[Int]] = {
         var orders: [[Int]] = []
         for a in 0..<4 {
@@ -208,7 +208,7 @@ struct ChildProcessTests {
 
     // MARK: Failures
 
-    /// Why it could not be started, be it as ourselves or as another user.
+    /// Why the spawn fails, be it as ourselves or as another user.
     private func failure(_ path: FilePath, directory: String = "/") -> (Errno, String)? {
         var shell = Shell("")
         shell.path = path.string
@@ -302,7 +302,7 @@ struct ChildProcessTests {
                 start("/bin/true", in: "/", descriptor: 999)
                 start("/bin/true", in: "/")
             }
-            // Other threads may open one for a moment; a leak would be hundreds.
+            // Other threads may briefly open one; a leak would be hundreds.
             let after = open()
             #expect(abs(after - before) < 10, "\(before) descriptors, then \(after)")
             let allChildren: CInt = 0x4000_0000  // __WALL

@@ -11,7 +11,7 @@ import Testing
 
 @Suite("MemoryFile")
 struct MemoryFileTests {
-    /// As a child may open it: anew, with all rights.
+    /// Opens it as a child may: anew, with all rights.
     private func reopened(_ file: MemoryFile, _ flags: CInt) throws -> Descriptor {
         try .open(FilePath("/proc/self/fd/\(file.descriptor)"), flags)
     }

@@ -17,7 +17,7 @@ struct ProcessLimitTests {
         directory = try TemporaryDirectory()
     }
 
-    /// What a machine says that is far from each of its limits.
+    /// The files of a machine that is far from each of its limits.
     private func machine(
         cgroup: String = "0::/", tasks: Int = 100, userMax: UInt64? = nil
     ) throws -> ProcessLimit {

@@ -29,7 +29,7 @@ struct ProcessTableTests {
         #expect(tree.first?.pid == process.pid)
         #expect(tree.first?.parent == getpid())
         #expect(Set(tree).count == 4)
-        // Told to look below a process and below its parent, it names nobody twice.
+        // Told to look below a process and its parent, it lists no process twice.
         let again = ProcessTable().tree(below: tree.map(\.pid))
         #expect(Set(again) == Set(tree) && again.count == 4)
         #expect(ProcessTable().tree(below: []).isEmpty)
@@ -43,7 +43,7 @@ struct ProcessTableTests {
             "a) R 1", ") Z 1 1 1", "(", ")", "a b\nc", "))) S 0 0 0 0 0 0",
         ])
     func names(name: String) throws {
-        // It must not execute anything else, which would change its name.
+        // The shell must not execute anything else, which would change its name.
         var shell = Shell("kill -STOP $$")
         shell.path = try directory.link(name, to: "/bin/sh").string
         let process = try shell.start()
@@ -70,7 +70,7 @@ struct ProcessTableTests {
         #expect(try process.reap() == nil)
         ProcessTable.send(SIGTERM, to: seen)
         #expect(try process.wait() == .signaled(SIGTERM))
-        // It has gone: nobody is met, and nothing fails.
+        // It has gone: no other is hit, and nothing fails.
         ProcessTable.send(SIGKILL, to: seen)
     }
 
@@ -90,7 +90,7 @@ struct ProcessTableTests {
     @Test(
         "tells a kernel thread by its flags, whatever a process calls itself",
         arguments: [
-            // As Linux 6.1 shows them; only the name of the third pretends.
+            // As Linux 6.1 shows them; only the third has a false name.
             ("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 7 0 0", true),
             ("25 (kworker/0:1H-kb) I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0 0 -20 1 0 9 0 0", true),
             ("77 (kthreadd) S 1 77 77 0 -1 4194304 120 0 0 0 0 0 0 0 20 0 1 0 50 0 0", false),
@@ -106,7 +106,7 @@ struct ProcessTableTests {
         "waits once, for all of them together, where processes show neither environment nor arguments"
     )
     func silentProcesses() throws {
-        // What execve leaves at the top of the stack is gone then, as in the middle of execve.
+        // It erases what execve leaves at the top of the stack, as in the middle of execve.
         let program = try directory.write(
             "silent",
             """
@@ -135,7 +135,7 @@ struct ProcessTableTests {
         #expect(eventually { output.text == "ready\n" })
         var reader = EnvironmentReader(["CRD_RUN"])
         #expect(reader.read([process.pid, process.pid])[process.pid] == [:])
-        // A process that was given up costs no more pauses.
+        // A process that was given up on costs no more pauses.
         let before = reader.pauses
         #expect(reader.read([process.pid])[process.pid] == [:])
         #expect(before > 0 && reader.pauses == before)
@@ -173,7 +173,7 @@ struct ProcessTableTests {
         _ = try other.wait()
     }
 
-    /// A line of processes, each the parent of the next; every one of them is a root.
+    /// A chain of processes, each the parent of the next; every one is a root.
     private func line(of count: Int) -> (table: ProcessTable, roots: [PID]) {
         let roots = (0..<count).map { PID($0 + 2) }
         return (
@@ -219,7 +219,7 @@ struct ProcessTableTests {
         #expect(meant(5, 2) == [2, 3, 4, 5, 6, 7, 8, 9])
         #expect(meant(6) == [6])
         #expect(meant() == [])
-        // Numbers that were reused while /proc was read.
+        // Process numbers that were reused while /proc was read.
         let circle = ProcessTable([
             .init(pid: 2, parent: 3, startTime: 1, isZombie: false, isKernelThread: false),
             .init(pid: 3, parent: 2, startTime: 1, isZombie: true, isKernelThread: false),

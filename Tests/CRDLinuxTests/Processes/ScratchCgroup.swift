@@ -11,7 +11,7 @@ final class ScratchCgroup {
     let cgroup: Cgroup
     let below: Cgroup
 
-    /// Where cgroup2 is mounted, if there is one that takes new directories and can kill.
+    /// Where cgroup2 is mounted, if it allows new directories and can kill.
     static let mount: FilePath? = {
         guard geteuid() == 0, let text = KernelFile.read("/proc/self/mountinfo") else { return nil }
         let line = text.split(separator: "\n").first { $0.contains(" - cgroup2 ") }
@@ -25,7 +25,7 @@ final class ScratchCgroup {
     init() throws {
         let name = "crd-test-\(getpid())-\(UInt64.random(in: 0..<(1 << 40)))"
         guard let mount = Self.mount else { throw Errno.notSupported }
-        // What it tells as a source: that a run of module 0 is over.
+        // The event that it reports as a source: a run of module 0 is over.
         cgroup = try Cgroup(mount.appending(name)) { $0.append(.emptied(ModuleID(0))) }
         below = try Cgroup(cgroup.path.appending("below")) { _ in }
     }

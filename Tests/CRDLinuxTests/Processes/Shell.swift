@@ -32,7 +32,7 @@ struct Shell {
         }
     }
 
-    /// Starts it with its output going nowhere.
+    /// Starts it and discards its output.
     func start() throws -> ChildProcess {
         let nothing = try Descriptor.open("/dev/null", O_WRONLY)
         return try start(printingInto: nothing.rawValue)
@@ -67,7 +67,7 @@ extension ChildProcess {
     }
 }
 
-/// Looks again and again, for a minute at least.
+/// Polls the condition for at least a minute.
 func eventually(_ isSo: () throws -> Bool) rethrows -> Bool {
     for _ in 0..<30_000 {
         if try isSo() { return true }

@@ -28,7 +28,7 @@ final class PipeSourceTests {
         self.childEnd = Descriptor(adopting: childEnd)
     }
 
-    /// More than one turn's share waits in the pipe.
+    /// Fills the pipe with more than one turn's share.
     private func fill(_ count: Int) throws -> [UInt8] {
         let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
         let setPipeSize: CInt = 1031  // F_SETPIPE_SZ

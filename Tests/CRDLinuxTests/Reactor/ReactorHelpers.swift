@@ -10,7 +10,7 @@ extension Event {
     var isEmptied: Bool { if case .emptied = self { true } else { false } }
 }
 
-/// Ends a wait that would last for ever; its events are nobody's.
+/// Ends a wait that would last for ever; its events concern no module.
 private final class Alarm: EventSource {
     private let timer: TimerSource
     private(set) var hasRung = false
@@ -37,7 +37,7 @@ extension Reactor {
         var turns = 0
     }
 
-    /// Turns until `isDone`, or until the time is over.
+    /// Turns until `isDone` or until the time is up.
     func turn(
         for span: Duration = .seconds(120), until isDone: (History) throws -> Bool = { _ in false }
     ) throws -> History {

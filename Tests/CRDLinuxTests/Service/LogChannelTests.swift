@@ -16,7 +16,7 @@ final class JournalSocketTests {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// A socket that entries come to, as journald's.
+    /// A socket that receives entries as journald's does.
     private func receiver() throws -> Descriptor {
         unlink(path)
         let fd = crd_test_datagram_receiver(path)
@@ -85,7 +85,7 @@ final class JournalSocketTests {
 
 @Suite("LogChannel", .timeLimit(.minutes(10)))
 struct LogChannelTests {
-    /// Has standard error lead into a pipe of one page. \returns its reading end.
+    /// Redirects standard error into a pipe of one page. \returns its reading end.
     private static func redirect() throws -> CInt {
         var ends: (CInt, CInt) = (-1, -1)
         try systemCall("pipe") {
@@ -109,9 +109,9 @@ struct LogChannelTests {
             let total = 30_000
             for number in 0..<total { channel.write(Array("line \(number)\n".utf8)) }
             #expect(channel.blocked != nil)
-            // The open file is as blocking as it was, for others who have it.
+            // The open file stays blocking for others who have it.
             #expect(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK == 0)
-            // A reader that begins to read gets all that was kept, and the number of the rest.
+            // A reader that starts now gets all that was kept, and the number of dropped lines.
             var text: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 4_096)
             let seal = Array("end\n".utf8)

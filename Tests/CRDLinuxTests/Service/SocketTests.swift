@@ -16,7 +16,7 @@ struct SocketTests {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// A listener in a reactor, and what came to it.
+    /// A listener in a reactor, and what it received.
     private final class Server {
         let reactor: Reactor
         var streams: [SocketStream] = []
@@ -68,7 +68,7 @@ struct SocketTests {
             stream.received = { read += $0 }
             stream.isPaused = true
             try #require(write(client, [7], 1) == 1)
-            // The reactor turns for somebody else.
+            // The reactor turns for another client.
             let (other, _, _) = try server.accept(path)
             #expect(read.isEmpty)
             stream.isPaused = false
@@ -136,7 +136,7 @@ struct SocketTests {
             let (_, own, _) = try server.accept(path)
             #expect(try own.peer().uid == 0)
             #expect(try own.peer().pid == getpid())
-            // A member of the socket's group by a supplementary group alone.
+            // A member of the socket's group only by a supplementary group.
             var groups: [gid_t] = [65_533, 9]
             setgroups(2, &groups)
             setegid(7)
@@ -146,7 +146,7 @@ struct SocketTests {
             let peer = try other.peer()
             #expect(peer.uid == 65_534)
             #expect(peer.groups == [7, 9, 65_533])
-            // Everybody else is shut out by the file's mode.
+            // The file's mode shuts everybody else out.
             setgroups(0, nil)
             seteuid(65_534)
             let refused = crd_unix_connect(path)
