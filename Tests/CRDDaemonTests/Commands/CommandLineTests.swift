@@ -38,7 +38,7 @@ struct CommandLineTests {
             "install --yes queue -l ./repository/../repository",
         ])
     func order(options: String) async throws {
-        // Its letters are options, too.
+        // The name's letters are options, too.
         let outcome = try await shell("ln -s repository xh; exec \"$1\" \(options)")
         #expect(outcome.output.contains("installed queue"), "\(outcome)")
     }

@@ -82,9 +82,9 @@ struct ManualTests {
         try await world.start()
         try await eventually("it has run") { world.note("environment")?.hasSuffix("\n") == true }
         let given = world.notedLines("environment").map { String($0.prefix { $0 != "=" }) }
-        // What only some events have.
+        // Only some events have these.
         let others = ["CRD_PATH", "CRD_SIGNAL", "CRD_MESSAGE", "CRD_UNIT", "CRD_MATCH_"]
-        // The daemon's own decides whether they are there.
+        // The daemon's environment decides whether these exist.
         let inherited = ["LANG", "TZ"]
         #expect(
             Set(named.map(String.init)).subtracting(others).subtracting(inherited)

@@ -3,8 +3,8 @@
 import Foundation
 import Testing
 
-/// Each block of README.md and of those below examples/ does what the page says when it is pasted,
-/// one after the other, on a machine on which there is nothing yet.
+/// Each block of README.md and of the READMEs below examples/ does what the page says when pasted
+/// in order on a machine with nothing installed.
 @Suite(
     "The READMEs", .takesTurns,
     .enabled(
@@ -24,7 +24,7 @@ struct ReadmeTests {
         ]
         for block in try CodeBlock.all(of: page) where block.language != "sh" {
             for line in block.text.split(separator: "\n") {
-                // A synopsis has words to be put in.
+                // A synopsis contains placeholders.
                 let isSynopsis = line.contains("[OPTION...]")
                 #expect(
                     isSynopsis || !programs.contains { line.hasPrefix($0) },
@@ -43,7 +43,7 @@ struct ReadmeTests {
             try await box.copy("\(Repository.path)/\(name)", to: "\(Self.checkout)/\(name)")
         }
         try await box.copy(PackageShelf.binary, to: "\(Self.checkout)/.build/release/crd")
-        // Building is what has made these tests, and testing is this.
+        // The build has made these tests, and `swift test` is this run.
         try box.write(
             """
             #!/bin/sh
@@ -53,13 +53,13 @@ struct ReadmeTests {
             esac
 
             """, to: "/usr/local/bin/swift", mode: 0o755)
-        // Not every machine has one, and root needs none.
+        // Not every machine has sudo, and root needs none.
         try box.write("#!/bin/sh\nexec \"$@\"\n", to: "/usr/local/bin/sudo", mode: 0o755)
         try await box.boot()
-        // A machine that tests are run on may have one against services that start by themselves.
+        // A test machine may have a policy against services that start by themselves.
         try await box.run(
             "rm -f /usr/sbin/policy-rc.d; ! dpkg -s crd >/dev/null 2>&1 || dpkg -P crd")
-        // Whatever the machine has there, in a place that is soon full.
+        // Hides what the machine has there behind a place that soon fills up.
         try await box.run("mount -t tmpfs -o size=1M,mode=755 tmpfs /srv")
         return box
     }
@@ -73,7 +73,7 @@ struct ReadmeTests {
         return list.daemon == nil ? nil : list.modules.first { $0.name == name }
     }
 
-    /// Does something again and again until the module has had a run because of it.
+    /// Repeats the script until it has caused a run of the module.
     private func eventually(
         _ name: String, of crd: String = "crd", runsBy trigger: String, after script: String,
         in box: SystemdBox
@@ -148,7 +148,7 @@ struct ReadmeTests {
             }
         }
         try await makeRun()
-        // What it says to try.
+        // The commands it suggests.
         let said = (box.read("/root/run.log") ?? "").split(separator: "\n")
             .filter { $0.hasPrefix("    ") }.joined(separator: "\n")
         #expect(said.contains("crd list"))

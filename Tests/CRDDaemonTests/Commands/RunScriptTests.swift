@@ -6,12 +6,12 @@ import Testing
 /// `scripts/run`, which is `make run` without the building.
 @Suite("make run", .takesTurns)
 struct RunScriptTests {
-    /// A clone of the project, as far as the script looks at it.
+    /// The part of the project's clone that the script uses.
     private final class Clone {
         let top: String
         let path: String
 
-        /// - Parameter isSafe: whether nobody else could change what is above it.
+        /// - Parameter isSafe: whether nobody else can change the directories above.
         init(isSafe: Bool = true) async throws {
             top = try TemporaryDirectory.make()
             path = "\(top)/clone"
@@ -30,8 +30,8 @@ struct RunScriptTests {
 
         /// Starts it, waits for the daemon, and ends it.
         ///
-        /// - Parameter body: gets what it has said, while the daemon runs.
-        /// - Returns: all that it has said.
+        /// - Parameter body: gets the output so far, while the daemon runs.
+        /// - Returns: the whole output.
         @discardableResult
         func run(_ body: (String) async throws -> Void = { _ in }) async throws -> String {
             let log = "\(top)/log"

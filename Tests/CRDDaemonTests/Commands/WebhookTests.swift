@@ -172,7 +172,7 @@ struct WebhookTests {
                 "--token-file", site.file("\(token)\n".utf8, mode: 0o640),
                 "--url-file", site.file("\(site.hook)/\(mark)?key=\(mark)".utf8),
             ],
-            // Exported by somebody, these would carry whatever the module puts into them.
+            // If exported, these variables would carry whatever the module puts into them.
             environment: ["token": "x", "url": "x", "content": "x", "path": "x", "shown": "x"])
         let family = Self.family(of: program.pid)
         #expect(family.map(Processes.name).contains("curl"), "it is under way")
@@ -239,7 +239,7 @@ struct WebhookTests {
 
     @Test("tries again until the server takes it, waiting as long as it asks for")
     func retries() async throws {
-        // The second is a connection that ends without an answer.
+        // The second connection ends without an answer.
         let site = try await Site(["--answers", "503,0,200", "--retry-after", "2"])
         let outcome = try await site.post("{\"a\":1}", [site.hook])
         #expect(outcome.code == 0 && outcome.output + outcome.errors == "", "\(outcome)")
@@ -309,7 +309,7 @@ struct WebhookTests {
             #expect(outcome.errors.split(separator: "\n").count == 1, "\(arguments): \(outcome)")
         }
         #expect(try site.server.requests.isEmpty)
-        // What a URL may have in it.
+        // Characters that a URL may contain.
         let odd = "/~a_b!$&'()*+,;=:@%20[1-2]/"
         #expect(try await site.post("{}", ["--", "\(hook)\(odd)?x=1"]).code == 0)
         #expect(try site.server.requests.last?.path == "/hook\(odd)?x=1")
@@ -350,7 +350,7 @@ struct WebhookTests {
         try await eventually("curl has gone too") { family.allSatisfy { !Processes.exists($0) } }
         #expect(slow.leftovers == [])
         #expect(try slow.server.requests.count == 1, "nobody has gone on trying")
-        // Where there is no CRD_STATE.
+        // Without CRD_STATE.
         let other = try slow.world.makeDirectory("other")
         let elsewhere = try await slow.post(
             "".utf8, ["--tries", "1", "http://127.0.0.1:1/"],

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CRDDaemon
 
-/// Clients are written by the text of an interface, and are answered by what its types encode.
+/// Clients are written from an interface's text, and get answers that its types encode.
 @Suite("The interfaces' texts agree with the types")
 struct ControlInterfaceTests {
     private static let run = ControlInterface.Run(
@@ -89,7 +89,7 @@ struct ControlInterfaceTests {
 
     private struct Declaration {
         let name: String
-        /// What is in parentheses: `pid: int, next: ?string`.
+        /// The parts in parentheses: `pid: int, next: ?string`.
         let lists: [String]
     }
 

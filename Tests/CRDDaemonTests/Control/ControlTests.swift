@@ -5,7 +5,7 @@ import Testing
 
 @Suite("The control socket", .takesTurns)
 struct ControlTests {
-    /// A daemon with one module that rests.
+    /// A daemon with one idle module.
     ///
     /// - Parameter more: further lines of crd.conf.
     private func world(more: String = "") async throws -> World {
@@ -20,7 +20,7 @@ struct ControlTests {
 
     @Test("answers crd list, as a table and as JSON")
     func list() async throws {
-        // What is on the disk is another thing than what the daemon knows.
+        // The disk may differ from what the daemon knows.
         let world = try await world(more: "auto-reload = false")
         try world.makeDirectory("support/Tool")
         let table = try await world.crd(["list"])
@@ -61,7 +61,7 @@ struct ControlTests {
                 "Tool support installed",
             ])
 
-        // The same where a daemon was killed, and its socket is still there.
+        // The same after a daemon was killed and left its socket behind.
         let daemon = try await world.start()
         daemon.send(SIGKILL)
         try await daemon.end()
@@ -159,7 +159,7 @@ struct ControlTests {
         "G14: takes no descriptor from a client: to close one may take as long as the client likes")
     func passedDescriptor() async throws {
         let world = try await world()
-        // Linux has refused them where that is asked for (SO_PASSRIGHTS) since 6.16.
+        // Since 6.16, Linux refuses passed descriptors on request (SO_PASSRIGHTS).
         let script = """
             import array, errno, os, socket, sys
             client = socket.socket(socket.AF_UNIX)
@@ -186,11 +186,11 @@ struct ControlTests {
     func crowd() async throws {
         let world = try await world()
         let daemon = try #require(world.daemon)
-        // By now it has made what its next check needs.
+        // By now the daemon has prepared its next check.
         _ = try world.list()
         let before = Processes.descriptors(of: daemon.pid).count
         do {
-            // Once it is answered, the connections of before are known to be closed.
+            // Its answer proves that the earlier connections are closed.
             let first = try VarlinkClient(world.socket)
             #expect(try first.call("org.varlink.service.GetInfo") != nil)
             let clients = try [first] + (1..<100).map { _ in try VarlinkClient(world.socket) }
@@ -210,7 +210,7 @@ struct ControlTests {
         try world.makeDirectory("run")
         let server = try HangingUp(world.socket)
         defer { server.stop() }
-        // Whether the peer has gone before the question or behind it is a matter of luck.
+        // Whether the peer leaves before or after the question is a matter of luck.
         for _ in 0..<20 {
             let outcome = try await world.crd([command])
             #expect(outcome.code == 1)
@@ -270,12 +270,12 @@ struct ControlTests {
         #expect(other.code == 1)
     }
 
-    /// A command that executes the one after it as nobody, who is in the group crd.
+    /// A prefix that runs a command as nobody, who is in the group crd.
     private static let asMember = [
         Surroundings.asNobody[0], "--reuid=65534", "--regid=65534", "--groups=54322",
     ]
 
-    /// Starts the daemon where there is a group crd.
+    /// Starts the daemon where a group crd exists.
     private func startWithMembers(_ world: World) async throws {
         let groups = try String(contentsOfFile: "/etc/group", encoding: .utf8)
             .split(separator: "\n").filter { !$0.hasPrefix("crd:") }.joined(separator: "\n")
@@ -291,7 +291,7 @@ struct ControlTests {
         let world = try World()
         let data = try world.makeDirectory("data")
         for index in 0..<200 { try world.module("M\(index)", check: "exit 1") }
-        // It stops the daemon, so that there is time to see how far that has got.
+        // It stops the daemon, to leave time to see how far the daemon has got.
         try world.module(
             "Path",
             check: """
@@ -318,7 +318,7 @@ struct ControlTests {
         for client in clients { #expect(try client.receive()?["parameters"] != nil) }
     }
 
-    /// Takes a hundred connections and keeps them, then makes one after the other.
+    /// Opens a hundred connections and keeps them, then opens one after another.
     private static let flood = """
         import socket, sys
         def connection():
@@ -350,7 +350,7 @@ struct ControlTests {
             if attacker.hasEnded { throw Trouble("the attacker ended: \(world.lines.suffix(5))") }
             return access(flooded, F_OK) == 0
         }
-        // The attacker has 16 of 64, and at a moment one more that is about to be closed.
+        // The attacker has 16 of 64, and at times one more that is about to be closed.
         let clients = try (0..<48).map { _ in try VarlinkClient(world.socket) }
         for client in clients { #expect(try client.list().modules.count == 1) }
         try PathTests.create("\(data)/file")
@@ -359,13 +359,13 @@ struct ControlTests {
         }
         #expect(!attacker.hasEnded)
         let lines = world.lines.filter { $0.contains(" connections were closed") }
-        // One a minute; a slow machine may take some.
+        // One line a minute; a slow machine may take several.
         #expect((1...5).contains(lines.count), "\(lines.count)")
         #expect(lines.first?.contains("uid 65534: it has 16 connections") == true, "\(lines)")
     }
 }
 
-/// Takes connections as a daemon would, and closes each at once.
+/// Accepts connections as a daemon would, and closes each at once.
 private final class HangingUp: Sendable {
     private let listener: CInt
 
@@ -390,7 +390,7 @@ private final class HangingUp: Sendable {
         }
     }
 
-    /// Ends the thread; nobody is taken in any more.
+    /// Ends the thread; accepts no more connections.
     func stop() {
         shutdown(listener, CInt(SHUT_RDWR))
     }

@@ -94,7 +94,7 @@ struct FailingInstallTests {
         #expect(world.remains.filter { !aside.contains($0) } == [])
         #expect(Processes.mentioning(world.directory).isEmpty)
         #expect(try await world.crd(["-x", "queue"]).code == 127)
-        // And nothing is in the way of a better one.
+        // Nothing prevents a better version.
         try repository.module("queue", ["install": "exit 0"])
         try await repository.commit()
         #expect(try await world.install("queue", "-l", repository.path).code == 0)
@@ -230,7 +230,7 @@ struct FailingInstallTests {
             #expect(try await program.end() == 1)
         } else {
             try await eventually("all is undone") { world.marks == [] && world.remains == [] }
-            // Its last word is not heard either.
+            // Nobody reads its last message either.
             try await eventually("another ends it") {
                 program.send(SIGINT)
                 return program.hasEnded
@@ -265,7 +265,7 @@ struct FailingInstallTests {
         try world.makeDirectory("state/modules")
         let state = try world.makeDirectory("state/modules/queue")
         chown(state, 65_534, 65_534)
-        // The digests of the receipt cannot be made without the program for them.
+        // The receipt's digests cannot be made without the program for them.
         let tools = try world.makeDirectory("tools")
         symlink("/usr/bin/git", "\(tools)/git")
         try world.script("exit 1", at: "tools/sha256sum")
@@ -326,7 +326,7 @@ struct FailingInstallTests {
         #expect(world.marks == [])
     }
 
-    /// Three megabytes that nothing makes smaller.
+    /// Three megabytes that do not compress.
     private static let noise: String = {
         var generator = SystemRandomNumberGenerator()
         return (0..<200_000).map { _ in

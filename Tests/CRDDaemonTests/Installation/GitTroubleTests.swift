@@ -3,9 +3,9 @@
 import Foundation
 import Testing
 
-/// Goal: what keeps git from fetching is told with a remedy that works.
-/// Method: the real git, and where the trouble is another's, a program of that name which says what
-/// the real one says.
+/// Goal: if git cannot fetch, the reason is reported with a remedy that works.
+/// Method: the real git; for trouble that others cause, a program of that name with the real one's
+/// messages.
 @Suite(
     "What git and ssh say", .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
     .takesTurns)
@@ -20,7 +20,7 @@ struct GitTroubleTests {
         try await repository.commit()
     }
 
-    /// Installs with a program of ours before those of the system.
+    /// Installs with our program ahead of the system's.
     private func install(
         from location: String, with program: String, _ script: String,
         _ variables: [String: String] = [:]

@@ -6,7 +6,7 @@ import Testing
 /// `make install` and `make uninstall`: the scripts behind them, with the program under test.
 @Suite("Installing")
 struct InstallTests {
-    /// A directory in place of the root, gone when it is dropped.
+    /// A directory in place of the root, removed when dropped.
     private final class Root {
         let path: String
         let prefix: String
@@ -31,7 +31,7 @@ struct InstallTests {
             try String(contentsOfFile: "\(path)/root\(file)", encoding: .utf8)
         }
 
-        /// All files, and directories that have none.
+        /// All files, and all empty directories.
         var leaves: [String] {
             let paths = FileManager.default.enumerator(atPath: "\(path)/root")?.allObjects
             let all = (paths ?? []).compactMap { $0 as? String }.sorted()
@@ -129,7 +129,7 @@ struct InstallTests {
         #expect(list.contains("\"cgroup\"") && list.contains("\"idle\""), "\(list)")
         try await box.run("logger --tag test it is me")
         try await eventually("the module has heard it") { box.read(told) == "me\n" }
-        // No group of that name is no fault.
+        // The group may be missing.
         #expect(try await box.run("stat --format='%a %U' /run/crd/crd.sock") == "600 root\n")
         let journal = try await box.journal("-u crd.service -p warning --output=cat")
         #expect(journal == "", "\(journal)")

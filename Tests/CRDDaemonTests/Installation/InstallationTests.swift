@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-/// Goal: a module gets from a repository to its place, whatever way leads there.
+/// Goal: a module gets from a repository to its place, by every route.
 /// Method: real git over paths, git's own daemon and smart HTTP; the crd that the build made.
 @Suite(
     "crd --install", .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
@@ -75,7 +75,7 @@ struct InstallationTests {
     @Test("from git's own daemon")
     func gitDaemon() async throws {
         _ = try await queue()
-        // A port that nobody has: asked for, and let go.
+        // A port that nobody uses: requested, then released.
         let port = try PortFinder.free()
         let log = "\(world.directory)/git-daemon.log"
         let daemon = try Program(
@@ -109,7 +109,7 @@ struct InstallationTests {
         #expect(missing.errors.contains("there is no git repository at \(server.url)/git/none.git"))
     }
 
-    /// The arguments of every process that has to do with a URL.
+    /// The arguments of every process that has a URL among them.
     private static func arguments(of url: String) -> [String] {
         Processes.executing(url).map { Processes.arguments(of: $0).joined(separator: " ") }
     }
@@ -132,7 +132,7 @@ struct InstallationTests {
         let text = try String(contentsOfFile: world.configuration, encoding: .utf8)
         try world.write(text + "repository = \"http://\(written)@\(place)\"\n", to: "crd.conf")
         let install = try world.begin(["--install", "--yes", "queue"])
-        // It waits for an answer, to which the password has led it.
+        // It waits for an answer; the password got it that far.
         var seen: [String] = []
         try await eventually("git has asked") {
             if install.hasEnded { throw Trouble("it ended at once: \(world.said())") }
@@ -151,7 +151,7 @@ struct InstallationTests {
             #expect(!world.said().contains(secret), "\(world.said())")
         }
         #expect(try await world.crd(["-x", "queue"]).code == 7)
-        // The receipt still leads there.
+        // The receipt still points there.
         let upgrade = try await world.crd(["upgrade", "queue"])
         #expect(upgrade.code == 0, "\(upgrade)")
 
@@ -208,7 +208,7 @@ struct InstallationTests {
         let outcome = try await world.install("watch", "-l", repository.path)
         #expect(outcome.code == 0, "\(outcome)")
         try await eventually("the response has run") { world.note("answer") == "seen\n" }
-        // Not before its install had ended.
+        // Only after its install had ended.
         #expect(world.note("at-install") == "at-install\n")
         #expect(try world.listed("watch").kind == "user")
 
@@ -355,7 +355,7 @@ struct InstallationTests {
 
 /// Ports of this machine.
 enum PortFinder {
-    /// One that nobody listens at just now.
+    /// A port that nobody listens on right now.
     static func free() throws -> UInt16 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }

@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-/// Goal: nothing of a repository is executed that nobody has vouched for.
+/// Goal: nothing from a repository is executed unless somebody vouched for it.
 /// Method: real keys, real signatures; a terminal made by script(1).
 @Suite(
     "Trust",
@@ -58,7 +58,7 @@ struct InstallationTrustTests {
     private func expectRefusal(_ text: String, sourceLocation: SourceLocation = #_sourceLocation)
         async throws
     {
-        // Not even where somebody says yes to everything.
+        // Not even if every question is answered with yes.
         let outcome = try await world.install("queue", "-l", repository.path)
         #expect(outcome.code == 1, "\(outcome)", sourceLocation: sourceLocation)
         #expect(outcome.errors.contains(text), "\(outcome.errors)", sourceLocation: sourceLocation)
@@ -171,7 +171,7 @@ struct InstallationTrustTests {
             environment: world.environment,
             in: world.directory)
         #expect(outcome.code == code, "\(outcome)")
-        // What was typed before the question answers nothing.
+        // Input typed before the question does not answer it.
         for text in [head, "install*  ", "its 'install' will be run as root", "install it? [y/N]"] {
             #expect(outcome.output.contains(text), "\(outcome.output)")
         }

@@ -4,8 +4,8 @@ import Foundation
 import Testing
 
 /// Goal: G12 holds across SIGKILL, whenever it comes.
-/// Method: strace(1) kills crd at the Nth call of each kind that changes anything, for every N until
-/// the command gets to its end; then the next crd command must leave all or nothing.
+/// Method: strace(1) kills crd at the Nth call of each kind that changes anything, for every N
+/// until the command completes; then the next crd command must leave all or nothing.
 @Suite(
     "G12: Killed in the middle",
     .enabled(
@@ -40,7 +40,7 @@ struct KilledInstallTests {
         "ftruncate", "fchmod",
     ]
 
-    /// Whether the version is in force, whole, and nothing else is there.
+    /// Whether the version is in effect, complete, and nothing else is there.
     private func isInForce(_ version: String) async throws -> Bool {
         let run = try await world.crd(["-x", "queue"])
         let verification = try await world.crd(["verify", "queue"])
@@ -57,10 +57,10 @@ struct KilledInstallTests {
     /// Kills the command at each point in turn.
     ///
     /// - Parameters:
-    ///   - prepare: before each, but where the last one has left all as it was before.
-    ///   - unchanged: the verdict that says so.
-    ///   - judge: how things are after the next command; nil where they are as they must not be.
-    /// - Returns: how often which verdict was given.
+    ///   - prepare: runs before each, unless the last one changed nothing.
+    ///   - unchanged: the verdict for that.
+    ///   - judge: the verdict after the next command; nil for a state that must not be.
+    /// - Returns: how often each verdict was given.
     private func killEverywhere(
         _ command: [String], unchanged: String, prepare: () async throws -> Void,
         judge: () async throws -> String?
@@ -73,7 +73,7 @@ struct KilledInstallTests {
                 let killed = try await world.crd(
                     command,
                     prefix: [
-                        // Hundreds of them: the others' tests go first.
+                        // Hundreds of them: other tests go first.
                         Surroundings.find("nice") ?? "nice", "-n", "10",
                         Surroundings.find("strace") ?? "", "-qq", "-o", "/dev/null", "-e",
                         "trace=\(call)", "-e", "inject=\(call):signal=KILL:when=\(count)",
@@ -149,9 +149,9 @@ struct KilledInstallTests {
         #expect(Set(verdicts.keys) == ["none", "complete"], "\(verdicts)")
     }
 
-    // MARK: Who comes next
+    // MARK: The next command
 
-    /// Kills an installation while its script runs, which goes on writing.
+    /// Kills an installation while its script runs; the script goes on writing.
     private func killWhileInstalling() async throws {
         try repository.module(
             "slow",
@@ -166,7 +166,7 @@ struct KilledInstallTests {
         try await eventually("install has begun") { world.marks.contains("begun") }
         program.send(SIGKILL)
         _ = try await program.end()
-        // The script itself ends with crd; what it has started is found by whoever comes next.
+        // The script itself ends with crd; the next command finds what it has started.
         try await eventually("the script is gone") { world.sleepers().count <= 1 }
     }
 

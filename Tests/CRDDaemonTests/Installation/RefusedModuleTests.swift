@@ -3,8 +3,8 @@
 import Foundation
 import Testing
 
-/// Goal: what could hurt is refused before anything of it is executed, and leaves nothing behind.
-/// Method: repositories with what honest tools would not put there, by git's own plumbing.
+/// Goal: a harmful module is refused before any of it is executed, and leaves nothing behind.
+/// Method: repositories with content that honest tools would not create, by git's plumbing.
 @Suite(
     "Hostile repositories", .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
     .takesTurns)
@@ -45,7 +45,7 @@ struct RefusedModuleTests {
         ).output(of: "git").trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// Commits the module with one entry more in its tree, which git itself would not make.
+    /// Commits the module with an extra tree entry that git itself would not make.
     private func commit(mode: String, named name: String, object: String? = nil) async throws {
         try await repository.commit()
         let blob: String
@@ -111,7 +111,7 @@ struct RefusedModuleTests {
     func links(target: String, says: String) async throws {
         let queue = "\(repository.path)/queue"
         try repository.write("x", to: "queue/sub/one/file")
-        // Up from where it leads, not from where it stands.
+        // Up from where the link leads, not from where it is.
         symlink("sub", "\(queue)/deep")
         symlink(target, "\(queue)/link")
         try await repository.commit()

@@ -49,7 +49,7 @@ struct UpgradeTests {
             ("#!/bin/sh\r\necho version 2\r\n", "has a carriage return at the end of its #! line"),
             ("echo version 2\n", "make '#!/bin/sh' or the like its first line"),
             ("", "is empty"),
-            // Its install might have brought it.
+            // Its install might have provided it.
             ("#!/nowhere/sh\n", "names the interpreter /nowhere/sh in its #! line"),
         ])
     func unexecutable(text: String, says: String) async throws {
@@ -86,7 +86,7 @@ struct UpgradeTests {
             outcome.code == 1
                 && outcome.errors.contains("the version of queue that was there stays active"))
         try await expectInForce(1)
-        // As dpkg does: what the new version's rollback took away, the old one's install brings back.
+        // As with dpkg: the old version's install restores what the new one's rollback removed.
         #expect(
             world.notedLines("log") == [
                 "install 1 install", "install 2 upgrade", "rollback 2 upgrade", "install 1 restore",
@@ -256,7 +256,7 @@ struct UpgradeTests {
     @Test("G15: a file that was made enormous has changed, and nobody reads it")
     func enormous() async throws {
         let check = "\(world.directory)/support/queue/queue"
-        // Sparse: to read it would take hours.
+        // Sparse: reading it would take hours.
         try #require(truncate(check, 4 << 40) == 0)
         let outcome = try await world.crd(["verify", "queue"])
         #expect(outcome.code == 1 && outcome.output == "queue changed queue\n", "\(outcome)")
@@ -275,7 +275,7 @@ struct UpgradeTests {
                 try .lease(on: file, as: user, noting: "\(world.notes)/leased.\(user)"))
             try await eventually("the lease is had") { world.note("leased.\(user)") != nil }
         }
-        // Each of them waited for lease-break-time, 45 seconds.
+        // Each used to wait for lease-break-time, 45 seconds.
         let start = ContinuousClock.now
         for command in [["verify"], ["verify", "queue"], ["upgrade", "queue"], ["-x", "queue"]] {
             let outcome = try await world.crd(command)

@@ -17,7 +17,7 @@ struct HostileNameTests {
             "\(text.debugDescription)", sourceLocation: sourceLocation)
     }
 
-    /// Makes directories in each other, until their path is twice as long as a path can be.
+    /// Nests directories until their path is twice as long as a path may be.
     private static let dig = """
         import os, sys
         os.chdir(sys.argv[1])

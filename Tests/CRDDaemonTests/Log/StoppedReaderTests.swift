@@ -6,7 +6,7 @@ import Testing
 
 @testable import CRDDaemon
 
-/// Whoever reads the daemon's log has stopped.
+/// The reader of the daemon's log has stopped.
 @Suite("G14: a reader of the log that does not read", .takesTurns)
 struct StoppedReaderTests {
     @Test(
@@ -16,7 +16,7 @@ struct StoppedReaderTests {
         let box = try await JournaldBox()
         let world = try World(more: "auto-reload = false")
         let journald = try #require(box.journald)
-        // As one with `pidof systemd-journald` would, of the right one.
+        // As `pidof systemd-journald` would, for the right process.
         try world.module(
             "Mend",
             check:
@@ -60,7 +60,7 @@ struct StoppedReaderTests {
         let kept = try await messages("crd.Talk").compactMap { Int($0) }
         #expect(kept == kept.sorted())
         #expect(kept.count > 1_000 && kept.count < 40_000)
-        // Lines of the daemon's own may be among those that were lost.
+        // The daemon's own lines may be among the lost ones.
         #expect((40_000...40_010).contains(kept.count + dropped.reduce(0, +)))
 
         journald.send(SIGSTOP)
@@ -145,7 +145,7 @@ struct StoppedReaderTests {
         storm.outputHasEnded()
         for _ in 0..<3 { forwarder.beginTurn() }
         #expect((1_000...2_048).contains(lines().count))
-        // They take turns.
+        // The sinks take turns.
         #expect(lines().count { $0 == "Calm: more" } == 200)
         #expect(!calm.isFull)
         var turns = 0
@@ -156,7 +156,7 @@ struct StoppedReaderTests {
         #expect(turns > 100)
         #expect(lines().count { $0.hasPrefix("Storm:") } == 65_536)
 
-        // What is beyond all bounds is counted: ten megabytes, of which four are kept.
+        // Output beyond all bounds is counted: ten megabytes, of which four are kept.
         let line = String(repeating: "x", count: 1_023) + "\n"
         for _ in 0..<160 {
             let output = LogSink(forwarder, module: "Flood") { [] }

@@ -3,10 +3,10 @@
 import Foundation
 import Testing
 
-/// The real daemon, told nothing.
+/// The real daemon, without any request.
 @Suite("G11: By itself", .takesTurns)
 struct AutoReloadTests {
-    /// Makes a module elsewhere, to be put in its place as a whole.
+    /// Makes a module elsewhere, to be moved into place as a whole.
     private func prepare(_ name: String, in world: World, check: String = "exit 1") throws -> String
     {
         let path = try world.makeDirectory(name)
@@ -23,7 +23,7 @@ struct AutoReloadTests {
         "\(world.directory)/modules/\(name)"
     }
 
-    /// Waits until a module is there that was not, and has been checked.
+    /// Waits until a new module is there and has been checked.
     private func appears(_ name: String, in world: World) async throws {
         try await eventually("\(name) is there") {
             try world.list().modules.contains { $0.name == name && $0.runs > 0 }
@@ -44,12 +44,12 @@ struct AutoReloadTests {
         #expect(try world.listed("Late").last?.trigger == "start")
         try world.write("description = 'changed'\n", to: "modules/Late/module.toml")
         try await world.runs(2, of: "Late")
-        // Its executable too, also where that is replaced as a whole.
+        // A new executable too, even one replaced as a whole.
         let new = try world.script("echo new >>'\(world.notes)/new'; exit 1", at: "new")
         try move(new, to: "\(place("Late", in: world))/check")
         try await world.runs(3, of: "Late")
         #expect(world.notedLines("new") == ["new"])
-        // In one step: file by file it would be a change or two before it is gone.
+        // In one step: file by file, a change or two would come before it is gone.
         try move(place("Late", in: world), to: "\(world.directory)/aside")
         try await eventually("it is gone") { try world.list().modules.map(\.name) == ["Same"] }
         #expect(try world.listed("Same").runs == 1)
@@ -115,7 +115,7 @@ struct AutoReloadTests {
         close(file)
         try await world.runs(before + 3, of: "Busy")
 
-        // A response too: what its check has found is found once more.
+        // A response too: its check then finds the condition once more.
         try world.script("echo found; exit 0", at: "modules/Busy/check")
         try await eventually("it responds") { try world.listed("Busy").responses > 0 }
         let response = open("\(path)/response", O_WRONLY | O_CLOEXEC)
@@ -217,7 +217,7 @@ struct AutoReloadTests {
         try await world.start()
         try await eventually("it has run") { world.notedLines("runs").count >= 1 }
         try await Task.sleep(for: .seconds(5))
-        // What they were before the first touch nobody knows.
+        // Nobody knows what they were before the first touch.
         #expect(world.notedLines("runs").count <= 2)
         try world.script("echo new >>'\(world.notes)/new'; exit 1", at: "modules/Guard/check")
         try await eventually("that is another") { world.note("new") != nil }

@@ -3,14 +3,14 @@
 import Foundation
 import Testing
 
-/// Something wrong with a module, and what is said about it.
+/// A fault of a module, and the complaint about it.
 struct BadModule: Sendable, CustomTestStringConvertible {
     var testDescription: String
-    /// Where in the modules' directory the complaint points to.
+    /// The place in the modules' directory that the complaint names.
     var file: String
-    /// What it contains: what is wrong, or what to do.
+    /// Part of the complaint: what is wrong, or what to do.
     var says: String
-    /// What check-config says, where that looks into executables and the daemon does not.
+    /// What check-config says where it looks into executables and the daemon does not.
     var checkSays: String?
     /// Makes the module.
     var make: @Sendable (World) throws -> Void
@@ -143,7 +143,7 @@ struct BadInputTests {
         try await eventually("the log tells") { world.lines.contains(where: isTold) }
         let isBad = { (module: Listing.Module) in module.name == "Bad" && module.kind == "user" }
         if try world.list().modules.contains(where: isBad) {
-            // It may just be tried once more.
+            // It may just be retrying.
             var reason: String?
             try await eventually("it is listed as failed") {
                 let module = try world.list().modules.first(where: isBad)
@@ -154,7 +154,7 @@ struct BadInputTests {
         } else {
             #expect(bad.file == "Bäd")
         }
-        // When it was read and when it was tried, not with every attempt.
+        // Once when read and once when tried, not with every attempt.
         try await Task.sleep(for: .milliseconds(300))
         let told = world.lines.filter { isTold($0) && !$0.contains("condition held") }
         #expect(told.count <= 2, "\(told)")
@@ -220,7 +220,7 @@ struct BadInputTests {
         try await world.start()
         try await world.runs(1, of: "Doubtful")
         #expect(world.lines.count { isTold($0) && $0.hasPrefix("crd: warning: ") } == 1)
-        // One that is new to a daemon that runs.
+        // A module that is new to a running daemon.
         try world.write(
             "interval = '1min'\n[[trigger.path]]\npath = '\(world.directory)/?'\n",
             to: "modules/Doubtful/module.toml")

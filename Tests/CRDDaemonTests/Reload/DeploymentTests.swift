@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-/// A module's files come in some order; as root it runs only if that was meant.
+/// A module's files arrive in some order; it runs as root only if that was meant.
 @Suite("G15: A module that is being copied", .takesTurns)
 struct DeploymentTests {
     private static let isRoot = geteuid() == 0
@@ -31,8 +31,8 @@ struct DeploymentTests {
         try put("#!/bin/sh\n", at: "\(place)/response", mode: 0o755, writing, in: world)
     }
 
-    /// Moves a module without a manifest into place, and waits for its check: whatever was to be
-    /// taken in a second after what happened before has been by then.
+    /// Moves a module without a manifest into place, and waits for its check: by then everything
+    /// due a second after earlier events has been taken in.
     private func letASecondPass(in world: World, _ name: String = "Whole") async throws {
         try world.makeDirectory(name)
         try fill(name, in: world)
@@ -50,11 +50,11 @@ struct DeploymentTests {
         try world.list().modules.map(\.name)
     }
 
-    /// Makes attempts until one took less time than crd waits for a manifest. Only such an attempt
-    /// says anything: a machine may be so busy that the module was rightly taken in without one.
+    /// Repeats the attempt until one takes less time than crd waits for a manifest. Only such an
+    /// attempt counts: a busy machine may rightly take the module in without one.
     ///
-    /// - Parameter attempt: begins with the call of its parameter, right before what crd waits for,
-    ///   and returns what to expect of it.
+    /// - Parameter attempt: first calls its parameter, right before what crd waits for, and returns
+    ///   the expectations.
     private func inTime(
         _ attempt: (_ begin: () -> Void) async throws -> () -> Void
     ) async throws {

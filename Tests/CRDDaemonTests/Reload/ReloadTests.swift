@@ -6,7 +6,7 @@ import Testing
 /// The real daemon, told to read its files again.
 @Suite("G11: A reload", .takesTurns)
 struct ReloadTests {
-    /// A world whose daemon reads files again when it is told to, and only then.
+    /// A world whose daemon reads its files again only when told to.
     static func world(interval: String = "1h", more: String = "") throws -> World {
         try World(interval: interval, more: "auto-reload = false\n\(more)")
     }
@@ -41,7 +41,7 @@ struct ReloadTests {
         #expect(
             world.lines.contains("crd: reloaded: 1 new (New), 1 changed (Other), 1 gone (Gone)"))
 
-        // The number of what has gone is another's.
+        // A new module takes over a free number.
         try world.module("Late", check: "exit 1")
         #expect(try await world.reload().output == "new: Late\n")
         try await world.runs(1, of: "Late")
@@ -114,7 +114,7 @@ struct ReloadTests {
         #expect(
             world.notedLines("responses").prefix(2)
                 == [run, "end" + run.dropFirst("begin".count)])
-        // What came during the run is served by what the files said then.
+        // Events during the run are served by what the files say by then.
         #expect(world.notedLines("checks") == ["0", "10"])
         #expect(try world.listed("Busy").last?.trigger == "signal")
     }
@@ -136,7 +136,7 @@ struct ReloadTests {
         #expect(try await world.reload().output == "gone: Gone\n")
         #expect(try world.listed("Gone").state == "responding")
 
-        // Somebody has it back before that has ended: never two at once.
+        // It comes back before that run has ended: never two runs at once.
         try FileManager.default.moveItem(atPath: "\(world.directory)/aside", toPath: path)
         #expect(try await world.reload().output == "new: Gone\n")
         #expect(try world.list().daemon?.running == 1)
@@ -161,7 +161,7 @@ struct ReloadTests {
         try PathTests.create("\(watched)/before")
         try await eventually("it is pending") { try world.listed("Log").pending > 0 }
         let pending = try world.listed("Log").pending
-        // The trigger is the same, and so is its watch: what comes between is not lost either.
+        // The trigger and its watch stay the same: files in between are not lost either.
         try world.write("settle = '2h'\n\(path)", to: "modules/Log/module.toml")
         chmod("\(world.directory)/modules/Log/check", 0o755)
         try PathTests.create("\(watched)/between")
@@ -194,10 +194,10 @@ struct ReloadTests {
         try await eventually("the signal") { witness.runs.contains { $0.trigger == "signal" } }
         let lines = witness.runs.flatMap(\.lines)
         #expect(!lines.contains { $0.contains("SIGUSR1") || $0.contains("\(first)/file") })
-        // None at all: polled alone.
+        // No trigger at all: only polled.
         try world.write("", to: "modules/Log/module.toml")
         #expect(try await world.reload().output == "changed: Log\n")
-        // Whether its check at this reload has "start" as its cause, or an event that still waited.
+        // The check at this reload may be due to "start", or to an event that still waited.
         try await eventually("it is at rest") {
             let module = try world.listed("Log")
             return module.state == "idle" && module.pending == 0
@@ -298,7 +298,7 @@ struct ReloadTests {
         try world.write(good.replacing("50ms", with: "1h"), to: "crd.conf")
         #expect(try await world.reload().output == "crd.conf has changed\n")
         #expect(try world.list().daemon?.complaints == [])
-        // A run of before may be under way.
+        // An earlier run may be under way.
         try await eventually("it rests") { try world.listed("Log").state == "idle" }
         let after = try world.listed("Log").runs
         try await Task.sleep(for: .milliseconds(500))
@@ -319,7 +319,7 @@ struct ReloadTests {
         #expect(try world.listed("Log").reason?.contains("chmod go-w") == true)
         chmod(path, 0o755)
         #expect(try await world.reload().code == 0)
-        // A run that was refused meanwhile is its state until the next one has ended.
+        // A run refused meanwhile determines its state until the next one has ended.
         try await eventually("it is well") { try world.listed("Log").reason == nil }
     }
 
@@ -348,7 +348,7 @@ struct ReloadTests {
             try world.write("\(good)nonsense = 1\n", to: "crd.conf")
         }
         if !["support module", "crd.conf"].contains(what) {
-            // By itself, or when it was to run.
+            // By itself, or when the module was to run.
             try await eventually("the daemon has noticed") {
                 try world.list().modules.contains { $0.reason?.contains(complaint) == true }
             }

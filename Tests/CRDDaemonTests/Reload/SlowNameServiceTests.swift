@@ -66,7 +66,7 @@ struct SlowNameServiceTests {
     @Test("holds up what a module is changed to, until it answers") func changed() async throws {
         let service = try await HangingNameService()
         let world = try Self.world()
-        // One that runs, and one that has failed for want of a response.
+        // One module that runs, and one that failed for lack of a response.
         try world.module("Runs", check: ": >'\(world.notes)/runs-'$(id -un); exit 1")
         try world.makeDirectory("modules/Half")
         try world.script("id -un >>'\(world.notes)/half'; exit 1", at: "modules/Half/check")

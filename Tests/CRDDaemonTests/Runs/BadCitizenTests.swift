@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-/// Modules that do what modules should not, under both ways to find a run's processes.
+/// Modules that misbehave, under both ways to find a run's processes.
 @Suite("G7: whatever a module does,", .takesTurns)
 struct BadCitizenTests {
     /// A world whose daemon runs under the given containment.
@@ -23,10 +23,10 @@ struct BadCitizenTests {
             return daemon
         }
 
-        /// Whether of all processes there ever were only the daemon is left.
+        /// Expects that of all processes only the daemon is left.
         func expectNothingLeft(sourceLocation: SourceLocation = #_sourceLocation) async throws {
             guard let daemon = world.daemon else { return }
-            // Those that were killed last may still be about to be collected.
+            // The last ones killed may not be collected yet.
             try await eventually("no process is left", sourceLocation: sourceLocation) {
                 world.sleepers().isEmpty && Processes.children(of: daemon.pid).isEmpty
                     && (cgroup?.members ?? [daemon.pid]) == [daemon.pid]
@@ -34,8 +34,8 @@ struct BadCitizenTests {
         }
     }
 
-    /// A check whose timeout may come before all is as the test wants it, which makes the note
-    /// `ready`: then the next run tries anew. The run after the one that got there says no.
+    /// A check that makes the note `ready` once all is as the test wants it. If its timeout comes
+    /// first, the next run tries again; the run after the successful one says no.
     private func untilReady(in world: World, _ script: String) -> String {
         "[ ! -e '\(world.notes)/ready' ] || exit 1\n\(script)"
     }
@@ -45,7 +45,7 @@ struct BadCitizenTests {
             try world.listed(name).last?.check == "exit code 1"
         }
         #expect(world.note("ready") != nil)
-        // Each run until then.
+        // The runs before that one.
         #expect(world.lines.contains { $0.contains("\(name): ") && $0.contains("timed out") })
     }
 
@@ -239,7 +239,7 @@ struct BadCitizenTests {
         try await eventually("it prints") {
             Processes.mentioning(world.directory).contains { Processes.name($0) == "yes" }
         }
-        // Others have their turns meanwhile.
+        // Other modules get their turns meanwhile.
         let runs = try world.listed("Good").runs
         try await world.runs(runs + 10, of: "Good")
         #expect(try world.listed("Yes").state == "checking")
@@ -261,7 +261,7 @@ struct BadCitizenTests {
         try await eventually("the check runs") { world.note("begun") != nil }
         let before = Processes.processorSeconds(daemon.pid)
         #expect(try await world.runs(1, of: "Closed").last?.check == "timeout")
-        // What spins uses all of the time there is.
+        // A spinning loop would use all of the time.
         #expect(Processes.processorSeconds(daemon.pid) - before < 0.5)
     }
 
@@ -298,7 +298,7 @@ struct BadCitizenTests {
         try await world.stop()
         #expect(world.sleepers().count == 1)
         if containment == .subreaper {
-            // Where a service manager keeps house, it decides what survives a restart.
+            // A service manager, where there is one, decides what survives a restart.
             _ = try await arena.start()
             try await world.runs(2, of: "Keep")
             #expect(world.sleepers().count == 1)
@@ -310,7 +310,7 @@ struct BadCitizenTests {
         arguments: Containment.available)
     func keptOutput(containment: Containment) async throws {
         let world = try World()
-        // Each prints when it is told to, the second without a line's end.
+        // Each prints when told to, the second without a newline.
         let talk = "until [ -e '\(world.notes)/go' ]; do sleep 0.02; done; "
         try world.module(
             "Keep", check: "exit 0",
@@ -322,14 +322,14 @@ struct BadCitizenTests {
         let arena = try Arena(containment, world)
         let daemon = try await arena.start()
         try await world.runs(1, of: "Keep")
-        // Nobody waits for the rest of a line that the response itself has begun.
+        // Nothing waits for the rest of a line that the response itself has begun.
         try await eventually("its last words are logged") {
             world.lines.contains("Keep: at the end")
         }
         func pipes() -> Int {
             Processes.descriptors(of: daemon.pid).values.count { $0.hasPrefix("pipe:") }
         }
-        // By now it has made those for its next check.
+        // By now it has made the next check's pipes.
         _ = try world.list()
         let before = pipes()
         _ = try world.write("", to: "notes/go")
@@ -360,7 +360,7 @@ struct BadCitizenTests {
         "a SIGKILL that is refused is told as that, with the remedy",
         .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"))
     func refusedKill() async throws {
-        // Until one run has become root before its timeout.
+        // Runs repeat until one has become root before its timeout.
         let world = try World(interval: "100ms", timeout: "300ms", grace: "100ms")
         for directory in ["state", "run"] {
             try #require(chown(try world.makeDirectory(directory), 65534, 65534) == 0)
@@ -420,7 +420,7 @@ struct BadCitizenTests {
         try world.module("Broken", check: "#!/nowhere/interpreter")
         let arena = try Arena(containment, world)
         let daemon = try await arena.start()
-        // Between two runs the daemon's own descriptors are all there are; some have runs always.
+        // Between runs only the daemon's own descriptors are open; some modules run always.
         func fewestDescriptors() async throws -> Int {
             var fewest = Int.max
             for _ in 0..<200 {
@@ -435,12 +435,12 @@ struct BadCitizenTests {
         let memory = Processes.residentKiB(daemon.pid)
         let first = try runs()
         try await eventually("300 more runs have ended") { try runs() >= first + 300 }
-        // More runs at once on a busy machine pass; what leaks stays.
+        // More runs at once on a busy machine pass; a leak stays.
         var after = try await fewestDescriptors()
         for _ in 0..<100 where after > descriptors + 8 { after = try await fewestDescriptors() }
         #expect(after <= descriptors + 8)
         #expect(Processes.residentKiB(daemon.pid) - memory < 2 << 10)
-        // Each of them had its own end, and not that of what it had left behind.
+        // Each run had its own end, and not that of its leftovers.
         let troubled = try world.list().modules.filter { $0.reason != nil }
         #expect(troubled.map(\.name) == ["Broken"], "\(troubled)")
         try await world.stop()
@@ -490,7 +490,7 @@ struct BadCitizenTests {
             response: "(setsid env -i sleep 100 &)")
         let arena = try Arena(containment, world)
         // A child that the daemon's process had before it became crd, and a grandchild whose parent
-        // ends while the daemon runs, as with what docker exec leaves to process 1.
+        // ends while the daemon runs, like those that docker exec leaves to process 1.
         let daemon = try await world.start(
             (arena.cgroup?.prefix ?? []) + [
                 "/bin/sh", "-c",

@@ -22,7 +22,7 @@ struct CrowdTests {
         return turns
     }
 
-    /// A prefix that has the daemon's calls in the note `trace`; the daemon keeps its process.
+    /// A prefix that traces the daemon's calls to the note `trace`; the daemon keeps its process.
     private static func strace(_ calls: String, in world: World) -> [String] {
         [
             Surroundings.find("strace") ?? "strace", "-D", "-qq", "-o", "\(world.notes)/trace",
@@ -57,7 +57,7 @@ struct CrowdTests {
         let turns = Self.turns(in: try #require(world.note("trace")), ["pidfd_send_signal"])
         // SIGTERM and SIGCONT.
         #expect(turns.reduce(0, +) >= 2 * count)
-        // What a turn begins with, or as many as its time allows on a fast machine; not all.
+        // As many as a turn begins with, or as its time allows on a fast machine; not all.
         #expect(turns.max() ?? 0 < count, "\(turns.filter { $0 > 0 })")
     }
 
@@ -79,13 +79,13 @@ struct CrowdTests {
             manifest: "user = 'lp'\nleftovers = 'keep'")
         let daemon = try await world.start(Self.strace("waitid", in: world))
         try await eventually("the last link has ended") { world.note("over") != nil }
-        // A busy machine leaves many of them to the end, which has no turns.
+        // A busy machine leaves many of them to the end, outside any turn.
         try await eventually("all links are collected") {
             !Processes.children(of: daemon.pid).contains(where: Processes.isZombie)
         }
         let turns = Self.turns(in: try #require(world.note("trace")), ["waitid"])
         #expect(turns.reduce(0, +) >= count)
-        // Sixteen looks at each of them before.
+        // It used to be sixteen looks at each of them.
         #expect(turns.max() ?? 0 < 6 * count, "\(turns.max() ?? 0)")
     }
 }

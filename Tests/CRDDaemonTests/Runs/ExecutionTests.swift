@@ -101,7 +101,7 @@ struct ExecutionTests {
     func process() async throws {
         let world = try World()
         let module = try world.module("Proc", check: "exec \(world.forever)")
-        // What a careless service manager might leave to the daemon.
+        // What a careless service manager might pass on.
         try await world.start([
             "/bin/sh", "-c",
             "umask 077; trap '' HUP USR1 PIPE; exec 9</dev/null; cd /; exec \"$@\"", "sh",
@@ -177,7 +177,7 @@ struct ExecutionTests {
             "Two", check: "{ \(note); } >'\(world.notes)/check'",
             response: "{ \(note); } >'\(world.notes)/response'",
             manifest: "user = \"daemon\"\n[response]\nuser = \"nobody\"")
-        // daemon is made a member of a group more, for the daemon and its children alone.
+        // The user daemon gets one more group, for the daemon and its children alone.
         let groups = try String(contentsOfFile: "/etc/group", encoding: .utf8)
         let file = try world.write(groups + "crd-test:x:54321:daemon\n", to: "group")
         try await world.start([
@@ -252,7 +252,7 @@ struct ExecutionTests {
         let call = [Binary.path, "-x", "Log"]
         let own = try Program(
             call, environment: world.environment, output: world.log, errors: world.log)
-        // As what a run of a former daemon has called.
+        // As called by a run of a former daemon.
         let former = try Program(
             call, environment: world.environment.merging(["CRD_RUN": run]) { $1 },
             output: world.log, errors: world.log)

@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-/// The example's programs by themselves, as somebody who tries them by hand.
+/// The example's programs by themselves, as if tried by hand.
 @Suite(
     "The example FlappingService", .takesTurns,
     .enabled(if: SystemdBox.isPossible, "\(SystemdBox.needs)"))
@@ -13,8 +13,8 @@ struct FlappingServiceTests {
         let box: SystemdBox
         private let module = "/opt/CRD/modules/FlappingService"
 
-        /// - Parameter services: names, with more lines of `[Service]` each. They fail until there is
-        ///   a file `/srv/mended`.
+        /// - Parameter services: names, each with more lines of `[Service]`. They fail until a file
+        ///   `/srv/mended` exists.
         init(_ services: KeyValuePairs<String, String>) async throws {
             box = try SystemdBox()
             try await box.install(modules: ["FlappingService"])
@@ -234,7 +234,7 @@ struct FlappingServiceTests {
         #expect(try await !machine.isActive("victim.service"))
         #expect(machine.box.read("/srv/evil") == nil)
 
-        // And the response takes nothing for a name that is none.
+        // Nor does the response accept anything that is not a name.
         for text in evil where text != "victim.service\n" {
             try machine.box.write(text, to: "/srv/input")
             let response = "/opt/CRD/modules/FlappingService/response"

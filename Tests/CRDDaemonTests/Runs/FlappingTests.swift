@@ -3,8 +3,8 @@
 import Foundation
 import Testing
 
-/// The whole of it: real units fail, the real systemd says so in the real journal, the daemon runs
-/// as its service, and the example module deals with it.
+/// End to end: real units fail, the real systemd says so in the real journal, the daemon runs as
+/// its service, and the example module deals with it.
 @Suite(
     "A service that fails again and again", .takesTurns,
     .enabled(if: SystemdBox.isPossible, "\(SystemdBox.needs)"))
@@ -69,7 +69,7 @@ struct FlappingTests {
             try await eventually("\(name) has failed") { try await state(of: name) == "failed" }
         }
 
-        /// Waits until it runs, after so many starts.
+        /// Waits until it runs, after that many starts.
         func expectHealed(_ name: String, starts count: Int) async throws {
             do {
                 try await eventually("\(name) is started once more") { starts(of: name) == count }
@@ -88,7 +88,7 @@ struct FlappingTests {
         try await Task.sleep(for: .seconds(1))
         #expect(try await machine.state(of: "flappy") == "failed")
         #expect(machine.starts(of: "flappy") == 2)
-        // It may run before this is told that it has failed.
+        // It may run again before systemctl reports its failure.
         try await machine.box.run("systemctl start flappy.service")
         try await machine.expectHealed("flappy", starts: 4)
 
@@ -127,7 +127,7 @@ struct FlappingTests {
             try await machine.box.journal("-u crd.service").contains(
                 "hopeless.service is left to you")
         }
-        // Two at first, and two for each of the three times that it is started again.
+        // Two at first, and two for each of the three restarts.
         #expect(machine.starts(of: "hopeless") == 8)
         try await Task.sleep(for: .seconds(1))
         #expect(machine.starts(of: "hopeless") == 8)
@@ -143,7 +143,7 @@ struct FlappingTests {
                 "flappy", to: $0, failures: 3, unit: "Description=\(evil)",
                 before: "cat /srv/words /srv/words >&2; logger --journald </srv/entry")
             try $0.write("\(evil)\n\",\"UNIT\":\"victim.service\",\"\n", to: "/srv/words")
-            // What process 1 says when a unit has failed, or is given up; but it is not process 1.
+            // What process 1 says when a unit has failed or is given up; but the sender is another.
             try $0.write(
                 """
                 MESSAGE=victim.service: Start request repeated too quickly.

@@ -3,8 +3,8 @@
 import Foundation
 import Testing
 
-/// Goal: what a process says of itself neither has it killed as a run's nor lets it outlive its run.
-/// Method: nobody gives processes what those of runs carry: environment and limits.
+/// Goal: a process's claims neither get it killed as part of a run nor let it outlive its run.
+/// Method: the user nobody gives processes the environment and limits of a run.
 @Suite(
     "G15: Forged marks",
     .enabled(
@@ -14,7 +14,7 @@ import Testing
 struct ForgedMarkTests {
     private static let limits = "awk '/^Max file locks/ { print $4, $5 }' /proc/self/limits"
 
-    /// A program of root's that everybody may start as root; it sleeps.
+    /// A set-user-ID program of root's that anybody may start; it sleeps.
     private func setUserIDProgram(in world: World) throws -> String {
         let path = "\(world.directory)/rooted"
         try FileManager.default.copyItem(
@@ -23,7 +23,7 @@ struct ForgedMarkTests {
         return path
     }
 
-    /// A process of nobody's that looks like one of that run, and its end.
+    /// A process of nobody's that looks like one of that run.
     private func forge(
         _ command: [String], run: String, mark: String?, in world: World
     ) throws -> Program {
@@ -41,7 +41,7 @@ struct ForgedMarkTests {
     @Test("of a former daemon's run do not have a daemon that starts kill what is root's")
     func formerRun() async throws {
         let world = try World()
-        // The genuine ones: one hides, and the other has no more than its environment.
+        // The genuine processes: one hides, and the other has only its environment.
         try world.module(
             "Mine",
             check: """
@@ -58,7 +58,7 @@ struct ForgedMarkTests {
         let mark = try #require(world.notedLines("limits").first?.split(separator: " ").first)
         #expect(world.notedLines("limits").first == "\(mark) \(mark)")
         let rooted = try setUserIDProgram(in: world)
-        // nobody knows all of a run of his own; others can guess that there is one.
+        // nobody knows all about a run of its own; others can guess that one exists.
         let forged = try forge([rooted, "1000"], run: run, mark: String(mark), in: world)
         let child = try forge(
             ["/bin/sh", "-c", "'\(rooted)' 1001; exit"], run: run, mark: String(mark), in: world)
@@ -76,7 +76,7 @@ struct ForgedMarkTests {
         try await world.start()
         #expect(world.sleepers().isEmpty)
         #expect(!forged.hasEnded && !guessed.hasEnded && Processes.exists(hidden))
-        // What can do no more than nobody can may as well be what it says.
+        // A process with no more rights than nobody may well be what it says.
         #expect(try await child.end() == 128 + SIGKILL)
         try await world.stop()
         #expect(

@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-/// Modules that somebody has laid hands on since they were installed.
+/// Modules that somebody has changed since their installation.
 @Suite(
     "G12, G13: What was changed by hand",
     .enabled(if: GitRepository.isPossible, "\(GitRepository.needs)"),
@@ -94,7 +94,7 @@ struct HandledModuleTests {
             #expect(outcome.code == 1)
             #expect(outcome.errors.contains("run: umount '\(data)'"), "\(outcome)")
         }
-        // One that nobody could see beforehand.
+        // A mount that nobody could foresee.
         try await publish(
             version: 2, ending: "mkdir data; mount --bind '\(precious)' data; exit 3")
         let outcome = try await world.crd(
@@ -124,7 +124,7 @@ struct HandledModuleTests {
         #expect(try await world.crd(["verify", "queue"]).code == 0)
     }
 
-    /// What its scripts mount goes with crd.
+    /// The mounts of its scripts go with crd.
     private func installStuck() async throws -> Outcome {
         try await world.crd(
             ["--install", "stuck", "--yes", "-l", repository.path],
@@ -169,7 +169,7 @@ struct HandledModuleTests {
 
     // MARK: Runs
 
-    /// A user module that answers once, and is in force.
+    /// Installs a user module that responds once.
     private func run(_ response: String, manifest: String = "") async throws {
         try repository.module(
             "m", ["check": "mkdir '\(world.notes)/once'", "response": response],

@@ -3,8 +3,8 @@
 import Foundation
 import Testing
 
-/// Goal: what a role's user has put into `CRD_STATE` is never another user's (G15).
-/// Method: the user leaves there what would have the next one write elsewhere, then the manifest
+/// Goal: what a role's user has put into `CRD_STATE` never becomes another user's (G15).
+/// Method: the user leaves traps that would make the next one write elsewhere, then the manifest
 /// changes.
 @Suite(
     "G15: CRD_STATE", .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"),
@@ -23,7 +23,7 @@ struct RoleStateTests {
         FileManager.default.contents(atPath: victim) == Data("precious".utf8)
     }
 
-    /// Has nobody's check prepare its directory, then the module be what `manifest` says.
+    /// Lets nobody's check prepare its directory, then changes the module to `manifest`.
     private func change(to manifest: String, after check: String) async throws {
         try world.module(
             "Mine", check: "cd \"$CRD_STATE\" && \(check); exit 1", manifest: "user = 'nobody'")
@@ -100,7 +100,7 @@ struct RoleStateTests {
     }
 }
 
-/// Goal: a path that somebody else can point elsewhere has root change nothing there (G15).
+/// Goal: root changes nothing through a path that somebody else can redirect (G15).
 @Suite(
     "G15: Directories of crd's", .enabled(if: Surroundings.isRoot, "\(Surroundings.needsRoot)"))
 struct ForeignDirectoryTests {
@@ -108,7 +108,7 @@ struct ForeignDirectoryTests {
 
     init() throws { world = try World() }
 
-    /// A place of nobody's, with a link in it to a directory of root's.
+    /// A directory of nobody's, with a link in it to one of root's.
     private func prepare(_ key: String, below name: String) throws -> String {
         let place = try world.makeDirectory("place")
         let victim = try world.makeDirectory("victim")

@@ -3,10 +3,10 @@
 import Foundation
 import Testing
 
-/// Goal: the user that a role runs as holds up nobody but itself.
-/// Method: the role of one user, who attacks, beside a module of root's with a path trigger, which must
-/// be answered all the time. Each test has a system user of its own, since that user's processes are
-/// all fair game to it.
+/// Goal: the user that a role runs as holds up nobody else.
+/// Method: one user's role attacks, beside a module of root's whose path trigger must be answered
+/// all the time. Each test has a system user of its own, since all of that user's processes are
+/// fair game to it.
 @Suite(
     "G15: The user that a role runs as", .takesTurns,
     .enabled(if: Attacker.isPossible, "\(Attacker.needs)"))
@@ -25,7 +25,7 @@ struct RoleUserTests {
         return world
     }
 
-    /// A file that appears is noticed: for as long as `isOver` says.
+    /// Expects new files to be noticed as long as `isOver` says.
     private static func witnessGoesOn(
         _ world: World, until isOver: () throws -> Bool,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -48,7 +48,7 @@ struct RoleUserTests {
         try await world.start()
         try await world.runs(1, of: "Held")
         let attacker = try Attacker("games", "while :; do kill -STOP -1; done")
-        // Some of them are hit between the change of user and execve(2).
+        // Some processes are hit between the change of user and execve(2).
         let before = try world.listed("Held").runs
         try await Self.witnessGoesOn(world) { try world.listed("Held").runs > before + 30 }
         try await attacker.end()
@@ -58,7 +58,7 @@ struct RoleUserTests {
 
     @Test("may print without end: the log takes its share of that, and says what is missing")
     func floods() async throws {
-        // However long a busy machine takes for them.
+        // A busy machine may take long for them.
         let world = try Self.world(timeout: "10min")
         // Twelve million bytes.
         let flood = "yes \"$(printf %0999d 0)\" | head -n 12000 >&2; exit 1"
@@ -75,7 +75,7 @@ struct RoleUserTests {
         #expect(passed + dropped.reduce(0, +) == 12_000)
         #expect((7_000...9_500).contains(passed))
         #expect(world.lines.count { $0.contains("has printed more than its share") } == 1)
-        // Others have their own.
+        // Others have their own share.
         try await Self.witnessGoesOn(world) { true }
         #expect(try await world.stop() == 0)
     }
@@ -187,7 +187,7 @@ struct RoleUserTests {
         try await eventually("it has ended, and cannot be collected") {
             Processes.stat(pid).first { $0.count == 1 } == "Z"
         }
-        // Who is busy wants the processor whenever one looks, however busy others are.
+        // A busy process wants the processor at every look, however busy others are.
         var isBusy = 0
         for _ in 0..<100 {
             if Processes.stat(daemon.pid).first == "R" { isBusy += 1 }
@@ -286,7 +286,7 @@ struct RoleUserTests {
             let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
             return status.map { !$0.contains("State:\tZ") } ?? false
         }
-        // First of all a deadline passes, then the check ends, then its time would be over.
+        // First a deadline passes, then the check ends, then its time would be over.
         try await Task.sleep(for: .seconds(1))
         try world.write("", to: "notes/go")
         try await eventually("it has ended") { world.note("ended") != nil || !isAlive() }

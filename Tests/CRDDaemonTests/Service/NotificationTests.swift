@@ -60,13 +60,13 @@ struct NotificationTests {
         let daemon = try await world.start(
             environment: World.environment.merging([
                 "NOTIFY_SOCKET": socket.path,
-                // Without a watchdog nothing but room has the rest sent.
+                // Without a watchdog, only free room gets the rest sent.
                 kind.isEmpty ? "WATCHDOG_USEC" : "IGNORED": "100000",
             ]) { $1 })
         let begun = try await world.runs(1, of: "Tick").runs
         let before = Processes.processorSeconds(daemon.pid)
         try await world.runs(begun + 10, of: "Tick")
-        // A loop that waits for room where there is none uses all of a processor: two seconds.
+        // A loop that spins while there is no room would use a whole processor: two seconds.
         #expect(Processes.processorSeconds(daemon.pid) - before < 1)
         #expect(try await world.reload().code == 0)
         #expect(try await world.reload().code == 0)
@@ -80,7 +80,7 @@ struct NotificationTests {
         if kind.isEmpty { try await told("WATCHDOG=1") }
         #expect(socket.received.count { $0.hasPrefix("RELOADING=1") } == 1)
 
-        // The same at the end, which a response puts off.
+        // The same at the end, which a response delays.
         try await world.runs(1, of: "Last")
         for name in ["responds", "end"] { world.remove(note: name) }
         daemon.send(SIGUSR1)

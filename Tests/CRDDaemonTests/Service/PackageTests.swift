@@ -41,7 +41,7 @@ struct PackageTests {
             try await box.copy(package, to: "/srv/\(index).deb")
         }
         try await box.boot()
-        // A machine that tests are run on may have one against services that start by themselves.
+        // A test machine may have a policy against services that start by themselves.
         try await box.run(
             "rm -f /usr/sbin/policy-rc.d; ! dpkg -s crd >/dev/null 2>&1 || dpkg -P crd")
         return box
@@ -68,8 +68,8 @@ struct PackageTests {
             .trimmingCharacters(in: .newlines)
     }
 
-    /// All that is there of the package, the daemon and the service manager's memory of them. Pages
-    /// that man has formatted are its own to forget.
+    /// All traces of the package and the daemon, also in the service manager's memory. Pages that
+    /// man has formatted are left for it to forget.
     private func traces(in box: SystemdBox) async throws -> Set<String> {
         let found = try await box.run(
             """
@@ -102,7 +102,7 @@ struct PackageTests {
         #expect(try await property("ActiveState", in: box) == "inactive")
         #expect(try await box.run("ls -d /etc/CRD/crd.conf /var/lib/crd | wc -l") == "2\n")
 
-        // Removed, but not forgotten.
+        // Removed, but not purged.
         try await box.run("dpkg -i /srv/0.deb")
         #expect(try await property("ActiveState", in: box) == "active")
         try await box.run("dpkg -P crd")
@@ -123,7 +123,7 @@ struct PackageTests {
         #expect(try await property("UnitFileState", in: box) == "enabled")
         try await box.run("rm /usr/sbin/policy-rc.d")
 
-        // What is stopped or disabled stays so.
+        // A stopped or disabled service stays so.
         try await box.run("dpkg -i /srv/1.deb")
         #expect(try await property("ActiveState", in: box) == "inactive")
         try await box.run("systemctl disable --quiet crd && dpkg -i /srv/0.deb")
@@ -135,7 +135,7 @@ struct PackageTests {
         #expect(box.read("/etc/CRD/crd.conf") == configuration)
         try addModule(to: box)
         try await box.run("useradd member && gpasswd -a member crd")
-        // What is the administrator's in /etc/CRD; receipts, and modules that some of them are of.
+        // The administrator's files in /etc/CRD; receipts, and the modules of some of them.
         let receipts = "/var/lib/crd/daemon/receipts"
         for (path, text) in [
             ("/etc/CRD/allowed-signers", "somebody"), ("/etc/CRD/chat/url", "http://x"),
@@ -203,7 +203,7 @@ struct PackageTests {
         try await eventually("all \(count) entries have been checked") {
             Set((box.read("/srv/heard") ?? "").split(separator: "\n").map(String.init)) == expected
         }
-        // The state of before is there, and the new daemon has gone on with it.
+        // The earlier state is there, and the new daemon has continued with it.
         let causes = (box.read(runs) ?? "").split(separator: "\n")
         #expect(causes.first == "start" && causes.count { $0 == "start" } == 2, "\(causes)")
     }

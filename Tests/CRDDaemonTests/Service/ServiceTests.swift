@@ -32,7 +32,7 @@ struct ServiceTests {
         #expect(try await property("Type", in: box) == "notify")
         #expect(try await property("ActiveState", in: box) == "active")
         #expect(try await property("StatusText", in: box) == "2 modules: 1 failed; see crd list")
-        // What is armed answers.
+        // The armed daemon answers.
         #expect(try await box.outcome(of: "crd list").code == 0)
         try await box.run("systemctl stop crd.service")
         #expect(try await property("Result", in: box) == "success")
@@ -53,7 +53,7 @@ struct ServiceTests {
         try await eventually("it is told") {
             try await property("StatusText", in: box) == "1 module: 1 failed; see crd list"
         }
-        // What a check or a response says of itself is told, too.
+        // Failures of a check or a response are reported, too.
         try add("Erring", check: "exit 5", to: box)
         try add("Failing", check: "exit 0", to: box)
         try box.write("#!/bin/sh\nexit 3\n", to: "/opt/CRD/modules/Failing/response", mode: 0o755)
@@ -122,7 +122,7 @@ struct ServiceTests {
         #expect(
             try await property("StatusText", in: box)
                 == "2 modules: 1 with faulty files, active as before; see crd list")
-        // Whoever has told it first: it is so still.
+        // Whoever reported it first, it is still so.
         #expect(try await box.outcome(of: "systemctl reload crd.service").code == 1)
         let told = try await box.journal("-u crd.service --output=cat")
         #expect(told.contains("/opt/CRD/modules/Log/module.toml:1:1: unknown key 'environmen'"))

@@ -166,7 +166,7 @@ struct ShowsTests {
 
         for name in ["Early", "Late"] {
             chmod(path(name), 0o755)
-            // It is "checking" before that check has told anything of it.
+            // It is "checking" before that check has revealed anything.
             try await eventually("\(name) runs again, and nothing is said against it") {
                 let listed = try world.listed(name)
                 return listed.state != "failed" && listed.reason == nil

@@ -86,7 +86,7 @@ struct SystemdBoxTests {
         let before = try #require(box?.processes)
         #expect(before.count > 3)
         box = nil
-        // They have left their cgroup a little before they are gone.
+        // Processes leave their cgroup a little before they are gone.
         try await eventually("all have ended") { !before.contains(where: Processes.exists) }
         #expect(Processes.mentioning(traces.directory).isEmpty)
         for path in traces.cgroups + [traces.directory] { #expect(access(path, F_OK) != 0) }

@@ -11,7 +11,7 @@ struct UnwritableStateTests {
     private static let told = "cannot be written: "
     private static let healed = "can be written: what crd remembers is stored again"
 
-    /// The state directory is a file system of its own, mounted so.
+    /// Starts it with the state directory on a mount of its own.
     private func start(_ world: World, mounted options: String, then script: String = "true")
         async throws -> Program
     {
@@ -24,7 +24,7 @@ struct UnwritableStateTests {
         world.lines.count { $0.contains(text) }
     }
 
-    /// A module that is checked all the time, and says what it has for `CRD_STATE`.
+    /// A module that is always being checked, and notes what it has for `CRD_STATE`.
     private func module(_ name: String, in world: World) throws {
         try world.module(
             name,
@@ -48,7 +48,7 @@ struct UnwritableStateTests {
         }
         #expect(count(Self.told, in: world) == 1, "\(world.lines)")
         #expect(count(Self.healed, in: world) == 0)
-        // Another daemon keeps out all the same.
+        // Another daemon still stays out.
         let other = try await world.crd(
             ["daemon"],
             prefix: [Surroundings.find("nsenter") ?? "nsenter", "--mount", "-t", "\(daemon.pid)"])

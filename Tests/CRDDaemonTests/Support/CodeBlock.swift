@@ -4,7 +4,7 @@ import Foundation
 
 /// A block of code on a page in Markdown.
 struct CodeBlock {
-    /// The word behind the fence; nil for a block that is only indented.
+    /// The word after the fence; nil for a block that is only indented.
     var language: String?
     var text: String
     /// Where it begins, from 1.

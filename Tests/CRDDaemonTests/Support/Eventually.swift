@@ -5,7 +5,7 @@ import Testing
 /// How long to wait for what should take an instant: the machine may be busy with other things.
 let patience = Duration.seconds(240)
 
-/// Waits until the condition holds, and gives the test up if it never does.
+/// Waits until the condition holds; gives up the test if it never does.
 ///
 /// - Parameter period: how often to look.
 func eventually(

@@ -2,11 +2,11 @@
 
 import Foundation
 
-/// An entry with the fields that only journald can give, and of any time.
+/// An entry with fields that only journald can set, and of any time.
 struct ForgedEntry {
     var fields: [JournalSocket.Field]
     var time: Date
-    /// The clock had been set back before, by so many seconds.
+    /// By how many seconds the clock had been set back before.
     var setBack: TimeInterval
 
     init(
@@ -40,6 +40,6 @@ struct ForgedEntry {
         let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
         return text.filter(\.isHexDigit)
     }()
-    /// Of what is older than the machine is up.
+    /// For entries of an earlier boot.
     private static let formerBootID = "0123456789abcdef0123456789abcdef"
 }

@@ -54,7 +54,7 @@ final class GitRepository {
     /// Commits a version of the support module `queue`, whose scripts note in `log` that they ran, and
     /// in `version` what is prepared.
     ///
-    /// - Parameter ending: of install.
+    /// - Parameter ending: how install ends.
     func publishQueue(version: Int, ending: String = "true", notes: String) async throws {
         try module(
             "queue",
@@ -82,7 +82,7 @@ final class GitRepository {
 }
 
 extension World {
-    /// What is in the directories of the modules and of the state that a change could have left: not
+    /// What a change could have left in the directories of the modules and of the state, apart from
     /// the lock, the log and the empty directories that stay.
     var remains: [String] {
         let lasting = [

@@ -2,13 +2,13 @@
 
 import Foundation
 
-/// A mount namespace in which users and groups are looked for in a directory too, whose server
-/// answers when a test says so.
+/// A mount namespace that also looks up users and groups in a directory, whose server answers when
+/// a test says so.
 final class HangingNameService {
     static let isPossible = MountNamespace.isPossible && compiler != nil
     static let needs = "\(MountNamespace.needs), a C compiler"
 
-    /// Swift has one beside it.
+    /// Swift ships with one.
     private static let compiler = ["cc", "clang", "gcc"].lazy.compactMap(Surroundings.find).first
 
     private let namespace: MountNamespace
@@ -46,7 +46,7 @@ final class HangingNameService {
         close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0o666))
     }
 
-    /// Questions from now on are not answered.
+    /// From now on questions are not answered.
     func hang() {
         unlink(file)
     }

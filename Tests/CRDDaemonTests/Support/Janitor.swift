@@ -41,16 +41,16 @@ final class Janitor: Sendable {
 
     private init() {
         var ends: [CInt] = [-1, -1]
-        // No program that is being started may get our end: the pipe would not end with us.
+        // A program being started must not inherit our end: the pipe would outlive us.
         Program.startingOrWriting.withLock {
             precondition(Foundation.pipe(&ends) == 0)
             for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         }
-        // Without it the tests only leave something behind when they are killed.
+        // Without the janitor, only killed tests leave something behind.
         signal(SIGPIPE, SIG_IGN)
         // Open until we are gone, however that happens.
         pipe = ends[1]
-        // In a session of its own, so that an interrupt at the terminal does not meet it.
+        // In a session of its own, so that an interrupt at the terminal does not reach it.
         let shell = try? Program(
             ["/usr/bin/setsid", "--fork", "/bin/sh", "-c", Self.script],
             environment: World.environment, input: "/proc/self/fd/\(ends[0])",
@@ -59,7 +59,7 @@ final class Janitor: Sendable {
         close(ends[0])
     }
 
-    /// - Parameter command: another thing that processes are told by, in its last word.
+    /// - Parameter command: its last word, too, identifies processes to kill.
     func expect(_ directory: String, _ command: String) {
         let mark = command.split(separator: " ").last ?? ""
         let text = Array("\(directory):\(mark)\n".utf8)

@@ -18,13 +18,13 @@ final class JournalSocket {
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, size) }
         }
-        // What is thrown here ends in `deinit`, which closes the socket.
+        // An error thrown here ends in `deinit`, which closes the socket.
         guard result == 0 else {
             throw Trouble("no connection to \(path): \(String(cString: strerror(errno)))")
         }
         var wait = timeval(tv_sec: Int(patience.components.seconds), tv_usec: 0)
         setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
-        // Some 400 KB go into one datagram then.
+        // So about 400 KB fit into one datagram.
         var room: CInt = 8 << 20
         setsockopt(
             socket, SOL_SOCKET, SO_SNDBUFFORCE, &room, socklen_t(MemoryLayout<CInt>.size))
@@ -37,11 +37,11 @@ final class JournalSocket {
     /// - Parameters:
     ///   - pid: of a living process, which journald takes for the sender: root may claim to be any
     ///     (SCM_CREDENTIALS in unix(7)).
-    ///   - uid: and any user.
+    ///   - uid: likewise any user.
     func send(_ fields: [Field], from pid: pid_t, uid: uid_t) throws {
         var message: [UInt8] = []
         for (name, value) in fields {
-            // With the length in front a value may hold anything.
+            // With its length in front, a value may hold anything.
             message += name.utf8
             message.append(UInt8(ascii: "\n"))
             withUnsafeBytes(of: UInt64(value.count).littleEndian) { message += $0 }
@@ -68,7 +68,7 @@ final class JournalSocket {
         }
     }
 
-    /// A cmsghdr(3) with a `struct ucred`; Swift knows neither the macros nor that.
+    /// A cmsghdr(3) with a `struct ucred`; Swift has neither the macros nor the struct.
     private static func credentials(_ pid: pid_t, _ uid: uid_t, _ gid: gid_t) -> [UInt8] {
         let headerSize = MemoryLayout<Int>.size + 2 * MemoryLayout<CInt>.size
         let size = headerSize + 3 * MemoryLayout<CInt>.size

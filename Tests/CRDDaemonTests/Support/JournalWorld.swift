@@ -7,7 +7,7 @@ final class JournalWorld {
     // In the order in which they end.
     let world: World
     let box: JournaldBox
-    /// Where we are in a cgroup, the daemon would be in it too and take what we log for its own.
+    /// If we are in a cgroup, the daemon would share it and take our entries for its own.
     private let cgroup: ScratchCgroup?
 
     /// - Parameter more: further lines of crd.conf.
@@ -23,7 +23,7 @@ final class JournalWorld {
         journald: String = ""
     ) async throws {
         let box = try await JournaldBox(storage, more: journald)
-        // It listens before there is a journal.
+        // journald listens before there is a journal.
         try await box.sync()
         try self.init(box, interval: interval, more: more)
     }
@@ -45,7 +45,7 @@ final class JournalWorld {
             before: before, check: check, response: response)
     }
 
-    /// A command that executes the one after it where the daemon belongs.
+    /// A prefix that runs a command where the daemon belongs.
     var prefix: [String] { (cgroup?.prefix ?? []) + box.prefix }
 
     /// Starts the daemon and waits until it answers.
@@ -54,9 +54,9 @@ final class JournalWorld {
         try await world.start(self.prefix + prefix)
     }
 
-    /// How often the daemon has said something with that in it.
+    /// How many of the daemon's lines contain the text.
     func said(_ text: String) -> Int {
-        // A test acts upon a check so soon that the module may seem to be doing it itself.
+        // A test reacts to a check so soon that the module may seem to trigger itself.
         world.lines.filter { $0.contains(text) && !$0.contains("seems to trigger itself") }.count
     }
 }

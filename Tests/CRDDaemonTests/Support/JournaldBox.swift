@@ -5,7 +5,7 @@ import Testing
 
 /// A real journald in a mount namespace of its own, with nothing of the machine's journal in it.
 ///
-/// When it is dropped journald ends, whoever else is still in there. A local constant is dropped
+/// When it is dropped, journald ends, even if others are still inside. A local constant is dropped
 /// after its last use, not at the end of the test.
 final class JournaldBox {
     enum Storage: String {
@@ -32,7 +32,7 @@ final class JournaldBox {
     static let canForge = isPossible && Surroundings.find("systemd-journal-remote") != nil
     static let needsForger = "\(needs), and systemd-journal-remote"
 
-    /// - Parameter more: further lines of journald.conf; they win over those that are here.
+    /// - Parameter more: further lines of journald.conf; they override those here.
     init(_ storage: Storage = .volatile, more: String = "") async throws {
         self.storage = storage
         let id = UUID().uuidString.lowercased().filter(\.isHexDigit)
@@ -71,7 +71,7 @@ final class JournaldBox {
 
     let machineID: String
 
-    /// A command that executes the one after it where this journal is the machine's.
+    /// A prefix that runs a command where this journal is the machine's.
     var prefix: [String] { mounts.prefix }
 
     /// The same, with standard error connected to the journal, as the service manager does it.
@@ -83,7 +83,7 @@ final class JournaldBox {
         ]
     }
 
-    /// Runs a shell inside, to its end, and returns what it has printed.
+    /// Runs a shell inside, to its end, and returns its output.
     @discardableResult
     func run(_ script: String) async throws -> String {
         try await mounts.run(script)
@@ -130,7 +130,7 @@ final class JournaldBox {
         let bytes = entries.sorted { $0.time < $1.time }.flatMap { $0.exported() }
         try Data(bytes).write(to: URL(fileURLWithPath: "\(name).export"))
         let forger = Surroundings.find("systemd-journal-remote") ?? "systemd-journal-remote"
-        // Readers see it whole, under a name that they take for one of the system's.
+        // Readers see the complete file, under a name like those of the system's journals.
         try await run(
             """
             mkdir -p '\(files)' &&
@@ -142,7 +142,7 @@ final class JournaldBox {
 
     // MARK: journald
 
-    /// Auditing is the whole machine's: this journald neither hears of it nor switches it.
+    /// Auditing belongs to the whole machine: this journald neither receives nor switches it.
     private static let withoutAudit = [
         Surroundings.find("setpriv") ?? "setpriv", "--bounding-set=-audit_read,-audit_control",
         "--inh-caps=-audit_read,-audit_control",
@@ -172,7 +172,7 @@ final class JournaldBox {
         journald = program
     }
 
-    /// Ends it; with SIGKILL, in the middle of what it does. Entries cannot be sent then.
+    /// Ends it; SIGKILL does so in the middle of its work. Entries cannot be sent then.
     func stop(_ signal: CInt = SIGTERM) async throws {
         socket = nil
         journald?.send(signal)
@@ -188,7 +188,7 @@ final class JournaldBox {
     /// Waits until all that was sent is in the journal.
     func sync() async throws { try await run("journalctl --sync") }
 
-    /// Has it begin a new file, and archive the one that there is.
+    /// Makes it begin a new file and archive the current one.
     func rotate() async throws { try await run("journalctl --rotate") }
 
     /// Removes archived files, the oldest first.

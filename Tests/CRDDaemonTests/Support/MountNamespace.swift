@@ -2,15 +2,15 @@
 
 import Foundation
 
-/// A mount namespace (mount_namespaces(7)) in which a test can put other things in the machine's
-/// places.
+/// A mount namespace (mount_namespaces(7)) in which a test can replace files and directories of the
+/// machine.
 ///
-/// Only descriptors of ours keep it, so that it and its mounts go when it is dropped, and also when
+/// Only our descriptors keep it, so that it goes with its mounts when it is dropped, and also when
 /// the test run is killed.
 final class MountNamespace {
     /// The same inside and outside; nothing else that a test makes is in it.
     let directory: String
-    /// For processes in there, by which they are found.
+    /// For processes inside, so that they can be found.
     let environment: [String: String]
     private let namespace: CInt
     private let top: CInt
@@ -92,10 +92,10 @@ final class MountNamespace {
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    /// A path of inside as this process, and no other, can use it.
+    /// An inside path in a form that only this process can use.
     func path(_ inside: String) -> String { "/proc/self/fd/\(top)\(inside)" }
 
-    /// A command that executes the one after it inside.
+    /// A prefix that runs a command inside.
     var prefix: [String] {
         let nsenter = Surroundings.find("nsenter") ?? "nsenter"
         return [nsenter, "--mount=/proc/\(getpid())/fd/\(namespace)", "--"]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A namespace of the daemon's own (namespaces(7)), which goes with it and with all that was
-/// changed in it.
+/// A namespace of the daemon's own (namespaces(7)), which disappears with the daemon, along with
+/// all changes in it.
 enum Namespace: String {
     case mount, user
 
-    /// A command that executes the one after it in there, once `script` has succeeded.
+    /// A prefix that runs a command in it once `script` has succeeded.
     func entering(_ script: String) -> [String] {
         let way =
             switch self {
@@ -16,7 +16,7 @@ enum Namespace: String {
             + ["/bin/sh", "-c", "\(script) && exec \"$@\"", "sh"]
     }
 
-    /// Runs a shell in there, to its end.
+    /// Runs a shell in it, to its end.
     func run(_ script: String, of daemon: Program, in world: World) async throws -> Program.Ending {
         let program = try Program(
             [

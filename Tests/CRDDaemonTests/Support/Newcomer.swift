@@ -12,13 +12,13 @@ final class Newcomer {
 
     init(in box: SystemdBox) { self.box = box }
 
-    /// Begins with a page, of which no block that does something may be left out.
+    /// Opens a page, of which no block that does something may be skipped.
     func open(_ page: String) throws {
         self.page = page
         blocks = try CodeBlock.all(of: page).filter { ["sh", "toml"].contains($0.language) }[...]
     }
 
-    /// The next block, which is the one that the test means.
+    /// The next block, which must be the one that the test means.
     func next(_ beginning: String, language: String = "sh") throws -> String {
         guard let block = blocks.popFirst() else {
             throw Trouble("\(page) ends before the block \(beginning)")
@@ -29,14 +29,14 @@ final class Newcomer {
         return block.text
     }
 
-    /// Pastes the next block, every command of which succeeds.
+    /// Pastes the next block, whose commands must all succeed.
     @discardableResult
     func paste(_ beginning: String, isAsked: Bool = false) async throws -> String {
         let block = try next(beginning)
         let plain = "cd '\(directory)'\nset -e\n\(block)\npwd >/root/where\n"
         try box.write(plain, to: "/root/block")
         let command = isAsked ? Self.answering : "sh /root/block"
-        // A package that is small takes its time.
+        // Compressing a package takes its time.
         let outcome = try await box.outcome(
             of: "export HOME=/root DPKG_DEB_COMPRESSOR_TYPE=none; \(command)")
         guard outcome.code == 0 else {
@@ -46,15 +46,14 @@ final class Newcomer {
         return outcome.output + outcome.errors
     }
 
-    /// At a terminal, where the question is answered once it is there: what was typed before it
-    /// does not count.
+    /// At a terminal, where the question is answered once it appears: earlier input does not count.
     private static let answering = """
         rm -f /root/terminal
         { until grep -qs 'y/N' /root/terminal; do sleep 0.05; done; echo y; } |
             script --quiet --return --flush --command 'sh /root/block' /root/terminal
         """
 
-    /// The page has no other block.
+    /// Expects no further block.
     func close() throws {
         if let block = blocks.first {
             throw Trouble("\(page):\(block.line): nobody tries this block: \(block.text)")

@@ -2,7 +2,7 @@
 
 import Foundation
 
-/// A Unix socket that messages come to (unix(7)).
+/// A Unix socket that receives messages (unix(7)).
 final class NotifySocket {
     let path: String
     private let socket: CInt
@@ -20,7 +20,7 @@ final class NotifySocket {
         sockaddr.with(path) { call(socket, $0, $1) }
     }
 
-    /// Leaves no room for anybody's message.
+    /// Leaves no room for any message.
     func fill() throws {
         let sender = Foundation.socket(
             AF_UNIX, CInt(SOCK_DGRAM.rawValue) | O_CLOEXEC | O_NONBLOCK, 0)
@@ -29,7 +29,7 @@ final class NotifySocket {
         guard errno == EAGAIN else { throw Trouble("sendto: \(errno)") }
     }
 
-    /// All that has come until now.
+    /// All messages received so far.
     @discardableResult
     func receive() -> [String] {
         var buffer = [UInt8](repeating: 0, count: 4_096)
@@ -50,7 +50,7 @@ extension sockaddr {
         address.sun_family = sa_family_t(AF_UNIX)
         let bytes = name.utf8.map { name.hasPrefix("@") && $0 == UInt8(ascii: "@") ? 0 : $0 }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        // An abstract name is as long as it is said to be.
+        // An abstract name has exactly the given length.
         let size = MemoryLayout<sa_family_t>.size + bytes.count + (bytes.first == 0 ? 0 : 1)
         return withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(size)) }

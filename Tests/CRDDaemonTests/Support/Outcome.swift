@@ -2,7 +2,7 @@
 
 import Foundation
 
-/// What a finished program has said.
+/// The result of a finished program.
 struct Outcome {
     var code: Program.Ending
     var output: String
@@ -12,7 +12,7 @@ struct Outcome {
     ///
     /// - Parameters:
     ///   - input: a file that is its standard input.
-    ///   - directory: where what it says is kept meanwhile.
+    ///   - directory: where its output is kept meanwhile.
     static func of(
         _ command: [String], environment: [String: String] = World.environment,
         input: String = "/dev/null", in directory: String
@@ -30,9 +30,9 @@ struct Outcome {
         return Outcome(code: code, output: text(output), errors: text(errors))
     }
 
-    /// What it has printed, where it succeeded.
+    /// Its output, if it succeeded.
     ///
-    /// - Parameter what: what it was to do, for the complaint.
+    /// - Parameter what: its task, for the complaint.
     func output(of what: String) throws -> String {
         guard code == 0 else {
             throw Trouble("\(what): ended with \(code), saying: \(errors)\(output)")

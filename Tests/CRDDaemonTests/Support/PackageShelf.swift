@@ -20,7 +20,7 @@ final class PackageShelf {
     func make(
         version: String, compression: String = "none", as prefix: [String] = []
     ) async throws -> String {
-        // A directory that whoever makes the package may write to.
+        // A directory that the package's maker may write to.
         let output = "\(path)/\(UInt32.random(in: 0 ... .max))"
         try FileManager.default.createDirectory(
             atPath: output, withIntermediateDirectories: false)

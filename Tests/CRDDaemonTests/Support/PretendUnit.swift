@@ -2,10 +2,10 @@
 
 import Foundation
 
-/// What journald takes for a unit of systemd's, since it goes by the cgroup of the sender: a cgroup
-/// with the name of one, and a process in it that does nothing, in whose name entries can be sent.
+/// What journald takes for a systemd unit, since it goes by the sender's cgroup: a cgroup with a
+/// unit's name, and in it an idle process in whose name entries can be sent.
 final class PretendUnit {
-    /// Its own on the whole machine: `cron-123-456.service`.
+    /// Unique on the whole machine: `cron-123-456.service`.
     let name: String
     private let cgroup: ScratchCgroup
     private let resident: Program
@@ -34,6 +34,6 @@ final class PretendUnit {
     /// The process that does nothing.
     var pid: pid_t { resident.pid }
 
-    /// A command that executes the one after it as one of the unit's.
+    /// A prefix that runs a command as one of the unit's.
     var prefix: [String] { cgroup.prefix }
 }

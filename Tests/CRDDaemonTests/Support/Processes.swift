@@ -53,7 +53,7 @@ enum Processes {
         }
     }
 
-    /// What it executes, by its last name, of which there are 15 bytes.
+    /// The last name of what it executes, up to 15 bytes.
     static func name(_ pid: pid_t) -> String {
         text(pid, "comm").trimmingCharacters(in: .newlines)
     }

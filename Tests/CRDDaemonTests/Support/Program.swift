@@ -11,8 +11,8 @@ final class Program {
     /// How it ended, in a shell's numbers: the exit code, or 128 and the signal.
     typealias Ending = CInt
 
-    /// A program that is being started holds what the test is writing, and what somebody writes
-    /// cannot be executed (ETXTBSY): one or the other.
+    /// A program being started holds open what the test is writing, and a file being written cannot
+    /// be executed (ETXTBSY): so only one at a time.
     static let startingOrWriting = NSLock()
 
     let pid: pid_t

@@ -2,7 +2,7 @@
 
 import Foundation
 
-/// A cgroup of one test; when it is dropped, it is gone with all that lived in it and below it.
+/// A cgroup for one test; dropping it removes it with all that lives in it and below it.
 class ScratchCgroup {
     let path: String
 
@@ -25,12 +25,12 @@ class ScratchCgroup {
         }
     }
 
-    /// One that no other test, and no other run of the tests, has.
+    /// A name that no other test, and no other test run, has.
     static func newName() -> String {
         "crd-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
     }
 
-    /// A command that executes the one after it inside.
+    /// A prefix that runs a command inside.
     var prefix: [String] {
         ["/bin/sh", "-c", "echo $$ >'\(path)/cgroup.procs' && exec \"$@\"", "sh"]
     }

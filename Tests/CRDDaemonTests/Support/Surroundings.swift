@@ -8,7 +8,7 @@ enum Surroundings {
     static let isRoot = geteuid() == 0
     static let needsRoot = "needs root"
 
-    /// Whether a file of ours may be executed by others, or lies in somebody's home.
+    /// Whether others may execute our files; not if these lie in somebody's home.
     static let othersMayExecute: Bool = {
         var path = URL(fileURLWithPath: Binary.path)
         while path.path != "/" {
@@ -23,12 +23,12 @@ enum Surroundings {
     static let canBecomeNobody = isRoot && othersMayExecute && find("setpriv") != nil
     static let needsNobody = "needs root, setpriv, and a checkout that others may enter"
 
-    /// A command that executes the one after it as nobody.
+    /// A prefix that runs a command as nobody.
     static let asNobody = [
         find("setpriv") ?? "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
     ]
 
-    /// Whether what we log is in no cgroup that a daemon of ours is in too.
+    /// Whether our log entries come from no cgroup that our daemons share.
     static let isInRootCgroup: Bool = {
         let text = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? ""
         return text.split(separator: "\n").allSatisfy {
@@ -85,7 +85,7 @@ enum Surroundings {
 enum Containment: String, CaseIterable, CustomTestStringConvertible {
     case subreaper, cgroup
 
-    /// Those that can be had here.
+    /// Those available here.
     static let available: [Containment] = {
         DelegatedCgroup.isPossible ? allCases : [.subreaper]
     }()

@@ -9,7 +9,7 @@ import Testing
 /// What runs in it ends when it is dropped, and all that it wrote is gone. A local constant is
 /// dropped after its last use, not at the end of the test.
 final class SystemdBox {
-    /// It and what is mounted below it is only inside `mounts`.
+    /// Visible only inside `mounts`, with all mounts below it.
     private let root: String
     private let mounts: MountNamespace
     private let cgroups: [ScratchCgroup]
@@ -23,8 +23,8 @@ final class SystemdBox {
     static let needs =
         "\(MountNamespace.needs), systemd-nspawn, and a cgroup2 in which cgroups can be made"
 
-    /// The units of ours that a machine would start of itself are not asked for: they are not what
-    /// the tests are about, and take their time.
+    /// Leaves out our units that a machine would start by itself: they are not under test, and take
+    /// time.
     private static let target = "box.target"
 
     /// Nothing runs yet: files can be put where they are wanted.
@@ -36,12 +36,12 @@ final class SystemdBox {
             overlay / "$layers/root"
             """)
         root = "\(mounts.directory)/layers/root"
-        // Two boxes would else share one; systemd-nspawn wants one in each hierarchy of systemd's.
+        // Two boxes would share one otherwise; systemd-nspawn wants one in each systemd hierarchy.
         let name = ScratchCgroup.newName()
         cgroups = try Surroundings.systemdCgroupMounts.map { try ScratchCgroup(name, in: $0) }
         let machineID = UUID().uuidString.lowercased().filter(\.isHexDigit)
         try write("\(machineID)\n", to: "/etc/machine-id")
-        // What a machine mounts is not there to be mounted once more.
+        // The machine's own mounts cannot be made once more.
         try write("", to: "/etc/fstab")
         try write(
             """
@@ -68,7 +68,7 @@ final class SystemdBox {
         chmod(full.path, mode)
     }
 
-    /// What is in a file; nil if there is none.
+    /// The content of a file; nil if there is none.
     func read(_ path: String) -> String? {
         FileManager.default.contents(atPath: mounts.path(root + path))
             .map { String(decoding: $0, as: UTF8.self) }
@@ -111,7 +111,7 @@ final class SystemdBox {
                 "--directory=\(root)", "--boot", "--register=no", "--keep-unit",
                 "--machine=\(ScratchCgroup.newName())", "--private-network", "--link-journal=no",
                 "--resolv-conf=off", "--timezone=off", "--console=pipe",
-                // A machine that is no container lets root do that.
+                // A machine that is not a container lets root do this.
                 "--system-call-filter=perf_event_open",
             ] + libraries.map { "--bind-ro=\($0)" }
                 + ["--", "--unit=\(Self.target)"],
@@ -131,7 +131,7 @@ final class SystemdBox {
         }
     }
 
-    /// Ends it as a machine is switched off: what runs is asked to stop.
+    /// Shuts it down like a machine: running services are asked to stop.
     func powerOff() async throws {
         // The shell may be gone before it can answer.
         _ = try await Outcome.of(
@@ -142,7 +142,7 @@ final class SystemdBox {
         manager = 0
     }
 
-    /// A command that executes the one after it inside.
+    /// A prefix that runs a command inside.
     var prefix: [String] {
         let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         return [
@@ -174,12 +174,12 @@ final class SystemdBox {
 
     // MARK: What is there
 
-    /// By which anything that is left can be found.
+    /// Names by which leftovers can be found.
     var traces: (directory: String, cgroups: [String]) {
         (mounts.directory, cgroups.map(\.path))
     }
 
-    /// All that runs in it, in our numbers.
+    /// All its processes, in our numbers.
     var processes: [pid_t] { cgroups.first?.members ?? [] }
 
     private var log: String { "\(mounts.directory)/console" }
@@ -195,8 +195,8 @@ final class SystemdBox {
         }
     }
 
-    /// Directories of shared libraries that the program under test needs, and which an overlay of
-    /// the root does not have, since something else is mounted there.
+    /// Directories of shared libraries that the program under test needs and that an overlay of the
+    /// root lacks, since something else is mounted there.
     private static func libraries(in directory: String) async throws -> [String] {
         let ldd = try await Outcome.of(
             [Surroundings.find("ldd") ?? "ldd", Binary.path], in: directory

@@ -2,10 +2,10 @@
 
 import Foundation
 
-/// A new directory that others may enter, and in which they may change nothing.
+/// A new directory that others may enter but not change.
 enum TemporaryDirectory {
-    /// - Parameter inMemory: for what waits for the disk hundreds of times, and would have everybody
-    ///   else wait with it: on a tmpfs, where there is one that programs may be executed from.
+    /// - Parameter inMemory: for tests that wait for the disk hundreds of times and would make all
+    ///   others wait: on a tmpfs, if there is one from which programs may be executed.
     /// - Returns: its path, without links on the way. Whoever made it removes it.
     static func make(inMemory: Bool = false) throws -> String {
         let parent = inMemory && isMemoryUsable ? memory : NSTemporaryDirectory()

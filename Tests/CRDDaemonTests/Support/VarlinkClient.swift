@@ -2,7 +2,7 @@
 
 import Foundation
 
-/// A connection to the daemon's socket, for what well-behaved clients would not send too.
+/// A connection to the daemon's socket, also for what well-behaved clients would not send.
 final class VarlinkClient {
     private let socket: CInt
     private var rest: [UInt8] = []
@@ -16,7 +16,7 @@ final class VarlinkClient {
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, size) }
         }
-        // What is thrown here ends in `deinit`, which closes the socket.
+        // An error thrown here ends in `deinit`, which closes the socket.
         guard result == 0 else {
             throw Trouble("no connection to \(path): \(String(cString: strerror(errno)))")
         }

@@ -10,7 +10,7 @@ final class WebServer {
         var time: Double
         var method: String
         var path: String
-        /// By their names in small letters.
+        /// By lower-case name.
         var headers: [String: String]
         var body: Data
 
@@ -25,7 +25,7 @@ final class WebServer {
     static let needs = "needs python3, curl and git"
     static let isPossible = ["python3", "curl", "git"].allSatisfy { Surroundings.find($0) != nil }
 
-    /// Without a slash at its end; `/hook` and `/git` are below it.
+    /// Without a trailing slash; `/hook` and `/git` are below it.
     let url: String
     private let record: String
     private let program: Program
@@ -39,7 +39,7 @@ final class WebServer {
         let name = "\(directory)/server-\(UInt32.random(in: 0 ... .max))"
         record = "\(name).requests"
         var ends: [CInt] = [-1, -1]
-        // No program that is being started may get our end: the server would outlive us.
+        // A program being started must not inherit our end: the server would outlive us.
         try Program.startingOrWriting.withLock {
             guard pipe(&ends) == 0 else { throw Trouble("no pipe for the server") }
             for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }

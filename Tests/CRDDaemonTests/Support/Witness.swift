@@ -45,7 +45,7 @@ final class Witness {
         }
     }
 
-    /// A line of `CRD_EVENTS`, spelled here once more: what modules rely on.
+    /// A line of `CRD_EVENTS`, spelled out again here: modules rely on it.
     struct PathEvent: Decodable, Equatable {
         var trigger: String
         var time: String
@@ -74,7 +74,7 @@ final class Witness {
         var text: String { String(decoding: bytes, as: UTF8.self) }
     }
 
-    /// The same of an entry of the journal.
+    /// The same for a journal entry.
     struct JournalEvent {
         struct Known: Decodable {
             struct Entry: Decodable {
@@ -104,7 +104,7 @@ final class Witness {
             fields = object?["fields"] as? [String: Any] ?? [:]
         }
 
-        /// Empty where it is missing or no text.
+        /// Empty if it is missing or not text.
         var message: String { fields["MESSAGE"] as? String ?? "" }
     }
 
@@ -172,12 +172,12 @@ final class Witness {
         get throws { try runs.flatMap { try $0.events } }
     }
 
-    /// What all runs were told of the journal.
+    /// The journal events of all runs.
     var told: [JournalEvent] {
         get throws { try runs.flatMap { try $0.journalEvents } }
     }
 
-    /// Waits until as many entries of the journal were told, and expects them to be these.
+    /// Waits for as many journal entries, and expects them to be these.
     func tells(_ messages: [String], sourceLocation: SourceLocation = #_sourceLocation)
         async throws
     {
@@ -194,15 +194,15 @@ final class Witness {
             throw error
         }
         #expect(heard == messages, sourceLocation: sourceLocation)
-        // What it has noted counts as told when its run has ended, or a daemon that is stopped now
-        // would tell it again.
+        // Its notes count as told once its run has ended; a daemon stopped earlier would tell them
+        // again.
         try await eventually("\(name)'s run has ended", sourceLocation: sourceLocation) {
             let state = (try? world.listed(name))?.state
             return state != "checking" && state != "responding"
         }
     }
 
-    /// Waits until there were so many runs.
+    /// Waits for that many runs.
     @discardableResult
     func runs(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws
         -> [Run]
@@ -213,14 +213,14 @@ final class Witness {
         return runs
     }
 
-    /// Waits until its module is in a state, as it is listed.
+    /// Waits until its module is listed in that state.
     func state(_ state: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         try await eventually("\(name) is \(state)", sourceLocation: sourceLocation) {
             try world.listed(name).state == state
         }
     }
 
-    /// Watches for a while whether it is checked once more.
+    /// Expects no further check for a while.
     func expectNoMoreRuns(
         for period: Duration = .seconds(1), sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {

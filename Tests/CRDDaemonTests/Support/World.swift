@@ -62,7 +62,7 @@ final class World {
 
     // MARK: Files
 
-    /// Makes a module of two shell scripts, or of what else begins with `#!`.
+    /// Makes a module of two shell scripts, or of others that begin with `#!`.
     @discardableResult
     func module(
         _ name: String, check: String, response: String = "exit 0", manifest: String? = nil
@@ -113,12 +113,12 @@ final class World {
 
     // MARK: The daemon
 
-    /// What crd finds in its environment, if a test says nothing else.
+    /// crd's environment, unless a test says otherwise.
     static let environment = ["PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"]
 
     /// Starts the daemon and waits until it answers.
     ///
-    /// - Parameter prefix: a command that executes the one after it, such as setpriv(1).
+    /// - Parameter prefix: a command to run it with, such as setpriv(1).
     @discardableResult
     func start(
         _ prefix: [String] = [], environment: [String: String] = World.environment,
@@ -159,19 +159,19 @@ final class World {
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
-    /// What crd finds in its environment, where it is to read this world's crd.conf.
+    /// crd's environment for reading this world's crd.conf.
     var environment: [String: String] {
         World.environment.merging(["CRD_CONFIG": configuration]) { $1 }
     }
 
-    /// Starts another crd command, and waits for nothing. What it says goes to a file.
+    /// Starts another crd command without waiting. Its output goes to a file.
     func begin(_ arguments: [String], saying file: String = "said") throws -> Program {
         let said = "\(directory)/\(file)"
         return try Program(
             [Binary.path] + arguments, environment: environment, output: said, errors: said)
     }
 
-    /// What it has said.
+    /// Its output so far.
     func said(_ file: String = "said") -> String {
         String(
             decoding: FileManager.default.contents(atPath: "\(directory)/\(file)") ?? Data(),
@@ -208,7 +208,7 @@ final class World {
         return module
     }
 
-    /// Waits until the module has had so many runs.
+    /// Waits until the module has had that many runs.
     @discardableResult
     func runs(_ count: Int, of name: String) async throws -> Listing.Module {
         try await eventually("\(name) has \(count) runs") { try listed(name).runs >= count }
@@ -221,7 +221,7 @@ final class World {
         Processes.executing(forever.replacingOccurrences(of: " ", with: "\0") + "\0")
     }
 
-    /// Living processes that have to do with this world.
+    /// Living processes that belong to this world.
     private func leftovers() -> [pid_t] {
         Set(sleepers() + Processes.mentioning(directory)).filter { $0 != daemon?.pid }
     }
@@ -230,7 +230,7 @@ final class World {
 /// The program under test, built beside the test bundle.
 enum Binary {
     static let path: String = {
-        // The test bundle is the running program, or is named to the program that runs it.
+        // The test bundle is the running program, or an argument of the program that runs it.
         for candidate in ["/proc/self/exe"] + CommandLine.arguments {
             let file = URL(fileURLWithPath: candidate).resolvingSymlinksInPath()
             let crd = file.deletingLastPathComponent().appendingPathComponent("crd").path
@@ -240,7 +240,7 @@ enum Binary {
     }()
 }
 
-/// `List`'s answer, spelled here once more: what clients rely on.
+/// `List`'s answer, spelled out again here: clients rely on it.
 struct Listing: Decodable {
     struct Daemon: Decodable {
         var pid: Int

@@ -7,7 +7,7 @@ import Testing
 
 @testable import CRDDaemon
 
-/// What is told of a module that cannot hear.
+/// What is reported about a deaf module.
 @Suite("Deafness, as it is told")
 struct DeafnessTests {
     private static let reason = "no watch left for /srv; raise fs.inotify.max_user_watches"

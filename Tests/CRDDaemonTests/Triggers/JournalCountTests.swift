@@ -28,7 +28,7 @@ struct JournalCountTests {
         #expect(event.entries?.last?.time == event.time)
         #expect(log.runs[0].message == Array("5".utf8))
 
-        // It begins anew; the other goes on.
+        // Key "a" counts anew; the other goes on.
         try send("6", "a")
         try send("7", "a")
         try send("8", "b")
@@ -53,7 +53,7 @@ struct JournalCountTests {
             }
             try place.box.send(["MESSAGE": "none", "TEST": "yes"])
         }
-        // Of the three without the field two make one event.
+        // Two of the three without the field make one event.
         let expected = ["none"] + sizes.map { "\($0)a" }
         try await eventually("they are told") { try log.told.count >= expected.count }
         #expect(try Set(log.told.map(\.message)) == Set(expected))
@@ -98,7 +98,7 @@ struct JournalCountTests {
         try await log.expectNoMoreRuns(for: .milliseconds(300))
     }
 
-    /// What is stored of a module's place in the journal and of its counters.
+    /// A module's stored place in the journal, and its stored counters.
     private func record(of module: String, in place: JournalWorld) throws -> String {
         let file = URL(fileURLWithPath: "\(place.world.directory)/state/daemon/journal.json")
         let contents = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
@@ -119,7 +119,7 @@ struct JournalCountTests {
         }
         try await log.tells(["4"])
         try await log.state("idle")
-        // With a record on the disk of what was counted, or with only the place to count from.
+        // With a stored record of the counts, or with only the place to count from.
         if isStored {
             let last = try await place.box.entries().last { $0["MESSAGE"] as? String == "5" }
             let cursor = try #require(last?["__CURSOR"] as? String)
@@ -131,7 +131,7 @@ struct JournalCountTests {
         try place.box.send(["MESSAGE": "6", "TEST": "yes", "WHO": "a"])
         try await place.start()
         try place.box.send(["MESSAGE": "7", "TEST": "yes", "WHO": "a"])
-        // A check whose end was not stored is made again.
+        // A check whose end was not stored is repeated.
         let expected = ["7"]
         try await eventually("the third of them is told") {
             try log.told.contains { $0.message == "7" }

@@ -5,10 +5,10 @@ import Foundation
 import Synchronization
 import Testing
 
-/// Goal: an entry is told though the journal was looked at while journald was writing it.
+/// Goal: an entry is told even if the daemon looked while journald was writing it.
 /// Method: a hardware watchpoint stops journald right after it has counted the entry in the file's
-/// header, before it links the entry to its fields, as a preemption may. That is a context switch,
-/// so that the doorbell rings, and the daemon looks. Then journald goes on, and nothing else is
+/// header, before it links the entry to its fields, as preemption may. The stop is a context
+/// switch, so the doorbell rings, and the daemon looks. Then journald goes on, and nothing else is
 /// logged.
 @Suite(
     "An entry that journald is still writing", .takesTurns,

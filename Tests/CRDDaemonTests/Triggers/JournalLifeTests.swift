@@ -25,7 +25,7 @@ struct JournalLifeTests {
             }
         }
 
-        /// Sends one, and waits until it and all before it are told, each once.
+        /// Sends an entry; waits until it and all earlier ones are told, each once.
         func expectHeard(sourceLocation: SourceLocation = #_sourceLocation) async throws {
             try send()
             try await log.tells(sent, sourceLocation: sourceLocation)
@@ -43,7 +43,7 @@ struct JournalLifeTests {
                 try box.send(["MESSAGE": "\(index)", "TEST": "no"])
             }
             try await box.rotate()
-            // What nobody has read yet would be lost with its file.
+            // Entries not read yet would be lost with their file.
             guard round % 3 == 2 else { continue }
             try await eventually("all is told") {
                 try reading.log.told.count == reading.sent.count
@@ -122,8 +122,8 @@ struct JournalLifeTests {
             try await reading.log.state("idle")
             try await reading.expectHeard()
             #expect(try await box.run("ls /var/log/journal").contains(box.machineID))
-            // It was there, in another file; what is removed now is not, unless reading went on from
-            // the new one before.
+            // The entry was there, in another file. What is removed now is not, unless reading had
+            // moved to the new file before.
             #expect(place.said("no longer has the entry") <= round, "\(place.world.lines)")
             try await box.stop()
             try await box.run("rm -r /var/log/journal; rm -f /run/systemd/journal/flushed")
@@ -189,7 +189,7 @@ struct JournalLifeTests {
             try box.send(["MESSAGE": "lost \(index)", "TEST": index % 100 == 0 ? "yes" : "no"])
         }
         try await box.rotate()
-        // Objects in the middle of it, and what leads to those behind.
+        // Objects in the middle of the file, and the links to later ones.
         try await box.run(
             """
             file=$(ls -t '\(box.files)'/system@*-*.journal | head -n 1)
@@ -261,7 +261,7 @@ struct JournalLifeTests {
         try await place.start(Surroundings.asNobody)
         try place.box.send(["MESSAGE": "1", "TEST": "yes"])
         try await log.tells(["1"])
-        // The new file is root's alone.
+        // Only root can read the new file.
         try await place.box.rotate()
         try place.box.send(["MESSAGE": "2", "TEST": "yes"])
         try await log.state("degraded")
@@ -300,7 +300,7 @@ struct JournalLifeTests {
         let configuration = "/run/systemd/journald.conf.d/zzz.conf"
         try await box.run("sed -i s/Storage=volatile/Storage=none/ \(configuration)")
         try await box.restart()
-        // It has its files of before, which are read in vain.
+        // Its earlier files are there, and are read in vain.
         try await place.start()
         try await log.state("degraded")
         let reason = try place.world.listed("Log").reason ?? ""
@@ -364,7 +364,7 @@ struct JournalLifeTests {
         let log = try place.witness("Log", "match = { TEST = 'yes' }")
         let counting = try place.witness(
             "Counting", "match = { TEST = 'yes' }\ncount = 2\nwithin = '10min'")
-        /// What journald would write after the clock was set back, at another's hand.
+        /// Forges what journald would write after the clock was set back.
         func forge(_ message: String, hoursBack: Double) async throws {
             let back = hoursBack * 3_600
             try await place.box.forge([
@@ -377,7 +377,7 @@ struct JournalLifeTests {
         try await forge("2", hoursBack: 3)
         try await log.tells(["1", "2"])
         try await forge("3", hoursBack: 3)
-        // By the calendar they are hours apart, by the clock that nobody sets they are not.
+        // By the calendar they are hours apart, by the monotonic clock they are not.
         try await counting.tells(["2"])
         try await log.tells(["1", "2", "3"])
         try await log.state("idle")
@@ -385,7 +385,7 @@ struct JournalLifeTests {
         try await place.world.stop(signal)
         try await forge("4", hoursBack: 3)
         try await place.start()
-        // With several files libsystemd finds its place in them by the time, and tells some again.
+        // With several files, libsystemd seeks by time, and returns some entries again.
         try await eventually("it is told") { try log.told.last?.message == "4" }
         try await forge("5", hoursBack: 3)
         try await eventually("it is told") { try log.told.last?.message == "5" }

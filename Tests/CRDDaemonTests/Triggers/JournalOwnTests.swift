@@ -22,7 +22,7 @@ struct JournalOwnTests {
             response: "echo 'response prints'; echo '<3>response says' >&2")
         try await start(place)
         try await log.runs(1)
-        // Those of journald's, and of journalctl's, are others'.
+        // Entries of journald and journalctl count as others'.
         try await place.box.sync()
         try await place.box.rotate()
         try place.box.send(["MESSAGE": "somebody else's"])
@@ -61,7 +61,7 @@ struct JournalOwnTests {
         ]
         for fields in fields { try place.box.send(fields) }
         try await log.tells(["1", "2", "3", "4"])
-        // Not even in the daemon's name, for those who may not take it.
+        // Nor in the daemon's name, by a user who may not take it.
         try place.box.send(["TEST": "5", "MESSAGE": "5"], uid: 65534)
         try await log.tells(["1", "2", "3", "4", "5"])
         try place.box.send(["TEST": "6", "MESSAGE": "6"], from: pid)
@@ -69,7 +69,7 @@ struct JournalOwnTests {
         try await log.tells(["1", "2", "3", "4", "5", "7"])
     }
 
-    /// What a check logs by itself, by a process that is there while journald asks who it is.
+    /// A check's own log entry, from a process that lives until journald knows who it is.
     private func child(in world: World) -> String {
         "{ echo 'child says'; until [ -e '\(world.notes)/asked' ]; do sleep 0.05; done; } | logger --tag child"
     }
@@ -109,7 +109,7 @@ struct JournalOwnTests {
         try place.world.write("", to: "notes/asked")
         try await place.world.runs(1, of: "Child")
         try await log.expectNoMoreRuns(for: .milliseconds(500))
-        // Neither a neighbour's, nor one's of a cgroup with a name that begins alike.
+        // Neither a neighbour's, nor one from a cgroup whose name begins alike.
         let sibling = try ScratchCgroup("\(cgroup.path.split(separator: "/").last ?? "")-more")
         let program = try Program(
             sibling.prefix + ["/bin/sleep", "1000000"], environment: World.environment,

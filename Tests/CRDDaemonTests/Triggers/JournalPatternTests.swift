@@ -50,7 +50,7 @@ struct JournalPatternTests {
         let same = try place.witness("Same", keys)
         let good = try place.witness("Good", "pattern = '^good$'")
         try await place.start()
-        // What the pattern can tell at once it does.
+        // The pattern decides at once what it can.
         try place.box.send(["MESSAGE": "b", "TEST": "evil"])
         try place.box.send(["MESSAGE": "aaa", "TEST": "evil"])
         try await log.tells(["aaa"])
@@ -96,7 +96,7 @@ struct JournalPatternTests {
             place.said("was matched with the first 64KiB of a longer line") == 1
         }
         #expect(try world.list().daemon?.patternsExceeded == 1)
-        // Within its bounds a line is what it always was.
+        // A line within the limits matches as always.
         try place.box.send(["MESSAGE": "login of me succeeded", "TEST": "sly"])
         try place.box.send(["MESSAGE": "login of you failed", "TEST": "sly"])
         try await eventually("the last is told") { try log.told.count == 3 }

@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-/// Where the next daemon reads on in the journal.
+/// Where the next daemon resumes reading the journal.
 @Suite(
     "G8: of the journal", .takesTurns,
     .enabled(if: JournaldBox.isPossible, "\(JournaldBox.needs)"))
@@ -17,7 +17,7 @@ struct JournalPositionTests {
         for message in messages { try place.box.send(["MESSAGE": message, "TEST": "yes"]) }
     }
 
-    /// For a check that ends only when this note is gone.
+    /// Makes a check end only when this note is gone.
     private func hold(_ place: JournalWorld) -> String {
         "while [ -e '\(place.world.notes)/hold' ]; do sleep 0.01; done"
     }
@@ -83,7 +83,7 @@ struct JournalPositionTests {
         try await log.state("checking")
         try send("3", to: place)
         try await eventually("it waits") { try place.world.listed("Log").pending == 1 }
-        // Stored, and not as served.
+        // Stored, but not as served.
         try await Task.sleep(for: .milliseconds(1_200))
         try await place.world.stop(signal)
         place.world.remove(note: "hold")
@@ -188,7 +188,7 @@ struct JournalPositionTests {
             #expect(lines.count == 1 && lines[0].hasPrefix("crd: warning: "), "\(lines)")
             #expect(lines.first?.contains("catch-up") == true)
         }
-        // What this daemon is late with is not too old.
+        // Entries that this daemon reads late are not too old.
         place.world.daemon?.send(SIGSTOP)
         try send("stopped", to: place)
         try await Task.sleep(for: .seconds(5))
@@ -277,7 +277,7 @@ struct JournalPositionTests {
         #expect(lines.first?.contains("\(record).damaged") == true, "\(lines)")
         let kept = FileManager.default.contents(atPath: "\(record).damaged")
         #expect(kept == Data(text.utf8))
-        // It is as good as ever.
+        // It works as before.
         try await log.state("idle")
         try await place.world.stop()
         try send("4", to: place)
@@ -292,7 +292,7 @@ struct JournalPositionTests {
         let each = try Patient("Each", "pattern = '.'", in: world)
         let counting = try Patient("Counting", "count = 5\nwithin = '1h'", in: world)
         try await place.start()
-        /// The file of positions is a new one each time.
+        /// Each store makes a new file of positions.
         func record() -> UInt64 {
             var status = stat()
             return stat("\(world.directory)/state/daemon/journal.json", &status) == 0
@@ -310,7 +310,7 @@ struct JournalPositionTests {
                 }
                 try await Task.sleep(for: .milliseconds(Int.random(in: 0...40)))
             }
-            // Every other one soon after positions were stored, while checks are at work or not.
+            // Every other kill comes soon after positions were stored, with checks at work or not.
             if life % 2 == 0 {
                 // What is stored at the start is no more than was stored before.
                 for _ in 0..<20 { try await send() }
@@ -331,7 +331,7 @@ struct JournalPositionTests {
         let cursors = try await place.box.entries().filter { $0["TEST"] as? String == "yes" }
             .compactMap { $0["__CURSOR"] as? String }
         try #require(cursors.count == matching.count)
-        // Each fifth, with the four before it: as without a kill.
+        // Each fifth, with the four before it: as without any kill.
         let expected = stride(from: 5, through: cursors.count, by: 5).map {
             Array(cursors[($0 - 5)..<$0])
         }
@@ -344,8 +344,8 @@ struct JournalPositionTests {
         #expect(try counted() == Set(expected))
     }
 
-    /// A module with checks that take their time, and that keeps what a check was told only if that
-    /// came to its end.
+    /// A module whose checks take their time. It keeps what a check was told only if that check
+    /// ended.
     private struct Patient {
         let notes: String
 

@@ -23,19 +23,19 @@ struct JournalReloadTests {
         let counting = "match = { TEST = 'yes' }\ncount = 3\nwithin = '1h'"
         let log = try place.witness("Log", counting)
         let other = try place.witness("Other", counting)
-        // An entry is told to all that it is for before anything else is done.
+        // An entry reaches all its modules before anything else happens.
         let each = try place.witness("Each", "match = { TEST = 'yes' }", more: "cooldown = '0s'")
         try await place.start()
         try send(["1", "2"], to: place)
         try await each.tells(["1", "2"])
-        // Another trigger beside it, and before it; and a module that is not touched.
+        // A second trigger beside and before it; another module is left alone.
         try place.world.write(
             manifest("match = { TEST = 'no' }", counting), to: "modules/Log/module.toml")
         #expect(try await place.world.reload().output == "changed: Log\n")
         try send(["3"], to: place)
         try await log.tells(["3"])
         try await other.tells(["3"])
-        // One that is another counts anew.
+        // A trigger that changed counts anew.
         try send(["4", "5"], to: place)
         try await each.tells(["1", "2", "3", "4", "5"])
         try place.world.write(
@@ -59,7 +59,7 @@ struct JournalReloadTests {
         try send(["c"], to: place)
         try await late.tells(["c"])
         try await log.tells(["a", "b", "c"])
-        // What it has got to is kept from then on.
+        // Its place is stored from then on.
         try await place.world.stop(SIGKILL)
         try send(["d"], to: place)
         try await place.start()
@@ -157,7 +157,7 @@ struct JournalReloadTests {
         }
         var sent = 0
         var within: Set<Int> = []
-        // Whoever asks may be late, so it takes as many reloads as it takes.
+        // The question may come late, so the reload is repeated as often as needed.
         for reload in 1...20 where within.count < 5 {
             let before = sent * count
             for _ in 0..<2 { try place.box.send(["MESSAGE": line, "TEST": "evil"]) }

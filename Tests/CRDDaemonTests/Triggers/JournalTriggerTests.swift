@@ -44,7 +44,7 @@ struct JournalTriggerTests {
         for (witness, module) in zip(witnesses, modules) {
             try await witness.tells(module.told.map { "entry \($0)" })
         }
-        // One that is told twice would be by now.
+        // An entry told twice would have come by now.
         try await Task.sleep(for: .seconds(1))
         for (witness, module) in zip(witnesses, modules) {
             let told = try witness.told
@@ -66,7 +66,7 @@ struct JournalTriggerTests {
         let both = try place.witness("Both", "match = { _TRANSPORT = 'journal', DEV = 'two' }")
         try await place.start()
         for _ in 0..<2 {
-            // In which order they are stored depends on what the file has already.
+            // Their stored order depends on what the file has already.
             try place.box.send(["MESSAGE": "x", "DEV": "one", "DEV": "two"])
             for witness in [one, two, both] {
                 try await eventually("\(witness.name) is told") { try !witness.told.isEmpty }
@@ -96,7 +96,7 @@ struct JournalTriggerTests {
             event.known.captures.mapValues(\.text)
                 == ["worker": "17", "how": "died", "why": "hunger and thirst"])
 
-        // What took no part is not there, rather than empty.
+        // Groups that took no part are absent, not empty.
         try place.box.send(["MESSAGE": "worker 18 left"])
         let second = try await log.runs(2)[1]
         #expect(Set(second.captures.keys) == ["worker", "how"])
@@ -147,7 +147,7 @@ struct JournalTriggerTests {
         #expect(try await its.runs(1)[0].unit == unit.name)
         try box.send(["MESSAGE": "its", "TEXT": "2", "UNIT": "other.service"], from: 1)
         #expect(try await log.runs(2)[1].unit == "other.service")
-        // Whoever says so of another speaks of himself.
+        // A unit that says this of another speaks of itself.
         try box.send(["MESSAGE": "lie", "TEXT": "3", "UNIT": "other.service"], from: unit.pid)
         #expect(try await log.runs(3)[2].unit == unit.name)
         try await its.tells(["own", "lie"])
@@ -186,7 +186,7 @@ struct JournalTriggerTests {
         let shown = try await place.box.entries().filter { $0["TEST"] != nil }
         try #require(shown.count == entries.count && told.count == entries.count)
         for (event, var entry) in zip(told, shown) {
-            // Newer ones show these too.
+            // Newer versions show these too.
             for name in ["__SEQNUM", "__SEQNUM_ID"] { entry[name] = nil }
             #expect(Set(event.fields.keys) == Set(entry.keys))
             for (name, value) in entry {
@@ -226,7 +226,7 @@ struct JournalTriggerTests {
         #expect(run.message == Array(repeating: UInt8(ascii: "x"), count: 4096))
         #expect(run.captures["begin"]?.count == 4096)
         #expect(event.known.captures["begin"]?.bytes.count == 65_536)
-        // No character is cut through.
+        // No character is cut in two.
         try place.box.send(
             bytes: [
                 ("TEST", Array("long".utf8)),

@@ -12,7 +12,7 @@ import Testing
 struct JournalUnitTests {
     private static let coredump = "fc2e22bc6ee647b6b90729ab34a250b1"
 
-    /// By their messages, the fields of all entries.
+    /// The fields of all entries, by their messages.
     private static let entries: [(String, KeyValuePairs<String, String>)] = [
         ("own", ["_SYSTEMD_UNIT": "flappy.service", "_PID": "77", "PRIORITY": "6"]),
         ("systemd's", ["_PID": "1", "_SYSTEMD_UNIT": "init.scope", "UNIT": "flappy.service"]),
@@ -58,7 +58,7 @@ struct JournalUnitTests {
             ),
         ]
         let witnesses = try cases.enumerated().map { index, test in
-            // What journald says of itself is not asked for.
+            // Leaves out what journald says of itself.
             try place.witness("Case\(index)", "\(test.keys)\nfield = 'TEST'\npattern = 'yes'")
         }
         let glob = try place.witness("Glob", "unit = 'worker@?'")
@@ -83,7 +83,7 @@ struct JournalUnitTests {
         }
         // A suffix is understood with a glob, too.
         try await glob.tells(["an instance"])
-        // Which is about both of them, and one entry.
+        // It is about both of them, and one entry.
         #expect(try twice.told.first?.message == "systemd's")
         let entries = try await place.box.entries().filter { $0["TEST"] != nil }
         #expect(

@@ -9,7 +9,7 @@ import Testing
 struct JournalWakeTests {
     private static let bell = "journal by doorbell"
 
-    /// How long after an entry was sent its check began, in seconds, by the clock on the wall.
+    /// Measures the seconds by wall clock from sending an entry to the start of its check.
     private final class Stopwatch {
         let place: JournalWorld
         private var sent: [Double] = []
@@ -19,7 +19,7 @@ struct JournalWakeTests {
             try place.world.module(
                 "Watch", check: "date +%s.%N >>'\(place.world.notes)/times'",
                 manifest: "interval = 'off'\n" + JournalWorld.trigger("match = { TEST = 'yes' }"))
-            // So that every entry is looked at.
+            // Makes the daemon look at every entry.
             _ = try place.witness("Nothing", "pattern = '^nothing$'")
         }
 
@@ -52,11 +52,11 @@ struct JournalWakeTests {
         #expect(place.said(Self.bell) == 1)
         #expect(try announced.world.list().daemon?.journalWake == "notify")
         #expect(announced.said("journal by notify") == 1)
-        // Where the bell does not ring, both are told by the same announcement. On a busy machine
-        // the checks may begin late, whatever the daemons know.
+        // Without the bell, the same announcement tells both. On a busy machine the checks may
+        // begin late, whatever the daemons know.
         var sooner = 0
         for _ in 0..<50 where sooner < 4 {
-            // journald rests, and no cooldown is left.
+            // journald is idle, and no cooldown is left.
             try await Task.sleep(for: .milliseconds(700))
             for index in 0..<count { try place.box.send(["MESSAGE": "\(index)"]) }
             if count > 0 { try await Task.sleep(for: .milliseconds(50)) }
@@ -70,7 +70,7 @@ struct JournalWakeTests {
         "with no look at the journal while nothing is logged",
         .enabled(if: Surroundings.hasPerfEvents, "\(Surroundings.needsPerfEvents)"))
     func idle() async throws {
-        // The directory above the modules' is that of all tests, where something happens always.
+        // All tests share the directory above the modules', so something always happens in it.
         let place = try await JournalWorld(more: "auto-reload = false")
         let log = try place.witness("Log", "match = { TEST = 'yes' }")
         let daemon = try await place.start()
@@ -84,7 +84,7 @@ struct JournalWakeTests {
         }
         let before = switches()
         try await Task.sleep(for: .seconds(2))
-        // A look every 20 ms would be a hundred; a busy machine may make it wait now and then.
+        // Polling every 20 ms would be a hundred; a busy machine may make it wait now and then.
         #expect(before > 0 && switches() - before <= 10)
         try place.box.send(["MESSAGE": "2", "TEST": "yes"])
         try await log.tells(["1", "2"])
@@ -102,7 +102,7 @@ struct JournalWakeTests {
             try place.box.send(["MESSAGE": "\(2 * index)", "TEST": "yes"])
             try await log.tells((0...2 * index).map { "\($0)" })
             try await place.box.restart(signal)
-            // Before the bell hangs again, mostly.
+            // Mostly before the bell is in place again.
             try place.box.send(["MESSAGE": "\(2 * index + 1)", "TEST": "yes"])
             try await log.tells((0...2 * index + 1).map { "\($0)" })
             try await eventually("it is as it was") {

@@ -7,7 +7,7 @@ import Testing
     "A journald of a test's own", .takesTurns,
     .enabled(if: JournaldBox.isPossible, "\(JournaldBox.needs)"))
 struct JournaldBoxTests {
-    /// Entries that a test has sent have a field of this name.
+    /// The texts of the entries that a test has sent.
     private func texts(_ box: JournaldBox) async throws -> [String] {
         try await box.entries().compactMap { $0["TEXT"] as? String }
     }

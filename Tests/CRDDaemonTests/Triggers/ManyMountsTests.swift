@@ -15,7 +15,7 @@ struct ManyMountsTests {
     private static let user = "lp"
     private static let count = 20
 
-    /// `Tree` watches what `m0` and others are mounted in, and `Nas` a mount that is there before.
+    /// `Tree` watches the directory of `m0` and the other mounts, and `Nas` an earlier mount.
     private static func world(_ mount: UserSpaceMount) async throws -> World {
         let world = try World()
         try await mount.namespace.run(
@@ -110,7 +110,7 @@ struct ManyMountsTests {
         try await mount.namespace.run(
             "for place in $DIRECTORY/home/m*; do umount \"$place\"; done")
         try await eventually("Tree is as it was") { try world.listed("Tree").state == "idle" }
-        // Not one for each mount.
+        // Not one line for each mount.
         let lines = world.lines.filter { $0.contains("Tree: ") }
         #expect((1..<10).contains(lines.count), "\(lines)")
         server.send(SIGKILL)
@@ -149,7 +149,7 @@ struct ManyMountsTests {
         try await eventually("the helpers of the others wait for an answer") {
             try world.listed("Tree").reason?.contains("has not answered") == true
         }
-        // Their helpers wait still, and a helper that waits is one.
+        // Their helpers still wait, and a waiting helper counts.
         try await mount.namespace.run("umount -l $DIRECTORY/home/m0")
         try await Self.nasIsWatched(world, mount)
         #expect(try world.listed("Tree").reason?.contains("/home/z' (fuse") == true)

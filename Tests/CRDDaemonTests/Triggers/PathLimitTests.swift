@@ -37,7 +37,7 @@ struct PathLimitTests {
             unwatched = try #require(inner.first)
         }
 
-        /// What /proc tells of an inotify instance (proc_pid_fdinfo(5)).
+        /// The watched inodes according to /proc (proc_pid_fdinfo(5)).
         private static func watchedInodes(of daemon: Program) -> Set<UInt64> {
             var inodes: Set<UInt64> = []
             for (number, target) in Processes.descriptors(of: daemon.pid)
@@ -63,7 +63,7 @@ struct PathLimitTests {
             }
         }
 
-        /// Waits until all is watched again, and expects that to be told, and to be true.
+        /// Waits until all is watched again, and expects a report of it that is true.
         func expectHealed() async throws {
             try await log.state("idle")
             #expect(try world.listed("Tree").reason == nil)
@@ -149,12 +149,12 @@ struct PathLimitTests {
         try await forest.expectHealed()
     }
 
-    /// What a daemon may have none of, and what is said then.
+    /// What a daemon may lack, and the message then.
     struct Want: Sendable, CustomTestStringConvertible {
         var what: String
         var call: String
         var setting: String
-        /// How many things about the modules' own files cannot be done for want of it.
+        /// How many operations on the modules' own files fail for lack of it.
         var reasons: Int
         var testDescription: String { "no \(what)" }
 

@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-/// Goal: who may change a place that is watched learns nothing by that, and takes nothing from others.
+/// Goal: a user who may change a watched place learns nothing by it and takes nothing from others.
 @Suite(
     "G15: Somebody who owns a path that is watched", .takesTurns,
     .enabled(if: Attacker.isPossible, "\(Attacker.needs)"))
@@ -59,7 +59,7 @@ struct PathOwnerTests {
             unlink("\(secret)/sub/hidden")
             #expect(world.note("told")?.contains("hidden") != true)
         }
-        // What is the user's own may lie behind a link of that user's, and root's links lead anywhere.
+        // A user's own files may lie behind that user's links, and root's links lead anywhere.
         try await act("rm -r in; ln -s other in")
         try await eventually("it is watched again") { try reason == nil }
         try world.write("", to: "home/other/sub/open")
@@ -92,7 +92,7 @@ struct PathOwnerTests {
             try reason?.contains("raise 'watches-max'") == true
         }
         #expect(count() <= before + 20)
-        // It is polled meanwhile, and what it watches it goes on watching.
+        // It is polled meanwhile, and keeps its existing watches.
         let runs = try world.listed("Watch").runs
         try await world.runs(runs + 3, of: "Watch")
         try world.write("", to: "home/file")

@@ -60,7 +60,7 @@ struct PathStormTests {
         let data = try world.makeDirectory("data")
         let log = try Witness(
             "Log", in: world,
-            // However long the check was held up, the next follows.
+            // The next check follows, however long this one is held up.
             manifest: "cooldown = '0s'\n" + PathTests.trigger(data, "events = ['create']"),
             before: "while [ -e '\(world.notes)/hold' ]; do sleep 0.01; done")
         try world.write("", to: "notes/hold")
@@ -109,7 +109,7 @@ struct PathStormTests {
         let room = try #require(Int(setting.trimmingCharacters(in: .whitespacesAndNewlines)))
         let world = try World()
         let (data, quiet) = (try world.makeDirectory("data"), try world.makeDirectory("quiet"))
-        // No path yet: whether it came unseen is unknown too.
+        // No path yet: it too may have come unseen.
         let missing = "\(world.directory)/missing/file"
         let events = "events = ['create']"
         let witnesses = try [("Loud", data), ("Quiet", quiet), ("Waiting", missing)].map {
@@ -143,7 +143,7 @@ struct PathStormTests {
                     && $0.contains("fs.inotify.max_queued_events")
             }.count == 1)
 
-        // And it goes on as before.
+        // It continues as before.
         try PathTests.create("\(quiet)/file")
         #expect(try await witnesses[1].runs(3)[2].path == Array("\(quiet)/file".utf8))
         try await witnesses[0].state("idle")

@@ -3,10 +3,10 @@
 import Foundation
 import Testing
 
-/// The real daemon and the real kernel; what becomes of each change is in PathSource's own tests.
+/// The real daemon and the real kernel; PathSource's own tests show what becomes of each change.
 @Suite("Path triggers", .takesTurns)
 struct PathTests {
-    /// A file, with any bytes for a name.
+    /// Makes a file; its name may be any bytes.
     static func create(_ path: [UInt8], _ content: String = "") throws {
         let file = open(path.map { CChar(bitPattern: $0) } + [0], O_WRONLY | O_CREAT, 0o644)
         guard file >= 0 else { throw Trouble("a file cannot be made: \(errno)") }
@@ -41,7 +41,7 @@ struct PathTests {
         #expect(runs.allSatisfy { $0.trigger == "path" && $0.dropped == 0 })
         #expect(runs.allSatisfy { $0.count == $0.lines.count && $0.count > 0 })
         #expect(runs.allSatisfy { $0.path == Array("\(data)/file".utf8) })
-        // It has noted them before its end.
+        // It notes them before it ends.
         try await eventually("the run has ended") {
             try world.listed("Log").last?.trigger == "path"
         }
@@ -210,7 +210,7 @@ struct PathTests {
         try await inside(": >'\(data)/below/mounted'")
         try await see("\(data)/below/mounted")
 
-        // No check may be at work there: that would keep it busy.
+        // No check may work there: it would keep the mount busy.
         try await log.state("idle")
         try await inside("umount '\(data)'")
         try await eventually("it is told") {
@@ -230,7 +230,7 @@ struct PathTests {
         try Self.create("\(data)/bare-again")
         try await see("\(data)/bare-again")
         let trouble = world.lines.filter { $0.contains("warning") || $0.contains("error") }
-        // The test acts upon each check so soon that the module may seem to be doing it itself.
+        // The test reacts to each check so soon that the module may seem to trigger itself.
         #expect(trouble.allSatisfy { $0.contains("Log: seems to trigger itself") }, "\(trouble)")
     }
 

@@ -25,7 +25,7 @@ struct SelfTriggerTests {
         let line = try await isNoticed("Reader", in: world)
         #expect(line.contains("at last path '\(file)'"), "\(line)")
         #expect(line.contains("leave \"access\""), "\(line)")
-        // Its own reading is not answered for longer and longer: somebody else's is, each time.
+        // Its own reads are answered later and later; somebody else's are answered each time.
         for _ in 0..<3 {
             let before = world.notedLines("Reader").count
             _ = try String(contentsOfFile: file, encoding: .utf8)

@@ -6,7 +6,7 @@ import Testing
 /// The real daemon and the real kernel.
 @Suite("Signal triggers", .takesTurns)
 struct SignalTriggerTests {
-    /// A line of `CRD_EVENTS`, spelled here once more: what modules rely on.
+    /// A line of `CRD_EVENTS`, spelled out again here: modules rely on it.
     private struct SignalEvent: Decodable, Equatable {
         var trigger: String
         var signal: String
@@ -76,7 +76,7 @@ struct SignalTriggerTests {
             "Log", "RTMIN+3", in: world, "limit = \"off\"",
             before: "while [ ! -e '\(gate)' ]; do sleep 0.02; done")
         let daemon = try await world.start()
-        // The first one's check keeps all others waiting.
+        // The first signal's check keeps all others waiting.
         for value in 0..<1_000 { queue(__libc_current_sigrtmin() + 3, Int32(value), to: daemon) }
         try await eventually("all have come") { try world.listed("Log").pending == 999 }
         for value in 1_000..<1_500 {

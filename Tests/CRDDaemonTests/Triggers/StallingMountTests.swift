@@ -27,7 +27,7 @@ struct StallingMountTests {
         "[[trigger.path]]\npath = \"\(mount.path)/\(path)\""
     }
 
-    /// What has nothing to do with the mount is served, and the daemon answers.
+    /// Modules unrelated to the mount are served, and the daemon answers.
     private static func diskIsServed(
         _ world: World, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
@@ -77,7 +77,7 @@ struct StallingMountTests {
         try await world.start(mount.namespace.prefix)
         try await Self.diskIsServed(world)
         try await Self.stalls(world, mount)
-        // One run at the start, one at the least because it is polled.
+        // One run at the start, and at least one because it is polled.
         try await world.runs(2, of: "Nas")
         mount.server.send(SIGCONT)
         try await eventually("it is watched again") {
@@ -133,7 +133,7 @@ struct StallingMountTests {
             manifest: "[[trigger.path]]\npath = \"\(namespace.directory)\"\nrecursive = true\n"
                 + "exclude = [\"log\"]")
         try await world.start(namespace.prefix)
-        // What is beyond is watched a moment later, and what came before that is unknown.
+        // The mount's content is watched a moment later, and earlier changes are unknown.
         try await eventually("the mount is watched") {
             world.note("tree")?.contains(#""overflow":true"#) == true
         }
@@ -181,7 +181,7 @@ struct StallingMountTests {
         try await world.runs(1, of: "Far")
         mount.server.send(SIGSTOP)
         try await Self.diskIsServed(world)
-        // Read again, and due, but neither read nor run.
+        // A reload and a run are due, but neither happens.
         daemon.send(SIGHUP)
         try await eventually("it is not read") {
             world.lines.contains { $0.contains("Far") && $0.contains("does not answer") }
@@ -241,7 +241,7 @@ struct StallingMountTests {
     }
 }
 
-/// Where the kernel makes files up as they are read.
+/// Files that the kernel makes up as they are read.
 @Suite("File systems of whose changes inotify says nothing")
 struct SilentFileSystemTests {
     @Test("G9: the module is polled, and it is said why") func polled() async throws {
