@@ -215,7 +215,7 @@ public final class Daemon {
             return try MountSource()
         } catch {
             logger.warning(
-                "a mount over a watched path is noticed only at the next interval check, and one whose server does not answer not at all: \(error)"
+                "mounts cannot be watched: \(error); a mount over a watched path is noticed only at the next interval check, and a mount whose server does not answer is not noticed at all"
             )
             return nil
         }

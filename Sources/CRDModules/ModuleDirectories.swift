@@ -320,7 +320,7 @@ public struct ModuleDirectories {
             awaitsAccount = true
             return complain(
                 "'user': the name service has not answered about \"\(name)\" yet; the module is "
-                    + "taken in when it does")
+                    + "activated when it does")
         }
         guard account.uid == own.uid || switchesUsers else {
             return complain(

@@ -104,7 +104,7 @@ extension TOMLFormat where Value == [String: String] {
             return "is not a valid variable name; use letters, digits and '_', not a digit first"
         }
         let isDaemons = name.hasPrefix("CRD_") || ServiceVariable.isOne(name)
-        return isDaemons ? "is the daemon's to set; choose another name" : nil
+        return isDaemons ? "is reserved; choose another name" : nil
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool {

@@ -11,7 +11,7 @@ public enum FileNameRule {
         for part in path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         {
             switch String(Substring(part)) {
-            case "", ".", "..": return "leads out of its directory, or would on another way"
+            case "", ".", "..": return "contains '.', '..' or an empty component"
             case let name where name.lowercased() == ".git": return "is git's own"
             case let name where name.utf8.count > nameMax:
                 return "has a component of more than \(nameMax) bytes"

@@ -116,7 +116,7 @@ public enum ControlClient {
 
     private static func hungUp(_ path: FilePath) -> Refused {
         Refused(
-            description: "the daemon at \(path) hung up without an answer: it has ended, or serves "
-                + "as many connections as it takes; try again, and see its log")
+            description: "the daemon at \(path) closed the connection without an answer: it has "
+                + "ended, or has reached its limit of connections; try again, and see its log")
     }
 }

@@ -66,7 +66,7 @@ struct RunReporter {
 
     func reportClosedOutput(of module: String, limit: Int) {
         logger.warning(
-            "\(module): responses have left more processes running than crd reads the output of (\(limit) responses a module); the oldest output was closed, and its process gets SIGPIPE when it prints; send the output of what lasts elsewhere, or have the service manager start it",
+            "\(module): crd reads the output of processes left by at most \(limit) responses of a module; the oldest output was closed, and its process gets SIGPIPE when it prints; send the output of lasting processes elsewhere, or have the service manager start them",
             metadata: ["module": "\(module)"])
     }
 
@@ -96,7 +96,7 @@ struct RunReporter {
 
     private func reportForgotten(_ count: Int, of module: String) {
         logger.warning(
-            "\(module): too many distinct keys to count: the counts of \(count) keys were dropped until now, the least recent first; count by something with fewer values, or less of it (count)",
+            "\(module): too many distinct keys to count: the counts of \(count) keys have been dropped so far, the least recent first; count by something with fewer values, or lower 'count'",
             metadata: ["module": "\(module)"])
     }
 
@@ -115,7 +115,7 @@ struct RunReporter {
         case .stuck(let reason):
             let story = reason ?? "a process survived SIGKILL (state D)"
             logger.error(
-                "\(module): \(story); the module is blocked until the process exits, its slot is free",
+                "\(module): \(story); its slot is free for other modules, but the module is blocked until the process exits",
                 metadata: metadata)
         }
     }
@@ -130,7 +130,7 @@ struct RunReporter {
             default: "have its executables not send what it waits for"
             }
         logger.warning(
-            "\(module): seems to trigger itself: each of its last \(trigger.count) runs was caused only by events during the run before, at last \(Self.newest(of: trigger)); such triggers wait longer each time, up to \(TimeSpan(trigger.longest)); others are served as before; \(remedy)",
+            "\(module): seems to trigger itself: each of its last \(trigger.count) runs was caused only by events during the run before, most recently \(Self.newest(of: trigger)); such triggers wait longer each time, up to \(TimeSpan(trigger.longest)); other triggers are served as before; \(remedy)",
             metadata: ["module": "\(module)", "trigger": "\(trigger.cause.rawValue)"])
     }
 

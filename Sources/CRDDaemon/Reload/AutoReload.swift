@@ -180,7 +180,7 @@ final class AutoReload {
         else { return false }
         if waiting.insert(module.name).inserted {
             logger.info(
-                "\(module.name): has no module.toml; as long as one may still come, which is until nothing has happened to its files for \(TimeSpan(FileChanges.manifestPatience)), it is not taken in. A directory that is moved into place with all its files is taken in after \(TimeSpan(FileChanges.quiet))"
+                "\(module.name): has no module.toml yet; it is activated when its files have not changed for \(TimeSpan(FileChanges.manifestPatience)), since one may still come. A directory that is moved into place with all its files is activated after \(TimeSpan(FileChanges.quiet))"
             )
         }
         return true

@@ -36,7 +36,7 @@ struct FormerDaemon {
             (killed, refused) = ProcessTable.killAll(
                 knowing: Self.names, where: isLeftover, ownedBy: user)
             for process in refused {
-                logger.error("a former crd's run left \(KillRefusal(process))")
+                logger.error("a former crd's run left a process behind: \(KillRefusal(process))")
             }
         }
         guard killed > 0 else { return }

@@ -116,7 +116,7 @@ final class JournalAlarm {
             self.bell = bell
             searchAt = nil
             search = Self.searchPause.lowerBound
-            logger.info("the doorbell hangs at journald, process \(journald)")
+            logger.info("the doorbell is attached to journald, process \(journald)")
         } catch {
             lose("\(error)")
             // Missing privileges or kernel support do not change, so there is no retry.

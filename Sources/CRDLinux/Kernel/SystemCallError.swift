@@ -22,7 +22,7 @@ public struct SystemCallError: Error, CustomStringConvertible {
         case ("inotify_init1", .tooManyOpenFiles):
             "raise the sysctl fs.inotify.max_user_instances, or LimitNOFILE= in crd.service"
         case ("inotify_add_watch", .fileNameTooLong):
-            "the kernel takes no longer path; make it shorter, or exclude it"
+            "the path is longer than the kernel accepts; shorten it, or exclude it"
         case ("inotify_add_watch", .permissionDenied): "run crd as a user who may read it"
         case ("sd_journal_get_fd", .tooManyOpenFiles), ("sd_journal_process", .tooManyOpenFiles):
             "raise the sysctl fs.inotify.max_user_instances, or LimitNOFILE= in crd.service"

@@ -19,8 +19,8 @@ public struct KillRefusal: Hashable, Sendable, CustomStringConvertible {
     }
 
     public var description: String {
-        "process \(pid) (\(name)) may not be killed: it runs as user \(owner.map(String.init) ?? "unknown"), "
-            + "and crd as user \(geteuid()), which is not root; end it as root (kill -KILL \(pid)), and let "
-            + "the module start no program that changes its user, such as sudo"
+        "process \(pid) (\(name)) cannot be killed: it runs as user \(owner.map(String.init) ?? "unknown"), "
+            + "and crd as user \(geteuid()), which is not root; end it as root (kill -KILL \(pid)), and "
+            + "do not let the module start programs that change their user, such as sudo"
     }
 }

@@ -62,9 +62,8 @@ public struct SpawnError: Error, CustomStringConvertible {
                 + "\(ProcessLimit.softMax.map { " (\($0))" } ?? ""); raise LimitNPROC= in "
                 + "crd.service, or end some of them"
         case (CRD_SPAWN_EXEC, .argListTooLong):
-            "\(path) cannot be started: its arguments and its environment are too large; make "
-                + "'environment' and 'command' in module.toml shorter, or match less with named "
-                + "groups"
+            "\(path) cannot be started: its arguments and its environment are too large; "
+                + "shorten 'environment' in module.toml, or match less with named groups"
         case (_, .noMemory):
             "\(path) cannot be started: \(errno); raise MemoryMax= in crd.service, or free memory: "
                 + "lower 'slots' in crd.conf"

@@ -217,7 +217,8 @@ struct ControlTests {
             #expect(outcome.output.isEmpty)
             #expect(
                 outcome.errors.hasPrefix(
-                    "crd: the daemon at \(world.socket) hung up without an answer"), "\(outcome)")
+                    "crd: the daemon at \(world.socket) closed the connection without an answer"),
+                "\(outcome)")
         }
     }
 

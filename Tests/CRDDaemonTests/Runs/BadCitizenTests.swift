@@ -379,10 +379,10 @@ struct BadCitizenTests {
         try await eventually("the module is stuck") { try world.listed("Root").state == "stuck" }
         let process = try #require(world.sleepers().first)
         let told = try #require(world.lines.last { $0.contains("error: Root: ") })
-        #expect(told.contains("process \(process) (sleep) may not be killed: it runs as user 0"))
+        #expect(told.contains("process \(process) (sleep) cannot be killed: it runs as user 0"))
         #expect(told.contains("kill -KILL \(process)") && !told.contains("state D"))
         let reason = try #require(try world.listed("Root").reason)
-        #expect(reason.contains("may not be killed"))
+        #expect(reason.contains("cannot be killed"))
         _ = try world.write("", to: "notes/enough")
         kill(process, SIGKILL)
         try await eventually("it runs again") {

@@ -110,7 +110,7 @@ struct JournalWakeTests {
             }
             guard name == "doorbell" else { continue }
             let pid = try #require(place.box.journald?.pid)
-            #expect(place.said("the doorbell hangs at journald, process \(pid)") == 1)
+            #expect(place.said("the doorbell is attached to journald, process \(pid)") == 1)
         }
         #expect(try place.world.listed("Log").state != "degraded")
         #expect(place.said("warning") == 0 && place.said("error") == 0, "\(place.world.lines)")

@@ -23,7 +23,7 @@ struct SelfTriggerTests {
             manifest: PathTests.trigger(file, "events = ['access']"))
         try await world.start()
         let line = try await isNoticed("Reader", in: world)
-        #expect(line.contains("at last path '\(file)'"), "\(line)")
+        #expect(line.contains("most recently path '\(file)'"), "\(line)")
         #expect(line.contains("leave \"access\""), "\(line)")
         // Its own reads are answered later and later; somebody else's are answered each time.
         for _ in 0..<3 {
@@ -44,7 +44,7 @@ struct SelfTriggerTests {
         try await place.start()
         try place.box.send(["MESSAGE": "OOPS from outside"])
         let line = try await isNoticed("Talker", in: place.world)
-        #expect(line.contains("at last journal 'answered OOPS'"), "\(line)")
+        #expect(line.contains("most recently journal 'answered OOPS'"), "\(line)")
         #expect(line.contains("have it print"), "\(line)")
     }
 }

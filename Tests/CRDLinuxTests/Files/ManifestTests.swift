@@ -178,19 +178,19 @@ struct ManifestTests {
             ),
             (
                 "environment = { CRD_STATE = \"\" }",
-                "1:17: 'environment.CRD_STATE' is the daemon's to set; choose another name"
+                "1:17: 'environment.CRD_STATE' is reserved; choose another name"
             ),
             (
                 "environment = { NOTIFY_SOCKET = \"\" }",
-                "1:17: 'environment.NOTIFY_SOCKET' is the daemon's to set; choose another name"
+                "1:17: 'environment.NOTIFY_SOCKET' is reserved; choose another name"
             ),
             (
                 "environment = { WATCHDOG_USEC = \"\" }",
-                "1:17: 'environment.WATCHDOG_USEC' is the daemon's to set; choose another name"
+                "1:17: 'environment.WATCHDOG_USEC' is reserved; choose another name"
             ),
             (
                 "environment = { LISTEN_FDS = \"\" }",
-                "1:17: 'environment.LISTEN_FDS' is the daemon's to set; choose another name"
+                "1:17: 'environment.LISTEN_FDS' is reserved; choose another name"
             ),
             (
                 "leftovers = \"kil\"",

@@ -56,8 +56,8 @@ struct Git {
                 : name.map { "runuser -u '\($0)' --" }
                     ?? "setpriv --reuid=\(owner) --clear-groups"
             throw InstallationFailure(
-                "\(place) belongs to \(name ?? "uid \(owner)"), from whom git does not read for you; "
-                    + "have the owner read it into a file of your own, and name that with -l: "
+                "\(place) belongs to \(name ?? "uid \(owner)"), and git refuses other users' "
+                    + "repositories; have the owner read it into a file of your own, and name that with -l: "
                     + "\(program) git -C '\(path)' bundle create - --all >modules.bundle")
         }
     }

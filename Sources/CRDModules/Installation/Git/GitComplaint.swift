@@ -40,9 +40,9 @@ enum GitComplaint {
             (
                 ["detected dubious ownership"],
                 { place, _ in
-                    "\(place) belongs to another user, from whom git does not read for you; have its "
-                        + "owner run git bundle create - --all in it, and name a file of your own "
-                        + "with what that prints"
+                    "\(place) belongs to another user, and git refuses other users' repositories; have "
+                        + "its owner run 'git bundle create - --all' in it, store what that prints in "
+                        + "a file of your own, and name that file"
                 }
             ),
             (
@@ -66,7 +66,7 @@ enum GitComplaint {
                     "Permission denied (", "terminal prompts disabled",
                 ],
                 { place, _ in
-                    "\(place) is not there, or not for everybody; crd asks for no password: check the "
+                    "\(place) does not exist, or is not public; crd does not ask for passwords: check the "
                         + "address, or give an ssh URL and a key without a passphrase"
                 }
             ),

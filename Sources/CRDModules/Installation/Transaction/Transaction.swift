@@ -110,8 +110,8 @@ struct Transaction {
         let place = target.removingLastComponent().appending(".\(name).\(what)")
         guard !isThere(place) else {
             throw InstallationFailure(
-                "\(place) is in the way, which a change has left that could not remove it, or somebody "
-                    + "has made; look at it, and remove it")
+                "\(place) is in the way: an earlier change could not remove it, or somebody made it; "
+                    + "look at it, and remove it")
         }
         return place
     }
