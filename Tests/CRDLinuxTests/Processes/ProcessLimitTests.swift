@@ -117,7 +117,7 @@ struct ProcessLimitTests {
             (CRD_SPAWN_CLONE, .noMemory, "raise MemoryMax= in crd.service"),
             (CRD_SPAWN_CLONE, .tooManyOpenFiles, "raise LimitNOFILE= in crd.service"),
             (CRD_SPAWN_EXEC, .tooManyOpenFilesInSystem, "raise the sysctl fs.file-max"),
-            (CRD_SPAWN_EXEC, .argListTooLong, "make 'environment' and 'command'"),
+            (CRD_SPAWN_EXEC, .argListTooLong, "shorten 'environment' in module.toml"),
         ])
     func remedies(step: crd_spawn_step, errno: Errno, text: String) {
         let error = SpawnError(
@@ -137,6 +137,6 @@ struct ProcessLimitTests {
                     descriptors: (0, 1, 2, 0))
             ).reap()
         }
-        #expect(error?.description.contains("make 'environment' and 'command'") == true)
+        #expect(error?.description.contains("shorten 'environment' in module.toml") == true)
     }
 }
