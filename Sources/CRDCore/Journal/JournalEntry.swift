@@ -8,7 +8,8 @@ public struct JournalEntry: Hashable, Sendable {
     /// Its address and fields as `journalctl --all --output=json` shows them. They are encoded
     /// once, however many modules get the entry.
     public let json: [UInt8]
-    public var readAt: Instant
+    /// When the daemon read it.
+    public internal(set) var readAt: Instant
     /// The time from sending the entry to journald until it was read; nil for one of another boot.
     public let age: Duration?
     /// Whether journald knows the sender's cgroup, and it is not one of the daemon's.

@@ -15,7 +15,7 @@ public struct JournalMatch: Hashable, Sendable {
 
     /// The index of the trigger among the module's journal triggers.
     public let trigger: Int
-    public var entry: JournalEntry
+    public internal(set) var entry: JournalEntry
     public let captures: [Capture]
     /// Whether matching was aborted at its limit. Whether the line matches is then unknown, so it
     /// counts as a match.
@@ -66,8 +66,7 @@ public struct JournalMatch: Hashable, Sendable {
         if isExceeded { object.add("exceeded", true) }
         return TriggerEvent(
             cause: .journal, line: object.encoded(), variables: variables, readAt: entry.readAt,
-            age: entry.age ?? .zero,
-            isForeign: entry.isForeign || entry.age == nil)
+            age: entry.age ?? .zero, isForeign: entry.isForeign || entry.age == nil)
     }
 
     private func add(_ tally: EntryCounter.Tally, to object: inout JSONObject) {

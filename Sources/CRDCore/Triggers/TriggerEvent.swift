@@ -11,7 +11,7 @@ public struct TriggerEvent: Hashable, Sendable {
     /// The path events; empty for another cause.
     public let pathEvents: PathEvents
     /// When the daemon read it from the kernel, journald or another of its sources.
-    public var readAt: Instant
+    public internal(set) var readAt: Instant
     /// How long before `readAt` it happened.
     public var age: Duration
     /// Whether it is known that no process of the module caused it.

@@ -60,7 +60,7 @@ struct DaemonLife: Codable, Equatable {
 
     private static var currentBoot: String? { KernelFile.read("/proc/sys/kernel/random/boot_id") }
 
-    /// Reads the noted life; returns nil if there is none, or if the machine has rebooted since.
+    /// Reads the stored life; returns nil if there is none, or if the machine has rebooted since.
     static func stored(in directory: FilePath) -> DaemonLife? {
         let life = try? JSONFile.load(
             DaemonLife.self, from: file(in: directory), sizeMax: sizeMax)

@@ -58,7 +58,7 @@ final class Performer {
         case .spawn(let module, let role, let run): return spawn(module, role, run)
         case .signal(let module, let signal):
             guard let active = active[module] else { return [] }
-            return refusals(containment.send(signal, to: active.tree), of: module)
+            return send(signal, to: active.tree)
         case .clear(let module, let signal): return clear(module, signal)
         case .conclude(let module, let conclusion): conclude(module, conclusion)
         case .note(let module, let notice):
@@ -94,7 +94,8 @@ final class Performer {
         inForce[module].name.description
     }
 
-    /// Finishes after the scheduler's `.exit`.
+    /// Passes on the pending output, and kills all leftovers that may not stay, after the
+    /// scheduler's `.exit`.
     ///
     /// - Returns: whether only processes that may stay are left.
     func endLeftovers() -> Bool {
@@ -207,11 +208,7 @@ final class Performer {
         let source = ChildSource(
             process, outputs: [printed.source, told.source]
         ) { [weak self] end, events in
-            self?.end(active, role, end, mayStay: mayStay)
-            switch end {
-            case .ended(let termination): events.append(.exited(active.module, termination))
-            case .unstarted(let failure): events.append(failure.event(of: active.module))
-            }
+            self?.end(active, role, end, mayStay: mayStay, into: &events)
         }
         do throws(SystemCallError) {
             active.token = try reactor.add(source)
@@ -242,7 +239,8 @@ final class Performer {
     // MARK: Ending
 
     private func end(
-        _ active: ActiveRun, _ role: Role, _ end: ChildSource.End, mayStay: Bool
+        _ active: ActiveRun, _ role: Role, _ end: ChildSource.End, mayStay: Bool,
+        into events: inout [Event]
     ) {
         if mayStay {
             kept.keep(active.outputs, of: active.prepared.name)
@@ -252,8 +250,13 @@ final class Performer {
         // SIGPIPE.
         for output in active.outputs { output.source.outlivesChild = true }
         letGo(of: active)
-        // A check that did not start sends no further events.
-        if case .unstarted = end, role == .check { forget(active) }
+        switch end {
+        case .ended(let termination): events.append(.exited(active.module, termination))
+        case .unstarted(let failure):
+            // A check that did not start sends no further events.
+            if role == .check { forget(active) }
+            events.append(failure.event(of: active.module))
+        }
     }
 
     private func unregister(_ active: ActiveRun) {
@@ -279,14 +282,16 @@ final class Performer {
             active.tree.tellEmptied(into: &events)
             return events
         }
-        if let signal { events = refusals(containment.send(signal, to: active.tree), of: id) }
+        if let signal { events = send(signal, to: active.tree) }
         active.tree.awaitsEmptiness = true
         containment.awaitEmptiness(of: active.tree)
         return events
     }
 
-    private func refusals(_ refusal: KillRefusal?, of id: ModuleID) -> [Event] {
-        refusal.map { [.refused(id, reason: "\($0)")] } ?? []
+    private func send(_ signal: TreeSignal, to tree: ProcessTree) -> [Event] {
+        var events: [Event] = []
+        if let refusal = containment.send(signal, to: tree) { tree.tell(refusal, into: &events) }
+        return events
     }
 
     private func conclude(_ id: ModuleID, _ conclusion: Conclusion) {

@@ -269,7 +269,7 @@ final class SubreaperContainment: Containment {
     /// Ends the tree's sweeps; they must not reach the tree's next processes.
     private func endSweeps(through tree: ProcessTree) { sweeps.removeAll { $0.tree === tree } }
 
-    /// Kills what there is of a tree, or of the former trees where it is nil, unless that is under way.
+    /// Begins to kill a tree, or with nil the former trees, unless that is under way.
     private func kill(_ tree: ProcessTree?) {
         if !sweeps.contains(where: { $0.tree === tree && $0.signal == .kill }) {
             _ = begin(Sweep(.kill, through: tree))

@@ -216,8 +216,7 @@ final class JournalDispatcher {
         let fields = reader.fields()
         let made = JournalEntry(
             position: position, fields: fields, readAt: Clock.now,
-            age: own.age(of: position, fields),
-            isForeign: own.isElsewhere(fields))
+            age: own.age(of: position, fields), isForeign: own.isElsewhere(fields))
         entry = made
         return made
     }

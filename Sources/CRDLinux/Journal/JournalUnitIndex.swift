@@ -56,8 +56,8 @@ final class JournalUnitIndex {
         case .user: isRoots = value.elementsEqual("0".utf8)
         case .kind: isCoredump = isCoredump || value.elementsEqual(JournalEntry.coredumpID.utf8)
         case .systems, .object, .coredump:
-            // Keeping a forged claim costs little: `findBelieved` tests the sender, when all fields are
-            // known.
+            // Keeping a forged claim costs little: `findBelieved` tests the sender, when all fields
+            // are known.
             guard value.count <= JournalUnitTable.nameMax, claims.count < Self.claimsMax else {
                 return
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import CRDCore
+@testable import CRDCore
 
 /// A scheduler with its clock in our hand: events go in at a millisecond, commands come out as
 /// text such as `check a path 2` (the cause, and how many events). Modules are named in order.

@@ -345,8 +345,8 @@ struct Transaction {
         try record.store(files.record)
     }
 
-    /// Records that the module's files are missing, unless the crd that was killed had already moved
-    /// them aside.
+    /// Records that the module's files are missing, unless the killed crd had already moved them
+    /// aside.
     private mutating func recordLoss() {
         if keptAside != nil { return }
         isLost = true
