@@ -174,8 +174,8 @@ public struct FileChanges: Sendable {
     ///   - names: the modules that were due; nil: all.
     ///   - unready: those among them that were put back.
     public mutating func settle(_ names: [ModuleName]?, except unready: [ModuleName]) {
-        let unready = Set(unready)
-        for name in names ?? Array(arrivals.keys) where !unready.contains(name) {
+        let known = Set(arrivals.keys).union(touched.keys)
+        for name in (names.map(Set.init) ?? known).subtracting(unready) {
             arrivals[name] = nil
             touched[name] = nil
         }
