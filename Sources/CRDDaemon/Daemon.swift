@@ -27,10 +27,6 @@ public final class Daemon {
     private let reloader: Reloader
     /// The callbacks of pending reload requests; a request by SIGHUP ignores the outcome.
     private var reloadRequests: [(Reloader.Outcome?) -> Void] = []
-    /// How long pending reload requests wait for the name service to answer about the modules'
-    /// users.
-    private var answersDueBy: Instant?
-    private static let answerPatience = Duration.seconds(10)
     private let started = Clock.realtimeNanoseconds
     private let state: StateDirectory
     private let inbox = SignalInbox()
@@ -101,7 +97,8 @@ public final class Daemon {
         scheduler = Scheduler(policies, slots: settings.slotsInForce, at: Clock.now)
         let triggers = reloader.triggers
         paths = PathTriggers(
-            triggers, reactor: reactor, helpers: helpers, mounts: map, logger: logger)
+            triggers, reactor: reactor, helpers: helpers, mounts: map, logger: logger
+        ) { [auto = reloader.auto] in auto.receive($0) }
         journal = JournalTriggers(
             triggers, state: state.path, trouble: state.trouble, own: own, reactor: reactor,
             logger: logger)
@@ -184,11 +181,11 @@ public final class Daemon {
         log.retry(at: now)
         serviceManagerRoom.update(in: reactor)
         logRoom.update(in: reactor)
-        let reloadAt = isStopping ? nil : reloader.auto.deadline
+        reloader.passObservations(at: now)
         let deadlines =
             [
-                scheduler.nextDeadline, aliveBy, reloadAt, log.deadline(at: now),
-                hasReported ? summaryAt : nil, answersDueBy, state.trouble.retryAt,
+                scheduler.nextDeadline, aliveBy, reloader.schedule.deadline,
+                log.deadline(at: now), hasReported ? summaryAt : nil, state.trouble.retryAt,
             ] + triggerHosts.map(\.deadline)
         // Deadlines that have passed but are not judged yet would fire the timer again.
         if judgedAt == nil { try timer.arm(deadlines.compactMap(\.self).min()) }
@@ -271,7 +268,6 @@ public final class Daemon {
     private func process(_ events: [Event], at now: Instant = Clock.now) {
         var waiting = Deque(events)
         while let event = waiting.popFirst() {
-            if reloader.auto.takes(event) { continue }
             for command in scheduler.receive(event, at: now) {
                 switch command {
                 case .exit: isDone = true
@@ -310,8 +306,9 @@ public final class Daemon {
                 )
                 serviceManager.tellStopping(within: longestEnd)
                 isStopping = true
+                reloader.stop()
                 events.append(.stopped)
-            case SIGHUP: reloadRequests.append { _ in }
+            case SIGHUP: reload { _ in }
             default: break
             }
         }
@@ -363,59 +360,49 @@ public final class Daemon {
     /// triggers finish first what they have begun, since it belongs to the modules that are active.
     private func reload() {
         let now = Clock.now
-        guard isReloadDue(at: now) else { return resumeHosts() }
+        reloader.passObservations(at: now)
+        guard let due = reloader.schedule.deadline, due <= now else { return resumeHosts() }
         let unfinished = triggerHosts.filter { !$0.pause() }
         guard unfinished.isEmpty || isStopping else { return }
         defer { resumeHosts() }
-        guard reloadRequests.isEmpty else { return answerRequests(at: now) }
-        let due = reloader.auto.take(at: now) {
-            var events: [Event] = []
-            paths.rearm(.files, into: &events)
-            process(events)
-        }
-        switch due {
-        case .nothing: break
-        case .everything: read(.allModules, at: now)
-        case .modules(let names): read(.modules(names), at: now)
-        }
+        perform(reloader.passDeadlines(at: now), at: now)
     }
 
     private func resumeHosts() {
         for host in triggerHosts { host.resume() }
     }
 
-    private func isReloadDue(at now: Instant) -> Bool {
-        guard reloadRequests.isEmpty else {
-            guard let due = answersDueBy, due > now, !isStopping else { return true }
-            return !reloader.accounts.isPending
+    /// - Parameter outcome: of the reading that led to these commands.
+    private func perform(
+        _ commands: [ReloadSchedule.Command], after outcome: Reloader.Outcome? = nil,
+        at now: Instant
+    ) {
+        for command in commands {
+            switch command {
+            case .rearmShelves:
+                var events: [Event] = []
+                paths.rearm(.daemon, into: &events)
+                process(events)
+            case .read(let scope):
+                if scope == .everything { serviceManager.tellReloading() }
+                let outcome = read(scope, at: now)
+                perform(reloader.finishReading(scope, outcome, at: now), after: outcome, at: now)
+            case .answerRequests:
+                status = report.summary
+                serviceManager.tellReady(status)
+                answerRequests(outcome)
+            case .refuseRequests: answerRequests(nil)
+            }
         }
-        return !isStopping && reloader.auto.deadline.map { $0 <= now } == true
     }
 
-    private func answerRequests(at now: Instant) {
+    private func answerRequests(_ outcome: Reloader.Outcome?) {
         let requests = reloadRequests
         reloadRequests = []
-        guard !isStopping else {
-            answersDueBy = nil
-            for answer in requests { answer(nil) }
-            return
-        }
-        serviceManager.tellReloading()
-        let outcome = read(.everything, at: now)
-        if outcome.awaitsAccounts, answersDueBy == nil {
-            // The name service is usually slow only for a moment.
-            answersDueBy = now + Self.answerPatience
-            reloadRequests = requests
-            return
-        }
-        answersDueBy = nil
-        status = report.summary
-        serviceManager.tellReady(status)
         for answer in requests { answer(outcome) }
     }
 
-    @discardableResult
-    private func read(_ scope: Reloader.Scope, at now: Instant) -> Reloader.Outcome {
+    private func read(_ scope: ReloadSchedule.Scope, at now: Instant) -> Reloader.Outcome {
         var (outcome, reload) = reloader.read(scope, at: now)
         var events: [Event] = []
         let triggers = reloader.triggers
@@ -434,6 +421,7 @@ extension Daemon: ControlHost {
 
     func reload(_ answer: @escaping (Reloader.Outcome?) -> Void) {
         reloadRequests.append(answer)
+        reloader.request()
     }
 }
 

@@ -21,11 +21,14 @@ struct GrowthTests {
             let source = try PathSource()
             var events: [Event] = []
             source.arm(
-                (0..<count).map { (ModuleID($0), PathTrigger(path: "/nowhere/at/all/\($0)")) },
+                (0..<count).map {
+                    (.module(ModuleID($0)), PathTrigger(path: "/nowhere/at/all/\($0)"))
+                },
                 into: &events)
             var missing = 0
             let cost = Growth.cost {
-                for number in 0..<count where source.missingPath(of: ModuleID(number)) != nil {
+                for number in 0..<count
+                where source.missingPath(of: .module(ModuleID(number))) != nil {
                     missing += 1
                 }
             }

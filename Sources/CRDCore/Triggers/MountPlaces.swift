@@ -13,17 +13,17 @@ public struct MountPlaces: Sendable {
 
     /// A module's wish to have a mount watched.
     public struct Claim: Hashable, Sendable {
-        public let module: ModuleID
+        public let listener: PathListener
         public let mountPoint: [UInt8]
 
-        public init(_ module: ModuleID, _ mountPoint: [UInt8]) {
-            self.module = module
+        public init(_ listener: PathListener, _ mountPoint: [UInt8]) {
+            self.listener = listener
             self.mountPoint = mountPoint
         }
     }
 
     /// The mounts with a place, and the modules that it counts for.
-    private var held: [[UInt8]: Set<ModuleID>] = [:]
+    private var held: [[UInt8]: Set<PathListener>] = [:]
     /// Whether a claim was refused the last time.
     public private(set) var isShort = false
 
@@ -41,12 +41,12 @@ public struct MountPlaces: Sendable {
         let fixed = held.filter { stuck.contains($0.key) || !claimed.contains($0.key) }
         var loads = Self.loads(of: fixed)
         var chosen = Set(fixed.keys)
-        var met = Set(claims.keys.filter { fixed[$0.mountPoint]?.contains($0.module) == true })
+        var met = Set(claims.keys.filter { fixed[$0.mountPoint]?.contains($0.listener) == true })
         let ranked = rank(claims.filter { !met.contains($0.key) }, loads)
-        for claim in ranked where loads[claim.module, default: 0] < Self.perModuleMax {
+        for claim in ranked where loads[claim.listener, default: 0] < Self.perModuleMax {
             guard chosen.contains(claim.mountPoint) || chosen.count < Self.total else { continue }
             chosen.insert(claim.mountPoint)
-            loads[claim.module, default: 0] += 1
+            loads[claim.listener, default: 0] += 1
             met.insert(claim)
         }
         settle(&met, in: ranked)
@@ -61,29 +61,29 @@ public struct MountPlaces: Sendable {
     private mutating func settle(_ met: inout Set<Claim>, in ranked: [Claim]) {
         for (mountPoint, claims) in Dictionary(grouping: met, by: \.mountPoint)
         where held[mountPoint] != nil {
-            held[mountPoint] = Set(claims.map(\.module))
+            held[mountPoint] = Set(claims.map(\.listener))
         }
         var loads = Self.loads(of: held)
         let isHeld = held
         for claim in ranked where met.contains(claim) && isHeld[claim.mountPoint] == nil {
             let hasRoom = held[claim.mountPoint] != nil || held.count < Self.total
-            guard hasRoom, loads[claim.module, default: 0] < Self.perModuleMax else {
+            guard hasRoom, loads[claim.listener, default: 0] < Self.perModuleMax else {
                 met.remove(claim)
                 continue
             }
-            held[claim.mountPoint, default: []].insert(claim.module)
-            loads[claim.module, default: 0] += 1
+            held[claim.mountPoint, default: []].insert(claim.listener)
+            loads[claim.listener, default: 0] += 1
         }
     }
 
-    private static func loads(of places: [[UInt8]: Set<ModuleID>]) -> [ModuleID: Int] {
-        var loads: [ModuleID: Int] = [:]
-        for module in places.values.joined() { loads[module, default: 0] += 1 }
+    private static func loads(of places: [[UInt8]: Set<PathListener>]) -> [PathListener: Int] {
+        var loads: [PathListener: Int] = [:]
+        for listener in places.values.joined() { loads[listener, default: 0] += 1 }
         return loads
     }
 
     /// Returns the claims, those to be met first in front.
-    private func rank(_ claims: [Claim: Bool], _ loads: [ModuleID: Int]) -> [Claim] {
+    private func rank(_ claims: [Claim: Bool], _ loads: [PathListener: Int]) -> [Claim] {
         struct Entry {
             let claim: Claim
             let isNamed: Bool
@@ -95,19 +95,19 @@ public struct MountPlaces: Sendable {
             if first.isNamed != second.isNamed { return first.isNamed }
             if first.turn != second.turn { return first.turn < second.turn }
             if first.isHeld != second.isHeld { return first.isHeld }
-            if first.claim.module != second.claim.module {
-                return first.claim.module.index < second.claim.module.index
+            if first.claim.listener != second.claim.listener {
+                return first.claim.listener < second.claim.listener
             }
             return first.claim.mountPoint.lexicographicallyPrecedes(second.claim.mountPoint)
         }
         let entries = claims.map { claim, isNamed in
             Entry(
                 claim: claim, isNamed: isNamed,
-                isHeld: held[claim.mountPoint]?.contains(claim.module) == true)
+                isHeld: held[claim.mountPoint]?.contains(claim.listener) == true)
         }
         var candidates: [Entry] = []
-        for (module, own) in Dictionary(grouping: entries, by: \.claim.module) {
-            let first = loads[module, default: 0]
+        for (listener, own) in Dictionary(grouping: entries, by: \.claim.listener) {
+            let first = loads[listener, default: 0]
             for (place, var entry) in own.sorted(by: precedes).enumerated() {
                 entry.turn = first + place
                 candidates.append(entry)

@@ -9,7 +9,7 @@ import Logging
 /// Only one request is pending at a time. So no queue grows while the helper waits for the mount,
 /// and afterwards the helper gets the triggers that are wanted then.
 final class MountWatcher {
-    /// How long the file system may take to answer before its modules are polled.
+    /// How long the file system may take to answer before its listeners are polled.
     static let patience = Duration.seconds(1)
 
     let mountPoint: [UInt8]
@@ -17,7 +17,7 @@ final class MountWatcher {
     private let place: String
     private let type: FileSystemType
     private let helpers: HelperProcess.Roll
-    /// Receives events, and the reason why a module is deaf (nil: it is not).
+    /// Receives events, and the reason why a listener is deaf (nil: it is not).
     private let report: (Report) -> Void
     private var helper: HelperProcess?
     /// Whether the helper was dismissed; a stalled mount may delay its end.
@@ -26,10 +26,10 @@ final class MountWatcher {
     private var wanted: [StallingTrigger: Bool] = [:]
     /// The triggers that were sent to the helper.
     private var armed: Set<StallingTrigger> = []
-    /// Modules whose failed watches the helper is to retry.
-    private var retries: Set<ModuleID> = []
-    private var faults: [ModuleID: String] = [:]
-    private var missing: [ModuleID: String] = [:]
+    /// Listeners whose failed watches the helper is to retry.
+    private var retries: Set<PathListener> = []
+    private var faults: [PathListener: String] = [:]
+    private var missing: [PathListener: String] = [:]
     /// The trigger that is being armed, if existing files do not count as events for it.
     private var lateTrigger: StallingTrigger?
     private var isRequestPending = false
@@ -39,8 +39,8 @@ final class MountWatcher {
     private var outage: String?
 
     enum Report {
-        case happened(ModuleID, TriggerEvent)
-        case fault(ModuleID, String?)
+        case happened(PathListener, TriggerEvent)
+        case fault(PathListener, String?)
     }
 
     init(
@@ -60,21 +60,21 @@ final class MountWatcher {
     /// Whether the helper waits for the file system, and cannot end before it answers.
     var isStuck: Bool { helper != nil && outage != nil && busySince != nil }
 
-    func missingPath(of module: ModuleID) -> String? { missing[module] }
+    func missingPath(of listener: PathListener) -> String? { missing[listener] }
 
     /// When to call `passDeadline`.
     var deadline: Instant? { outage == nil ? busySince.map { $0 + Self.patience } : nil }
 
     /// Replaces the triggers.
     func want(_ triggers: [StallingTrigger: Bool]) {
-        let former = Set(wanted.keys.map(\.module))
+        let former = Set(wanted.keys.map(\.listener))
         wanted = triggers
-        for module in former.subtracting(modules) {
-            faults[module] = nil
-            missing[module] = nil
-            report(.fault(module, nil))
+        for listener in former.subtracting(listeners) {
+            faults[listener] = nil
+            missing[listener] = nil
+            report(.fault(listener, nil))
         }
-        for module in modules.subtracting(former) { tell(module) }
+        for listener in listeners.subtracting(former) { tell(listener) }
         dismissOrProceed()
     }
 
@@ -87,16 +87,16 @@ final class MountWatcher {
         busySince = busySince ?? Clock.now
     }
 
-    private var modules: Set<ModuleID> { Set(wanted.keys.map(\.module)) }
+    private var listeners: Set<PathListener> { Set(wanted.keys.map(\.listener)) }
 
-    /// Retries the module's failed watches.
-    func rearm(_ module: ModuleID) {
-        guard modules.contains(module) else { return }
-        if faults[module] != nil { retries.insert(module) }
+    /// Retries the listener's failed watches.
+    func rearm(_ listener: PathListener) {
+        guard listeners.contains(listener) else { return }
+        if faults[listener] != nil { retries.insert(listener) }
         proceed()
     }
 
-    /// Reports that the file system has not answered in time; its modules are polled until it does.
+    /// Reports that the file system has not answered in time; its listeners are polled until it does.
     func passDeadline(at now: Instant) {
         guard let deadline, deadline <= now else { return }
         fail(
@@ -116,7 +116,7 @@ final class MountWatcher {
             armed.insert(trigger)
             lateTrigger = isNew ? nil : trigger
         case .disarm(let trigger): armed.remove(trigger)
-        case .rearm(let module): retries.remove(module)
+        case .rearm(let listener): retries.remove(listener)
         }
         isRequestPending = true
         busySince = busySince ?? Clock.now
@@ -126,14 +126,14 @@ final class MountWatcher {
     private enum Step {
         case arm(StallingTrigger, isNew: Bool)
         case disarm(StallingTrigger)
-        case rearm(ModuleID)
+        case rearm(PathListener)
 
         var request: PathHelperMessage.Request {
             switch self {
             case .arm(let trigger, let isNew):
-                .arm(.init(trigger.module, trigger.trigger), isNew: isNew)
-            case .disarm(let trigger): .disarm(.init(trigger.module, trigger.trigger))
-            case .rearm(let module): .rearm(module: module.index)
+                .arm(.init(trigger.trigger, of: trigger.listener), isNew: isNew)
+            case .disarm(let trigger): .disarm(.init(trigger.trigger, of: trigger.listener))
+            case .rearm(let listener): .rearm(listener)
             }
         }
     }
@@ -182,19 +182,20 @@ final class MountWatcher {
             isBusy = true
             busySince = busySince ?? Clock.now
         case .done: receiveAnswer()
-        case .happened(let happening, let module):
-            let module = ModuleID(module)
-            if modules.contains(module) { self.report(.happened(module, happening.event)) }
-        case .deafened(let module, let reason): setFault(reason, of: ModuleID(module))
-        case .rearmed(let module): setFault(nil, of: ModuleID(module))
-        case .missing(let module, let path): missing[ModuleID(module)] = path
+        case .happened(let happening, let listener):
+            if listeners.contains(listener) {
+                self.report(.happened(listener, happening.event))
+            }
+        case .deafened(let listener, let reason): setFault(reason, of: listener)
+        case .rearmed(let listener): setFault(nil, of: listener)
+        case .missing(let listener, let path): missing[listener] = path
         }
     }
 
-    private func setFault(_ fault: String?, of module: ModuleID) {
-        guard modules.contains(module) else { return }
-        faults[module] = fault
-        tell(module)
+    private func setFault(_ fault: String?, of listener: PathListener) {
+        guard listeners.contains(listener) else { return }
+        faults[listener] = fault
+        tell(listener)
     }
 
     /// Records that the helper has answered a request or processed changes. In both cases the file
@@ -215,11 +216,11 @@ final class MountWatcher {
     private func tellOfLateTrigger() {
         guard let late = lateTrigger else { return }
         lateTrigger = nil
-        guard modules.contains(late.module) else { return }
+        guard listeners.contains(late.listener) else { return }
         var event = PathEvent(path: Array(late.trigger.path.utf8), [])
         event.isOverflow = true
         let time = Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds)
-        report(.happened(late.module, event.triggerEvent(at: time, readAt: Clock.now)))
+        report(.happened(late.listener, event.triggerEvent(at: time, readAt: Clock.now)))
     }
 
     // MARK: Deafness
@@ -231,11 +232,11 @@ final class MountWatcher {
     }
 
     private func tellAll() {
-        for module in modules.sorted(by: { $0.index < $1.index }) { tell(module) }
+        for listener in listeners.sorted() { tell(listener) }
     }
 
-    private func tell(_ module: ModuleID) {
+    private func tell(_ listener: PathListener) {
         let hidden = type.hidesChanges ? type.silence(at: place) : nil
-        report(.fault(module, outage ?? faults[module] ?? hidden))
+        report(.fault(listener, outage ?? faults[listener] ?? hidden))
     }
 }

@@ -15,8 +15,8 @@ final class MountWatchers {
     private var places = MountPlaces()
     private var stuck: Set<[UInt8]> = []
     private var hasFreed = false
-    /// Modules with mounts that are not watched, and two of these mounts that their reasons name.
-    private var refusals: [ModuleID: Refusal] = [:]
+    /// Listeners with mounts that are not watched, and two of these mounts that their reasons name.
+    private var refusals: [PathListener: Refusal] = [:]
     private var reports: [Report] = []
 
     init(_ helpers: HelperProcess.Roll) {
@@ -39,15 +39,15 @@ final class MountWatchers {
         return reports
     }
 
-    func missingPath(of module: ModuleID) -> String? {
-        watchers.values.lazy.compactMap { $0.missingPath(of: module) }.min()
+    func missingPath(of listener: PathListener) -> String? {
+        watchers.values.lazy.compactMap { $0.missingPath(of: listener) }.min()
     }
 
     // MARK: What they watch
 
-    /// Retries the module's failed watches.
-    func rearm(_ module: ModuleID) {
-        for watcher in watchers.values { watcher.rearm(module) }
+    /// Retries the listener's failed watches.
+    func rearm(_ listener: PathListener) {
+        for watcher in watchers.values { watcher.rearm(listener) }
     }
 
     /// Lets go of watchers whose helpers have ended.
@@ -94,7 +94,7 @@ final class MountWatchers {
 
     // MARK: What they do not watch
 
-    /// A module's mounts that are not watched. Its reason names one of each kind, and goes on to
+    /// A listener's mounts that are not watched. Its reason names one of each kind, and goes on to
     /// name it while it is there: a user who makes one after the other causes one line of the log.
     private struct Refusal: Equatable {
         var closed: Mount?
@@ -145,16 +145,16 @@ final class MountWatchers {
     private func tellRefusals(_ triggers: [StallingTrigger]) {
         let former = refusals
         refusals = [:]
-        for (module, triggers) in Dictionary(grouping: triggers, by: \.module) {
-            refusals[module] = Refusal(triggers, to: user, after: former[module])
+        for (listener, triggers) in Dictionary(grouping: triggers, by: \.listener) {
+            refusals[listener] = Refusal(triggers, to: user, after: former[listener])
         }
-        let modules = Set(former.keys).union(refusals.keys).sorted { $0.index < $1.index }
-        for module in modules where refusals[module] != former[module] {
-            reports.append(([], .fault(module, refusals[module]?.reason)))
+        let listeners = Set(former.keys).union(refusals.keys).sorted()
+        for listener in listeners where refusals[listener] != former[listener] {
+            reports.append(([], .fault(listener, refusals[listener]?.reason)))
         }
     }
 }
 
 extension StallingTrigger {
-    fileprivate var claim: MountPlaces.Claim { .init(module, mountPoint) }
+    fileprivate var claim: MountPlaces.Claim { .init(listener, mountPoint) }
 }

@@ -11,8 +11,10 @@ public final class PathHelper {
     private let socket: MessageSocket
     private let source: PathSource
     private var requests: [PathHelperMessage.Request] = []
-    private var modules: [Int: Int] = [:]
-    private var missing: [Int: String] = [:]
+    /// How many triggers each listener has here.
+    private var listeners: [PathListener: Int] = [:]
+    private var missing: [PathListener: String] = [:]
+    private var reports: [PathHelperMessage.Report] = []
     /// Whether `.busy` was sent without `.done` yet.
     private var isBusy = false
 
@@ -23,6 +25,9 @@ public final class PathHelper {
         self.socket = socket
         reactor = try Reactor()
         source = try PathSource()
+        source.report = { [unowned self] listener, report, _ in
+            reports.append(.init(report, to: listener))
+        }
         socket.received = { [unowned self] in
             if let request = PathHelperMessage.decode($0, as: PathHelperMessage.Request.self) {
                 requests.append(request)
@@ -44,7 +49,7 @@ public final class PathHelper {
             for request in requests { try answer(request) }
             requests = []
             guard isBusy else { continue }
-            try report(events)
+            try report()
             try send(.done)
             isBusy = false
         }
@@ -61,34 +66,26 @@ public final class PathHelper {
         var events: [Event] = []
         switch request {
         case .arm(let trigger, let isNew):
-            modules[trigger.module, default: 0] += 1
+            listeners[trigger.listener, default: 0] += 1
             source.arm([trigger.pair], areNews: isNew, into: &events)
         case .disarm(let trigger):
-            modules[trigger.module, default: 1] -= 1
-            if modules[trigger.module] == 0 { modules[trigger.module] = nil }
+            listeners[trigger.listener, default: 1] -= 1
+            if listeners[trigger.listener] == 0 { listeners[trigger.listener] = nil }
             source.disarm([trigger.pair], into: &events)
-        case .rearm(let module): source.rearm(ModuleID(module), into: &events)
+        case .rearm(let listener): source.rearm(listener, into: &events)
         }
-        try report(events)
+        try report()
         try send(.done)
     }
 
-    private func report(_ events: [Event]) throws(SystemCallError) {
-        for event in events {
-            switch event {
-            case .triggered(let module, let event):
-                try send(.happened(.init(event), module: module.index))
-            case .deafened(let module, _, let reason):
-                try send(.deafened(module: module.index, reason: reason))
-            case .rearmed(let module, _): try send(.rearmed(module: module.index))
-            default: break
-            }
-        }
-        for module in modules.keys.sorted() {
-            let path = source.missingPath(of: ModuleID(module))
-            guard missing[module] != path else { continue }
-            missing[module] = path
-            try send(.missing(module: module, path: path))
+    private func report() throws(SystemCallError) {
+        for report in reports { try send(report) }
+        reports = []
+        for listener in listeners.keys.sorted() {
+            let path = source.missingPath(of: listener)
+            guard missing[listener] != path else { continue }
+            missing[listener] = path
+            try send(.missing(listener, path: path))
         }
     }
 

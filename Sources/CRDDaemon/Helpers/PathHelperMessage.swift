@@ -10,8 +10,8 @@ enum PathHelperMessage {
     enum Request: Codable {
         case arm(Trigger, isNew: Bool)
         case disarm(Trigger)
-        /// Retries the module's failed watches.
-        case rearm(module: Int)
+        /// Retries the listener's failed watches.
+        case rearm(PathListener)
     }
 
     /// From the helper to the daemon.
@@ -20,16 +20,25 @@ enum PathHelperMessage {
         case busy
         /// The request or the change has been processed.
         case done
-        case happened(Happening, module: Int)
-        case deafened(module: Int, reason: String)
-        case rearmed(module: Int)
-        /// The first of the module's paths that does not exist; nil: all of them exist.
-        case missing(module: Int, path: String?)
+        case happened(Happening, PathListener)
+        case deafened(PathListener, reason: String)
+        case rearmed(PathListener)
+        /// The first of the listener's paths that does not exist; nil: all of them exist.
+        case missing(PathListener, path: String?)
+
+        init(_ report: PathReport, to listener: PathListener) {
+            self =
+                switch report {
+                case .happened(let event): .happened(Happening(event), listener)
+                case .deafened(let reason): .deafened(listener, reason: reason)
+                case .rearmed: .rearmed(listener)
+                }
+        }
     }
 
-    /// A `PathTrigger` and its module.
+    /// A `PathTrigger` and its listener.
     struct Trigger: Codable {
-        let module: Int
+        let listener: PathListener
         let path: String
         let events: UInt32
         let isRecursive: Bool
@@ -37,8 +46,8 @@ enum PathHelperMessage {
         let exclude: [String]
         let watchesMax: Int?
 
-        init(_ module: ModuleID, _ trigger: PathTrigger) {
-            self.module = module.index
+        init(_ trigger: PathTrigger, of listener: PathListener) {
+            self.listener = listener
             path = trigger.path
             events = trigger.events.rawValue
             isRecursive = trigger.isRecursive
@@ -47,9 +56,9 @@ enum PathHelperMessage {
             watchesMax = trigger.watchesMax
         }
 
-        var pair: (ModuleID, PathTrigger) {
+        var pair: (PathListener, PathTrigger) {
             (
-                ModuleID(module),
+                listener,
                 PathTrigger(
                     path: path, events: PathEvents(rawValue: events), isRecursive: isRecursive,
                     include: include.compactMap { Glob($0) },
@@ -58,7 +67,7 @@ enum PathHelperMessage {
         }
     }
 
-    /// A trigger's event as the helper has prepared it for the module.
+    /// A trigger's event as the helper has prepared it for the listener.
     struct Happening: Codable {
         private let line: Data
         private let path: Data

@@ -12,14 +12,12 @@ import SystemPackage
 /// The path source reports changes of the directories that contain the modules, as it does for a
 /// module's path trigger. A `DirectorySource` watches each module's own directory.
 final class AutoReload {
-    /// How often everything is read while something cannot be watched.
-    private static let pollPeriod = Duration.seconds(5)
-
     private let reactor: Reactor
     private let mounts: MountMap
     private let reach: PathReach
     private let logger: Logger
-    private var changes = FileChanges()
+    /// Receives what was observed.
+    var report: (ReloadSchedule.Event) -> Void = { _ in }
     private(set) var isOn = false
     private var modules = FilePath()
     private var support = FilePath()
@@ -27,13 +25,8 @@ final class AutoReload {
     /// Modules whose directory is a symbolic link or lies on a mount that may stall.
     private var linked: Set<ModuleName> = []
     private var token: Reactor.Token?
-    /// Why a directory cannot be watched.
-    private var faults: [Fault: String] = [:]
-    private var pollAt: Instant?
-    /// Modules without a manifest whose waiting has been logged.
-    private var waiting: Set<ModuleName> = []
-
-    private enum Fault { case directories, modules }
+    /// Why directories cannot be watched.
+    private var faults: [ReloadSchedule.Watch: String] = [:]
 
     init(reactor: Reactor, mounts: MountMap, reach: PathReach, logger: Logger) {
         self.reactor = reactor
@@ -49,12 +42,12 @@ final class AutoReload {
         support = FilePath(configuration.support)
         guard !isOn else { return }
         token.map(reactor.remove)
-        (token, watch, pollAt, faults, linked) = (nil, nil, nil, [:], [])
-        changes = FileChanges()
+        (token, watch, faults, linked) = (nil, nil, [:], [])
+        report(.watchingEnded)
     }
 
     /// The daemon's own path triggers, in addition to those of the modules.
-    var triggers: [PathTriggers.Trigger] {
+    var triggers: [PathTrigger] {
         guard isOn else { return [] }
         let shelves = Set([modules, support]).map {
             PathTrigger(path: $0.string, events: Self.arrivals)
@@ -64,24 +57,20 @@ final class AutoReload {
                 path: modules.appending($0.description).string,
                 events: Self.arrivals.union(.closeWrite))
         }
-        return (shelves + links).sorted { $0.path < $1.path }.map { (.files, $0) }
+        return (shelves + links).sorted { $0.path < $1.path }
     }
 
     private static let arrivals: PathEvents = [.create, .movedTo, .movedFrom, .delete, .attrib]
 
     // MARK: Changes
 
-    /// Receives an event of the daemon's own triggers.
-    ///
-    /// - Returns: whether the event was one.
-    func takes(_ event: Event) -> Bool {
-        switch event {
-        case .triggered(.files, let event): receive(event)
-        case .deafened(.files, _, let reason): fail(.directories, reason)
-        case .rearmed(.files, _): heal(.directories)
-        default: return false
+    /// Receives a report about the daemon's own triggers.
+    func receive(_ report: PathReport) {
+        switch report {
+        case .happened(let event): receive(event)
+        case .deafened(let reason): fail(.shelves, reason)
+        case .rearmed: heal(.shelves)
         }
-        return true
     }
 
     private func receive(_ event: TriggerEvent) {
@@ -90,22 +79,23 @@ final class AutoReload {
         let shelf = [modules, support].first { path?.starts(with: $0) == true }
         guard let path, let shelf,
             let name = path.components.dropFirst(shelf.components.count).first?.string
-        else { return changes.touchEverything(at: Clock.now) }
+        else { return report(.changedSomewhere) }
         let isInside = path.components.count > shelf.components.count + 1
         guard !ModuleName.isSkipped(name),
             !isInside || ModuleOnDisk.isTelling(path.lastComponent?.string ?? "")
         else { return }
         // Any module may require a support module.
         guard let module = ModuleName(name), shelf == modules else {
-            return changes.touchEverything(at: Clock.now)
+            return report(.changedSomewhere)
         }
-        guard !isInside else { return changes.touch(module, at: Clock.now) }
+        guard !isInside else { return report(.changed(module)) }
         // Watched at once, so that a module that is still being copied does not count as settled.
         follow(module)
-        touch(module, event.pathEvents)
+        report(change(of: module, event.pathEvents))
     }
 
-    private func touch(_ module: ModuleName, _ events: PathEvents) {
+    /// Returns what events of a module's name mean for the module.
+    private func change(of module: ModuleName, _ events: PathEvents) -> ReloadSchedule.Event {
         let isMoved = events.contains(.movedTo)
         if isMoved || events.contains(.create) {
             let place = modules.appending(module.description)
@@ -114,82 +104,18 @@ final class AutoReload {
             let isWhole =
                 (isMoved || isLink) && reach.obstacle(on: place) == nil
                 && !ModuleOnDisk.isUnfinished(at: place)
-            changes.touch(module, isWhole ? .whole : .inPlace, at: Clock.now)
-        } else if !events.isDisjoint(with: [.delete, .movedFrom]) {
-            changes.touch(module, nil, at: Clock.now)
-        } else {
-            changes.touch(module, at: Clock.now)
+            return .arrived(module, isWhole ? .whole : .inPlace)
         }
+        return events.isDisjoint(with: [.delete, .movedFrom])
+            ? .changed(module) : .departed(module)
     }
-
-    /// Records that the module may have changed.
-    func touch(_ name: ModuleName) {
-        if isOn { changes.touch(name, at: Clock.now) }
-    }
-
-    /// Records that something the module depends on has changed elsewhere, even if files are not
-    /// watched.
-    func insist(_ name: ModuleName) { changes.touch(name, at: Clock.now) }
-
-    /// Does the same for all modules.
-    func insistOnAll() { changes.touchEverything(at: Clock.now) }
 
     /// Receives mounts and unmounts, which may replace a module's directory.
     func receive(_ mounts: [MountSource.Change]) {
         guard isOn else { return }
         let places = mounts.map { FilePath(bytes: $0.path) }
         guard places.contains(where: { $0.starts(with: modules) && $0 != modules }) else { return }
-        changes.touchEverything(at: Clock.now)
-    }
-
-    // MARK: Deadlines
-
-    var deadline: Instant? {
-        guard let pollAt else { return changes.deadline }
-        return changes.deadline.map { min($0, pollAt) } ?? pollAt
-    }
-
-    /// Returns the modules to be read again now.
-    ///
-    /// - Parameter rearm: retries the failed watches on the directories that contain the modules.
-    func take(at now: Instant, rearm: () -> Void) -> FileChanges.Due {
-        guard let due = pollAt, due <= now else { return changes.take(at: now) }
-        pollAt = now + Self.pollPeriod
-        if faults[.directories] != nil { rearm() }
-        _ = changes.take(at: now)
-        return .everything
-    }
-
-    /// Returns whether the module is still incomplete, so that it is read again a second later. A
-    /// module that stays incomplete for too long counts as faulty instead.
-    ///
-    /// - Parameters:
-    ///   - former: the version that is in effect now.
-    ///   - isSeen: whether the module's arrival would have been noticed.
-    func awaits(
-        _ module: ModuleOnDisk, insteadOf former: ModuleOnDisk?, isSeen: Bool, at now: Instant
-    ) -> Bool {
-        if let why = module.unreadiness {
-            if changes.putBack(module.name, since: why, at: now) { return true }
-            // The missing part may never come, so the module is taken as it is.
-            guard why == .incomplete else { return false }
-        }
-        let mayRunAlready = former.map { !$0.hasManifest && !$0.isHalf } ?? false
-        guard isSeen, isOn, !module.hasManifest,
-            changes.awaitsManifest(module.name, mayRunAlready: mayRunAlready, at: now)
-        else { return false }
-        if waiting.insert(module.name).inserted {
-            logger.info(
-                "\(module.name): has no module.toml yet; it is activated when its files have not changed for \(TimeSpan(FileChanges.manifestPatience)), since one may still come. A directory that is moved into place with all its files is activated after \(TimeSpan(FileChanges.quiet))"
-            )
-        }
-        return true
-    }
-
-    /// Records that these modules, or all (nil), are active as they are, except the unready ones.
-    func settle(_ names: [ModuleName]?, except unready: [ModuleName]) {
-        changes.settle(names, except: unready)
-        waiting.formIntersection(unready)
+        report(.changedSomewhere)
     }
 
     // MARK: The modules' own directories
@@ -246,9 +172,8 @@ final class AutoReload {
         if let watch { return watch }
         let made = try DirectorySource { [weak self] change in
             guard let self else { return }
-            guard let change else { return changes.touchEverything(at: Clock.now) }
-            guard ModuleOnDisk.isTelling(change.name) else { return }
-            changes.touch(change.module, at: Clock.now)
+            guard let change else { return report(.changedSomewhere) }
+            if ModuleOnDisk.isTelling(change.name) { report(.changed(change.module)) }
         }
         token = try reactor.add(made)
         watch = made
@@ -263,25 +188,19 @@ final class AutoReload {
         fail(.modules, "\(error)")
     }
 
-    private func fail(_ fault: Fault, _ reason: String) {
-        if faults.isEmpty { pollAt = Clock.now + Self.pollPeriod }
+    private func fail(_ watch: ReloadSchedule.Watch, _ reason: String) {
+        report(.watchLost(watch))
         let isKnown = faults.values.contains(reason)
-        if faults.updateValue(reason, forKey: fault) == nil, !isKnown {
+        if faults.updateValue(reason, forKey: watch) == nil, !isKnown {
             logger.warning(
-                "\(reason); until that works, modules are checked for changes every \(TimeSpan(Self.pollPeriod))"
+                "\(reason); until that works, modules are checked for changes every \(TimeSpan(ReloadSchedule.pollPeriod))"
             )
         }
     }
 
-    private func heal(_ fault: Fault) {
-        guard faults.removeValue(forKey: fault) != nil, faults.isEmpty else { return }
-        logger.notice("changes of modules are noticed at once again")
-        pollAt = nil
-        changes.touchEverything(at: Clock.now)
+    private func heal(_ watch: ReloadSchedule.Watch) {
+        guard faults.removeValue(forKey: watch) != nil else { return }
+        report(.watchRegained(watch))
+        if faults.isEmpty { logger.notice("changes of modules are noticed at once again") }
     }
-}
-
-extension ModuleID {
-    /// Stands for the daemon itself, which has path triggers on its modules' directories.
-    static let files = ModuleID(-1)
 }

@@ -31,7 +31,7 @@ final class Reloader {
 
         /// Logs one line, and one for each fault. Logs nothing if nothing has changed, unless the
         /// reload was requested.
-        func log(to logger: Logger, _ scope: Scope) {
+        func log(to logger: Logger, _ scope: ReloadSchedule.Scope) {
             for fault in faults { logger.error("\(fault)") }
             for warning in warnings { logger.warning("\(warning.lineOfLog)") }
             for fault in refused { logger.error("\(fault)\(Self.consequence)") }
@@ -48,20 +48,6 @@ final class Reloader {
         fileFaults.map { "\($0)\(Outcome.consequence)" } + strayFaults.map(\.description)
     }
 
-    /// What a reload reads.
-    enum Scope: Equatable {
-        /// Everything, on request.
-        case everything
-        /// All modules, without crd.conf.
-        case allModules
-        case modules([ModuleName])
-
-        /// The modules' names; nil for all.
-        var names: [ModuleName]? {
-            if case .modules(let names) = self { names } else { nil }
-        }
-    }
-
     let inForce = ModulesInForce()
     private let commons = BaseEnvironment.Commons()
     /// The configuration in effect.
@@ -74,8 +60,11 @@ final class Reloader {
     /// Modules that named a user about whom the name service had not answered when they were last
     /// read.
     private var withoutAccount: Set<ModuleName> = []
+    private(set) var schedule = ReloadSchedule()
+    /// What was observed and is not passed to the schedule yet.
+    private var observations: [ReloadSchedule.Event] = []
     let auto: AutoReload
-    let accounts: AccountDirectory
+    private let accounts: AccountDirectory
     private let probes: MountProbes
     /// Tells which paths can be read without waiting for a file server.
     let reach: PathReach
@@ -93,8 +82,9 @@ final class Reloader {
         probes = MountProbes(mounts, helpers: helpers, logger: logger)
         reach = PathReach(probes)
         auto = AutoReload(reactor: reactor, mounts: mounts, reach: reach, logger: logger)
+        auto.report = { [unowned self] in observations.append($0) }
         auto.apply(file.configuration)
-        probes.recovered = { [auto] in auto.insistOnAll() }
+        probes.recovered = { [unowned self] in observations.append(.changedSomewhere) }
         accounts.changed = { [unowned self] user in readAgain(whereUserIs: user) }
     }
 
@@ -105,10 +95,10 @@ final class Reloader {
 
     /// Reads the user's modules again after the account has changed.
     private func readAgain(whereUserIs user: String) {
-        for name in withoutAccount { auto.insist(name) }
+        for name in withoutAccount { observations.append(.changed(name)) }
         for (_, member) in inForce.all
         where member.installed.manifest.roles.values.contains(where: { $0.user == user }) {
-            auto.insist(member.name)
+            observations.append(.changed(member.name))
         }
     }
 
@@ -145,7 +135,13 @@ final class Reloader {
     func touchStrangers() {
         probes.patience = MountProbes.Patience.inService
         let there = Set(shelf.names())
-        for name in there.symmetricDifference(inForce.names) { auto.touch(name) }
+        touch(there.symmetricDifference(inForce.names))
+    }
+
+    /// Reads the modules again, since they may have changed while nothing watched them.
+    private func touch(_ names: some Sequence<ModuleName>) {
+        guard auto.isOn else { return }
+        for name in names { observations.append(.changed(name)) }
     }
 
     private func setWhoAwaitsAccounts(_ contents: ModuleDirectories.Contents) {
@@ -158,11 +154,16 @@ final class Reloader {
     /// Reads the files and updates `inForce`.
     ///
     /// - Returns: the outcome, and the scheduler's changes without the journal's part.
-    func read(_ scope: Scope, at now: Instant) -> (Outcome, Reload) {
+    func read(_ scope: ReloadSchedule.Scope, at now: Instant) -> (Outcome, Reload) {
         var outcome = Outcome()
         let former = configuration
         let wasWatching = auto.isOn
-        if scope == .everything { readConfiguration(&outcome) }
+        if scope == .everything {
+            readConfiguration(&outcome)
+            // If files are no longer watched, the schedule forgets them before this reading is to
+            // put some of them back.
+            passObservations(at: now)
+        }
         let shelf = shelf
         let patience = AccountDirectory.Patience.inService
         let contents: ModuleDirectories.Contents
@@ -185,15 +186,13 @@ final class Reloader {
         difference.leaveOut { module in
             let member = inForce.member(module.name)?.installed
             // Modules in a new directory are taken as they are, as at the start.
-            let isSeen = wasWatching && configuration.modules == former.modules
-            guard auto.awaits(module, insteadOf: member, isSeen: isSeen, at: now) else {
-                return false
-            }
+            let isObserved =
+                wasWatching && auto.isOn && configuration.modules == former.modules
+            guard postpones(module, insteadOf: member, isObserved, at: now) else { return false }
             outcome.unready.append(module.name)
             outcome.awaitsAccounts = outcome.awaitsAccounts || module.awaitsAccount
             return true
         }
-        auto.settle(scope.names, except: outcome.unready)
         var reload = Reload(slots: configuration.slotsInForce)
         apply(difference, scope, to: &reload, &outcome)
         // A requested reload reports every refused file, even if its faults were logged before.
@@ -209,9 +208,29 @@ final class Reloader {
         } else {
             auto.follow(inForce.names + outcome.unready)
             // They may have changed between the reading and the watch.
-            for name in outcome.added { auto.touch(name) }
+            touch(outcome.added)
         }
         return (outcome, reload)
+    }
+
+    /// Returns whether the module is not taken in yet.
+    ///
+    /// - Parameter former: the version that is in effect now.
+    private func postpones(
+        _ module: ModuleOnDisk, insteadOf former: ModuleOnDisk?, _ isObserved: Bool,
+        at now: Instant
+    ) -> Bool {
+        let finding = ReloadSchedule.Finding(
+            module.name, unreadiness: module.unreadiness, hasManifest: module.hasManifest,
+            mayRunAlready: former.map { !$0.hasManifest && !$0.isHalf } ?? false,
+            isObserved: isObserved)
+        guard let postponement = schedule.postponement(of: finding, at: now) else { return false }
+        if postponement == .withoutManifest(isNews: true) {
+            logger.info(
+                "\(module.name): has no module.toml yet; it is activated when its files have not changed for \(TimeSpan(FileChanges.manifestPatience)), since one may still come. A directory that is moved into place with all its files is activated after \(TimeSpan(FileChanges.quiet))"
+            )
+        }
+        return true
     }
 
     /// Returns all faults, except those of files whose previous content stays in effect.
@@ -253,12 +272,14 @@ final class Reloader {
 
     /// Returns the complaints that were not logged before, or all of them if the reload was
     /// requested.
-    private func news(of complaints: [Diagnostic], _ scope: Scope) -> [Diagnostic] {
+    private func news(
+        of complaints: [Diagnostic], _ scope: ReloadSchedule.Scope
+    ) -> [Diagnostic] {
         scope == .everything ? complaints : complaints.filter { !strayFaults.contains($0) }
     }
 
     private func apply(
-        _ difference: ModuleDifference, _ scope: Scope, to reload: inout Reload,
+        _ difference: ModuleDifference, _ scope: ReloadSchedule.Scope, to reload: inout Reload,
         _ outcome: inout Outcome
     ) {
         for name in difference.untouched {
@@ -294,6 +315,35 @@ final class Reloader {
             reload.removed.append(id)
             outcome.removed.append(name)
         }
+    }
+
+    // MARK: When to read
+
+    /// Asks for a reload of everything, which `ReloadSchedule.Command.answerRequests` follows.
+    func request() { observations.append(.requested) }
+
+    /// The daemon stops: nothing is read any more.
+    func stop() { observations.append(.stopped) }
+
+    /// Passes what was observed to the schedule.
+    func passObservations(at now: Instant) {
+        for event in observations { _ = schedule.receive(event, at: now) }
+        observations = []
+        if !accounts.isPending { _ = schedule.receive(.accountsAnswered, at: now) }
+    }
+
+    /// Returns what to do because a deadline of the schedule has come.
+    func passDeadlines(at now: Instant) -> [ReloadSchedule.Command] {
+        schedule.receive(.elapsed, at: now)
+    }
+
+    /// Returns what to do after `read`.
+    func finishReading(
+        _ scope: ReloadSchedule.Scope, _ outcome: Outcome, at now: Instant
+    ) -> [ReloadSchedule.Command] {
+        schedule.receive(
+            .wasRead(
+                scope, unready: outcome.unready, awaitsAccounts: outcome.awaitsAccounts), at: now)
     }
 
     // MARK: One module
@@ -334,8 +384,9 @@ final class Reloader {
         let manifests = listening.map { ($0, $1.name, $1.installed.manifest) }
         let broken = inForce.all.filter { $0.member.prepared == nil }
         return TriggersInForce(
-            paths: manifests.flatMap { id, _, manifest in manifest.paths.map { (id, $0) } }
-                + auto.triggers,
+            paths: manifests.flatMap { id, _, manifest in
+                manifest.paths.map { (.module(id), $0) }
+            } + auto.triggers.map { (.daemon, $0) },
             signals: manifests.filter { !$2.signals.isEmpty }.map { ($0, $2.signals) },
             journal: manifests.filter { !$2.journal.isEmpty }.map {
                 JournalTriggers.Module(id: $0, name: $1, triggers: $2.journal)

@@ -4,35 +4,37 @@ import CRDCore
 import CRDLinux
 import Logging
 
-/// The path triggers of all modules, and the source that watches them once the kernel provides one.
+/// All path triggers, and the source that watches them once the kernel provides one.
 final class PathTriggers: TriggerHost {
     /// The minimum time between two log lines about overflows of the kernel's queue.
     private static let overflowLogPeriod = Duration.seconds(60)
 
-    /// A trigger and its module.
-    typealias Trigger = (ModuleID, PathTrigger)
+    typealias Trigger = (PathListener, PathTrigger)
 
     private var triggers: [Trigger]
     private let reactor: Reactor
     private let mounts: MountMap
     private let logger: Logger
+    private let reportToDaemon: (PathReport) -> Void
     private var source: PathSource?
-    /// Modules that wait for a source.
-    private var waiting: Set<ModuleID> = []
+    /// Listeners that wait for a source.
+    private var waiting: Set<PathListener> = []
     private var overflowsLogged = 0
     private var overflowLoggedAt: Instant?
     private let watchers: MountWatchers
     private var haveBordersChanged = false
 
+    /// - Parameter reportToDaemon: receives what the daemon's own triggers report.
     init(
         _ triggers: TriggersInForce, reactor: Reactor, helpers: HelperProcess.Roll,
-        mounts: MountMap, logger: Logger
+        mounts: MountMap, logger: Logger, reportToDaemon: @escaping (PathReport) -> Void
     ) {
         self.triggers = triggers.paths
         self.reactor = reactor
         watchers = MountWatchers(helpers)
         self.mounts = mounts
         self.logger = logger
+        self.reportToDaemon = reportToDaemon
     }
 
     /// Starts to watch; existing files do not count as events.
@@ -51,9 +53,9 @@ final class PathTriggers: TriggerHost {
         guard !dropped.isEmpty || !added.isEmpty else { return }
         triggers = new
         let listening = Set(new.map(\.0))
-        for module in waiting.subtracting(listening).sorted(by: { $0.index < $1.index }) {
-            waiting.remove(module)
-            events.append(.rearmed(module, .path))
+        for listener in waiting.subtracting(listening).sorted() {
+            waiting.remove(listener)
+            report(.rearmed, to: listener, into: &events)
         }
         guard let source else { return arm(into: &events) }
         source.disarm(dropped, into: &events)
@@ -62,20 +64,34 @@ final class PathTriggers: TriggerHost {
     }
 
     private struct Key: Hashable {
-        let module: ModuleID
+        let listener: PathListener
         let trigger: PathTrigger
 
-        init(_ trigger: Trigger) { (module, self.trigger) = trigger }
+        init(_ trigger: Trigger) { (listener, self.trigger) = trigger }
     }
 
     func rearm(_ module: ModuleID, into events: inout [Event]) {
+        rearm(.module(module), into: &events)
+    }
+
+    /// Retries the listener's triggers that cannot be watched.
+    func rearm(_ listener: PathListener, into events: inout [Event]) {
         if let source {
-            source.rearm(module, into: &events)
+            source.rearm(listener, into: &events)
         } else {
             begin(into: &events)
         }
-        watchers.rearm(module)
+        watchers.rearm(listener)
         settle(into: &events)
+    }
+
+    private func report(
+        _ report: PathReport, to listener: PathListener, into events: inout [Event]
+    ) {
+        switch listener {
+        case .daemon: reportToDaemon(report)
+        case .module(let module): events.append(report.event(for: module))
+        }
     }
 
     func owns(_ source: any EventSource) -> Bool { self.source === source }
@@ -89,7 +105,7 @@ final class PathTriggers: TriggerHost {
 
     /// Returns the first of the module's paths that does not exist.
     func missingPath(of module: ModuleID) -> String? {
-        source?.missingPath(of: module) ?? watchers.missingPath(of: module)
+        source?.missingPath(of: .module(module)) ?? watchers.missingPath(of: .module(module))
     }
 
     /// Passes on changes of the mount table.
@@ -110,11 +126,12 @@ final class PathTriggers: TriggerHost {
             return
         }
         while case let reports = watchers.takeReports(), !reports.isEmpty {
-            for (mountPoint, report) in reports {
-                switch report {
-                case .happened(let module, let event): events.append(.triggered(module, event))
-                case .fault(let module, let reason):
-                    source.recordStall(reason, of: module, at: mountPoint, into: &events)
+            for (mountPoint, news) in reports {
+                switch news {
+                case .happened(let listener, let event):
+                    report(.happened(event), to: listener, into: &events)
+                case .fault(let listener, let reason):
+                    source.recordStall(reason, of: listener, at: mountPoint, into: &events)
                 }
             }
             handOver()
@@ -145,12 +162,13 @@ final class PathTriggers: TriggerHost {
     private func begin(into events: inout [Event]) {
         do throws(SystemCallError) {
             let source = try PathSource(mounts: mounts)
+            source.report = { [unowned self] in report($1, to: $0, into: &$2) }
             source.bordersChanged = { [unowned self] in haveBordersChanged = true }
             _ = try reactor.add(source)
             self.source = source
             let freed = waiting
             waiting = []
-            for module in freed { events.append(.rearmed(module, .path)) }
+            for listener in freed { report(.rearmed, to: listener, into: &events) }
             source.arm(triggers, into: &events)
         } catch {
             deafen("\(error)", into: &events)
@@ -158,8 +176,8 @@ final class PathTriggers: TriggerHost {
     }
 
     private func deafen(_ reason: String, into events: inout [Event]) {
-        for (module, _) in triggers where waiting.insert(module).inserted {
-            events.append(.deafened(module, .path, reason: reason))
+        for (listener, _) in triggers where waiting.insert(listener).inserted {
+            report(.deafened(reason: reason), to: listener, into: &events)
         }
     }
 }

@@ -3,12 +3,12 @@
 public import CRDCore
 import Glibc
 
-/// Changes in the file system, from one inotify(7) instance for all modules.
+/// Changes in the file system, from one inotify(7) instance for all listeners.
 ///
 /// `PathWalk` follows every path name by name from the root directory, and watches each step. When
 /// a change makes the path mean something else, the walk is repeated. `TreeScan` watches and scans
 /// the directories that belong to a trigger. Some changes are missed: those before a watch existed,
-/// and those dropped because the kernel's queue was full. Their modules still get an event that
+/// and those dropped because the kernel's queue was full. Their listeners still get an event that
 /// something happened.
 public final class PathSource: BackloggedSource {
     let table: WatchTable
@@ -23,12 +23,17 @@ public final class PathSource: BackloggedSource {
     private static let timeShare = Duration.milliseconds(5)
     /// Recursive targets that were armed while their trees were not scanned to the end.
     private var late: [PathTarget] = []
-    /// By module, in the order in which they were added: one module's few are looked up often, all
-    /// of them rarely.
-    private var targets: [ModuleID: [PathTarget]] = [:]
+    /// By listener, in the order in which they were added: one listener's few are looked up often,
+    /// all of them rarely.
+    private var targets: [PathListener: [PathTarget]] = [:]
     private var renames = RenameMemory()
     let resolver: PathResolver
     private let reports = PathReports()
+    /// Receives the reports of a turn, and may append events. Unless set, the reports to modules
+    /// become events.
+    public var report: (PathListener, PathReport, inout [Event]) -> Void = {
+        if case .module(let module) = $0 { $2.append($1.event(for: module)) }
+    }
     /// Called at the end of a turn in which `stallingTriggers` has changed.
     public var bordersChanged: () -> Void = {}
     /// How often the kernel's queue overflowed.
@@ -53,17 +58,17 @@ public final class PathSource: BackloggedSource {
 
     /// Watches the paths of the triggers.
     ///
-    /// Of very large trees, a part is scanned in later turns. Then the modules get an event that
+    /// Of very large trees, a part is scanned in later turns. Then the listeners get an event that
     /// something happened when all is watched, since a check that runs before might miss changes.
     ///
     /// - Parameter areNews: report existing files too, since nothing saw them appear.
     public func arm(
-        _ triggers: [(ModuleID, PathTrigger)], areNews: Bool = false, into events: inout [Event]
+        _ triggers: [(PathListener, PathTrigger)], areNews: Bool = false, into events: inout [Event]
     ) {
         var added: [PathTarget] = []
-        for (module, trigger) in triggers {
-            let target = PathTarget(trigger, of: module, share: share(of: module, trigger))
-            targets[module, default: []].append(target)
+        for (listener, trigger) in triggers {
+            let target = PathTarget(trigger, of: listener, share: share(of: listener, trigger))
+            targets[listener, default: []].append(target)
             added.append(target)
         }
         for target in added { resolver.resolve(target, because: areNews ? .mounted : .nothing) }
@@ -71,23 +76,22 @@ public final class PathSource: BackloggedSource {
         if !scan.isDone && !areNews { late += added.filter(\.isRecursive) }
     }
 
-    /// Returns the share of a module's triggers, which they have in common while its manifest sets
-    /// the same `watches-max`.
-    private func share(of module: ModuleID, _ trigger: PathTrigger) -> WatchShare {
-        targets[module]?.first { $0.trigger.watchesMax == trigger.watchesMax }?.share
+    /// Returns the share of a listener's triggers, which those with the same `watches-max` have in
+    /// common.
+    private func share(of listener: PathListener, _ trigger: PathTrigger) -> WatchShare {
+        targets[listener]?.first { $0.trigger.watchesMax == trigger.watchesMax }?.share
             ?? WatchShare(max: trigger.watchesMax)
     }
 
     /// Stops watching for these triggers.
-    public func disarm(_ triggers: [(ModuleID, PathTrigger)], into events: inout [Event]) {
-        for (module, trigger) in triggers {
-            let place = targets[module]?.firstIndex { $0.trigger == trigger }
-            if let place, let target = targets[module]?.remove(at: place) { drop(target) }
-            if targets[module]?.isEmpty == true { targets[module] = nil }
+    public func disarm(_ triggers: [(PathListener, PathTrigger)], into events: inout [Event]) {
+        for (listener, trigger) in triggers {
+            let place = targets[listener]?.firstIndex { $0.trigger == trigger }
+            if let place, let target = targets[listener]?.remove(at: place) { drop(target) }
+            if targets[listener]?.isEmpty == true { targets[listener] = nil }
         }
-        for module in Set(triggers.map(\.0)).sorted(by: { $0.index < $1.index })
-        where targets[module] == nil {
-            reports.forget(module)
+        for listener in Set(triggers.map(\.0)).sorted() where targets[listener] == nil {
+            reports.forget(listener)
         }
         reports.isUnsettled = true
         finishTurn(into: &events)
@@ -98,13 +102,13 @@ public final class PathSource: BackloggedSource {
         late.removeAll { $0 === target }
     }
 
-    /// Retries the watches that failed for this module.
-    public func rearm(_ module: ModuleID, into events: inout [Event]) {
-        for target in targets[module] ?? [] where target.fault != nil {
+    /// Retries the watches that failed for this listener.
+    public func rearm(_ listener: PathListener, into events: inout [Event]) {
+        for target in targets[listener] ?? [] where target.fault != nil {
             target.fault = nil
             resolver.resolve(target, because: .nothing)
         }
-        scan.retry { $0.module == module }
+        scan.retry { $0.listener == listener }
         reports.isUnsettled = true
         finishTurn(into: &events)
     }
@@ -112,15 +116,15 @@ public final class PathSource: BackloggedSource {
     /// The number of watched inodes.
     var watchCount: Int { table.count }
 
-    /// Returns the first of the module's paths that does not exist.
-    public func missingPath(of module: ModuleID) -> String? {
-        targets[module]?.first { $0.node == nil && $0.fault == nil && $0.border == nil }?
+    /// Returns the first of the listener's paths that does not exist.
+    public func missingPath(of listener: PathListener) -> String? {
+        targets[listener]?.first { $0.node == nil && $0.fault == nil && $0.border == nil }?
             .trigger.path
     }
 
-    /// Sorted by module number.
+    /// Sorted by listener.
     private var allTargets: [PathTarget] {
-        targets.sorted { $0.key.index < $1.key.index }.flatMap(\.value)
+        targets.sorted { $0.key < $1.key }.flatMap(\.value)
     }
 
     // MARK: Mounts that may stall
@@ -132,7 +136,7 @@ public final class PathSource: BackloggedSource {
         for target in targets.values.joined() {
             if let border = target.border, let type = mounts.fileSystem(at: border) {
                 let trigger = StallingTrigger(
-                    target.trigger, of: target.module, at: border.path(), type, isNamed: true)
+                    target.trigger, of: target.listener, at: border.path(), type, isNamed: true)
                 found[trigger] = target.isBorderNew
             }
             for (mountPoint, isNew) in target.stallingBranches {
@@ -143,20 +147,21 @@ public final class PathSource: BackloggedSource {
                 var trigger = target.trigger
                 trigger.path = path
                 let stalling = StallingTrigger(
-                    trigger, of: target.module, at: mountPoint, type, isNamed: false)
+                    trigger, of: target.listener, at: mountPoint, type, isNamed: false)
                 found[stalling] = isNew
             }
         }
         return found
     }
 
-    /// Records why the module's triggers on a mount cannot be watched elsewhere; nil if they can.
+    /// Records why the listener's triggers on a mount cannot be watched elsewhere; nil if they can.
     ///
     /// - Parameter mountPoint: empty for a reason that concerns several mounts.
     public func recordStall(
-        _ reason: String?, of module: ModuleID, at mountPoint: [UInt8], into events: inout [Event]
+        _ reason: String?, of listener: PathListener, at mountPoint: [UInt8],
+        into events: inout [Event]
     ) {
-        if reports.recordStall(reason, of: module, at: mountPoint) { finishTurn(into: &events) }
+        if reports.recordStall(reason, of: listener, at: mountPoint) { finishTurn(into: &events) }
     }
 
     private func avoid(_ path: [UInt8], _ heirs: [PathTarget], quietly: Bool) {
@@ -226,7 +231,7 @@ public final class PathSource: BackloggedSource {
 
     private func deliver(into events: inout [Event]) {
         resolver.areMountsFresh = false
-        reports.deliver(into: &events)
+        for (listener, news) in reports.take() { report(listener, news, &events) }
         guard resolver.hasNewBorders else { return }
         resolver.hasNewBorders = false
         bordersChanged()
@@ -315,7 +320,7 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    /// Handles an overflow of the kernel's queue. The dropped records are unknown, so every module
+    /// Handles an overflow of the kernel's queue. The dropped records are unknown, so every listener
     /// gets an event and every directory is scanned again.
     private func rescan() {
         overflows += 1

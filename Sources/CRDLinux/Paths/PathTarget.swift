@@ -3,9 +3,9 @@
 import CRDCore
 import Glibc
 
-/// A module's path trigger, and where in the file system it currently leads.
+/// A listener's path trigger, and where in the file system it currently leads.
 final class PathTarget {
-    let module: ModuleID
+    let listener: PathListener
     let trigger: PathTrigger
     let path: [UInt8]
     private let include: [Pattern]
@@ -27,7 +27,7 @@ final class PathTarget {
     var isAwaited = true
     /// Why something on its path, or below it, is not watched.
     var fault: String?
-    /// Its module's share of the inotify watches.
+    /// Its listener's share of the inotify watches.
     let share: WatchShare
     /// The mount point at or above the target whose file system may stall.
     var border: PathNode?
@@ -38,8 +38,8 @@ final class PathTarget {
     /// The file system that contains it, if inotify(7) does not report all changes there.
     var hidingFileSystem: FileSystemType?
 
-    init(_ trigger: PathTrigger, of module: ModuleID, share: WatchShare) {
-        self.module = module
+    init(_ trigger: PathTrigger, of listener: PathListener, share: WatchShare) {
+        self.listener = listener
         self.share = share
         self.trigger = trigger
         path = Array(trigger.path.utf8)

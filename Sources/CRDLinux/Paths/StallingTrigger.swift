@@ -5,7 +5,7 @@ public import CRDCore
 /// A path trigger, or part of its tree, on a mount whose server may not answer. It must be watched
 /// in a process that may block.
 public struct StallingTrigger: Hashable, Sendable {
-    public let module: ModuleID
+    public let listener: PathListener
     public let trigger: PathTrigger
     /// The first stalling mount point on the path.
     public let mountPoint: [UInt8]
@@ -14,10 +14,10 @@ public struct StallingTrigger: Hashable, Sendable {
     public let isNamed: Bool
 
     public init(
-        _ trigger: PathTrigger, of module: ModuleID, at mountPoint: [UInt8],
+        _ trigger: PathTrigger, of listener: PathListener, at mountPoint: [UInt8],
         _ type: FileSystemType, isNamed: Bool
     ) {
-        self.module = module
+        self.listener = listener
         self.trigger = trigger
         self.mountPoint = mountPoint
         self.type = type

@@ -9,7 +9,7 @@ struct MountPlacesTests {
     private typealias Claim = MountPlaces.Claim
 
     private static func claim(_ module: Int, _ mount: String) -> Claim {
-        Claim(ModuleID(module), Array(mount.utf8))
+        Claim(.module(ModuleID(module)), Array(mount.utf8))
     }
 
     /// Mounts in the tree of a module.
@@ -18,8 +18,10 @@ struct MountPlacesTests {
     }
 
     private static func shown(_ claims: Set<Claim>) -> [String] {
-        claims.map { "\($0.module.index) \(String(decoding: $0.mountPoint, as: UTF8.self))" }
-            .sorted()
+        claims.map { claim in
+            guard case .module(let module) = claim.listener else { return "none" }
+            return "\(module.index) \(String(decoding: claim.mountPoint, as: UTF8.self))"
+        }.sorted()
     }
 
     private static func stuck(_ mounts: String...) -> Set<[UInt8]> {
@@ -59,12 +61,14 @@ struct MountPlacesTests {
         let before = places.assign(five, stuck: [])
         let lost = places.lost(of: four, in: before)
         #expect(before.count == MountPlaces.total - lost.count && !lost.isEmpty)
-        #expect(before.allSatisfy { $0.module != ModuleID(5) })
+        #expect(before.allSatisfy { $0.listener != .module(ModuleID(5)) })
         for mountPoint in lost { places.free(mountPoint) }
         let after = places.assign(five, stuck: [])
         #expect(after.count == MountPlaces.total)
-        #expect(after.count { $0.module == ModuleID(5) } == lost.count)
-        for module in 1...5 { #expect(after.count { $0.module == ModuleID(module) } >= 3) }
+        #expect(after.count { $0.listener == .module(ModuleID(5)) } == lost.count)
+        for module in 1...5 {
+            #expect(after.count { $0.listener == .module(ModuleID(module)) } >= 3)
+        }
         #expect(places.assign(five, stuck: []) == after)
     }
 
@@ -140,9 +144,9 @@ struct MountPlacesTests {
         }
         let met = places.assign(claims, stuck: [])
         let mounts = Set(met.map(\.mountPoint))
-        for module in Set(claims.keys.map(\.module)) {
-            let has = met.count { $0.module == module }
-            let wants = claims.keys.count { $0.module == module }
+        for module in Set(claims.keys.map(\.listener)) {
+            let has = met.count { $0.listener == module }
+            let wants = claims.keys.count { $0.listener == module }
             #expect(
                 has == min(wants, MountPlaces.perModuleMax) || mounts.count == MountPlaces.total,
                 "seed \(seed)")

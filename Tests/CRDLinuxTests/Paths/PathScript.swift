@@ -84,7 +84,7 @@ final class PathStage {
     private let directory: TemporaryDirectory
     private let source: PathSource
     private var mounts: MountSource?
-    private var triggers: [(ModuleID, PathTrigger)] = []
+    private var triggers: [(PathListener, PathTrigger)] = []
     private var held: [Int32] = []
     private var mountPoints: [[CChar]] = []
     private var pending: [Event] = []
@@ -158,7 +158,7 @@ final class PathStage {
                 if rest.count == events.count { complaints.append("not seen: '\(text)'") }
                 events = rest
             case "missing", "armed":
-                let missing = source.missingPath(of: ModuleID(0)).map { shown($0) }
+                let missing = source.missingPath(of: .module(ModuleID(0))).map { shown($0) }
                 if missing != words.dropFirst().first {
                     complaints.append("waits for \(missing ?? "nothing"), not as in '\(text)'")
                 }
@@ -203,7 +203,7 @@ final class PathStage {
         held = []
     }
 
-    private func trigger(_ arguments: [String]) throws -> (ModuleID, PathTrigger) {
+    private func trigger(_ arguments: [String]) throws -> (PathListener, PathTrigger) {
         var words = arguments
         var module = 0
         if words[0].hasSuffix(":") {
@@ -224,7 +224,7 @@ final class PathStage {
             default: throw Unknown(word: word)
             }
         }
-        return (ModuleID(module), trigger)
+        return (.module(ModuleID(module)), trigger)
     }
 
     struct Unknown: Error { let word: String }

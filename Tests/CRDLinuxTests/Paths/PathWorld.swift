@@ -37,7 +37,7 @@ final class PathWorld {
         try directory.make("t/a")
         try directory.link("l", to: "t/a")
         var events: [Event] = []
-        source.arm(triggers.enumerated().map { (ModuleID($0), $1) }, into: &events)
+        source.arm(triggers.enumerated().map { (.module(ModuleID($0)), $1) }, into: &events)
         seen = triggers.map(view)
     }
 
@@ -128,7 +128,7 @@ final class PathWorld {
 
     /// A module goes, or comes and is checked at once.
     private func change(_ index: Int) throws {
-        let trigger = (ModuleID(index), triggers[index])
+        let trigger = (PathListener.module(ModuleID(index)), triggers[index])
         // Earlier events have been delivered.
         try drain(completely: false)
         var events: [Event] = []

@@ -30,7 +30,8 @@ struct TreeScanTests {
         let (source, tree) = (try PathSource(), directory["tree"].string)
         source.scanShare = 300
         var events: [Event] = []
-        source.arm([(ModuleID(0), PathTrigger(path: tree, isRecursive: true))], into: &events)
+        source.arm(
+            [(.module(ModuleID(0)), PathTrigger(path: tree, isRecursive: true))], into: &events)
         rename(directory["large"].string, tree + "/large")
         var told: [String] = []
         repeat {
@@ -54,7 +55,7 @@ struct TreeScanTests {
         let triggers = [
             PathTrigger(path: tree, isRecursive: true), PathTrigger(path: child + "/file"),
         ]
-        source.arm(triggers.enumerated().map { (ModuleID($0), $1) }, into: &events)
+        source.arm(triggers.enumerated().map { (.module(ModuleID($0)), $1) }, into: &events)
         // Once the kernel's queue overflows, everything is compared with what is known.
         while source.overflows == 0 {
             for _ in 0..<20_000 {
@@ -85,7 +86,8 @@ struct TreeScanTests {
         for number in 0..<200 { try directory.make("tree/large/d\(number)/x") }
         let (source, tree) = (try PathSource(), directory["tree"].string)
         var events: [Event] = []
-        source.arm([(ModuleID(0), PathTrigger(path: tree, isRecursive: true))], into: &events)
+        source.arm(
+            [(.module(ModuleID(0)), PathTrigger(path: tree, isRecursive: true))], into: &events)
         #expect(source.watchCount > 400)
         source.scanShare = 50
         rename(directory["tree/large"].string, directory["away"].string)
@@ -106,7 +108,7 @@ struct TreeScanTests {
         var trigger = PathTrigger(path: tree, isRecursive: true)
         trigger.watchesMax = 41
         var events: [Event] = []
-        source.arm([(ModuleID(0), trigger)], into: &events)
+        source.arm([(.module(ModuleID(0)), trigger)], into: &events)
         source.scanShare = 25
         for (from, to) in [("large", "other"), ("other", "third"), ("third", "large")] {
             rename(tree + "/" + from, tree + "/" + to)
@@ -128,7 +130,8 @@ struct TreeScanTests {
         let (source, tree) = (try PathSource(), directory["tree"].string)
         source.scanShare = share
         var events: [Event] = []
-        source.arm([(ModuleID(0), PathTrigger(path: tree, isRecursive: true))], into: &events)
+        source.arm(
+            [(.module(ModuleID(0)), PathTrigger(path: tree, isRecursive: true))], into: &events)
         #expect(source.hasBacklog == (share == 1))
         // The check at the start runs now, and these files come where nothing is watched yet.
         try directory.write("tree/d0/x/new", "")
@@ -151,7 +154,7 @@ struct TreeScanTests {
         let source = try PathSource()
         var events: [Event] = []
         let trigger = PathTrigger(path: directory["tree"].string, isRecursive: true)
-        source.arm([(ModuleID(0), trigger)], into: &events)
+        source.arm([(.module(ModuleID(0)), trigger)], into: &events)
         source.scanShare = 50
         rename(directory["tree"].string, directory["away"].string)
         try source.drain(into: &events)
@@ -171,7 +174,7 @@ struct TreeScanTests {
         var trigger = PathTrigger(path: tree, isRecursive: true)
         trigger.watchesMax = 2_000
         var events: [Event] = []
-        source.arm([(ModuleID(0), trigger)], into: &events)
+        source.arm([(.module(ModuleID(0)), trigger)], into: &events)
         source.scanShare = 6_000
         for turn in 0..<100 {
             rename(tree + (turn % 2 == 0 ? "/x" : "/y"), tree + (turn % 2 == 0 ? "/y" : "/x"))
@@ -189,7 +192,7 @@ struct TreeScanTests {
         let source = try PathSource()
         var events: [Event] = []
         let trigger = PathTrigger(path: directory["tree"].string, isRecursive: true)
-        source.arm([(ModuleID(0), trigger)], into: &events)
+        source.arm([(.module(ModuleID(0)), trigger)], into: &events)
         (source.table.retiredMax, source.scanShare) = (50, 1)
         rename(directory["tree/x"].string, directory["away"].string)
         var most = 0
@@ -205,7 +208,7 @@ struct TreeScanTests {
         let source = try PathSource()
         var events: [Event] = []
         let trigger = PathTrigger(path: directory.path.string, isRecursive: true)
-        source.arm([(ModuleID(0), trigger)], into: &events)
+        source.arm([(.module(ModuleID(0)), trigger)], into: &events)
         let depths = 0..<200
         for depth in depths { mkdir(deep(depth), 0o755) }
         try drainAll(source, into: &events)
@@ -221,7 +224,7 @@ struct TreeScanTests {
         #expect(events.compactMap(Self.name) == ["new100", "new100"])
         events = []
         try? FileManager.default.removeItem(atPath: deep(110))
-        source.rearm(ModuleID(0), into: &events)
+        source.rearm(.module(ModuleID(0)), into: &events)
         try drainAll(source, into: &events)
         #expect(events.contains { if case .rearmed = $0 { true } else { false } })
     }
@@ -237,7 +240,7 @@ struct TreeScanTests {
             PathTrigger(path: directory["tree"].string, isRecursive: true),
             PathTrigger(path: directory["a/b"].string),
         ]
-        source.arm(triggers.enumerated().map { (ModuleID($0), $1) }, into: &events)
+        source.arm(triggers.enumerated().map { (.module(ModuleID($0)), $1) }, into: &events)
         try drainAll(source, into: &events)
         var asked = 0
         map.refresh = { asked += 1 }
@@ -268,7 +271,7 @@ struct TreeScanTests {
             let link = directory.path.string + "/link\(times)"
             symlink(String(repeating: "a/../", count: times) + "end", link)
             var events: [Event] = []
-            source.arm([(ModuleID(times), PathTrigger(path: link))], into: &events)
+            source.arm([(.module(ModuleID(times)), PathTrigger(path: link))], into: &events)
             return events
         }
         #expect(try arm(100).isEmpty)
@@ -287,7 +290,8 @@ struct TreeScanTests {
         try directory.write("a/b/c/d/e/file", "")
         let (source, top) = (try PathSource(), directory.path.string)
         var events: [Event] = []
-        source.arm([(ModuleID(0), PathTrigger(path: top + "/a/b/c/d/e/file"))], into: &events)
+        source.arm(
+            [(.module(ModuleID(0)), PathTrigger(path: top + "/a/b/c/d/e/file"))], into: &events)
         for _ in 0..<1_000 {
             rename(top + "/a", top + "/z")
             rename(top + "/z", top + "/a")
@@ -307,7 +311,7 @@ struct TreeScanTests {
         rename(top + "/a", top + "/z")
         try drainAll(source, into: &events)
         #expect(!events.isEmpty)
-        #expect(source.missingPath(of: ModuleID(0)) != nil)
+        #expect(source.missingPath(of: .module(ModuleID(0))) != nil)
     }
 
     private func drainAll(_ source: PathSource, into events: inout [Event]) throws {
