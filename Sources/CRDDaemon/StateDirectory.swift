@@ -31,14 +31,14 @@ final class StateDirectory {
         do {
             try Self.make(layout, trouble)
             _ = try OwnershipRule().makeDirectory(runtime)
-        } catch let refusal as Refusal {
+        } catch let refusal as FileRefusal {
             throw StartFailure("\(refusal)")
         } catch {
             throw StartFailure(
                 "\(error); run crd as a user who may write there, or name other directories with "
                     + "'state' and 'runtime' in crd.conf")
         }
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             try layout.verifyWhatIsThere()
         } catch {
             throw StartFailure("\(error)")

@@ -343,10 +343,10 @@ public struct ModuleDirectories {
 
     /// Returns whether the directory exists and only trusted users can change it.
     private func complainAbout(_ directory: FilePath, _ complaints: inout [Diagnostic]) -> Bool {
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             let status = try rule.verify(directory)
             guard status.kind == .directory else {
-                throw Refusal(directory, "does not lead to a directory")
+                throw FileRefusal(directory, "does not lead to a directory")
             }
             return true
         } catch {
@@ -363,7 +363,7 @@ public struct ModuleDirectories {
         executable path: FilePath, ownedAlsoBy owner: UID?, _ manifest: Manifest,
         _ complaints: inout [Diagnostic]
     ) -> FileStatus? {
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             let status = try ModuleOnDisk.verifyExecutable(
                 path, under: rule, ownedAlsoBy: owner)
             let objection = judgement?.objection(
@@ -381,7 +381,7 @@ public struct ModuleDirectories {
         }
     }
 
-    private static func complaint(about path: FilePath, _ refusal: Refusal) -> Diagnostic {
+    private static func complaint(about path: FilePath, _ refusal: FileRefusal) -> Diagnostic {
         let told = refusal.told(of: path)
         return complaint(path, told.path == path ? told.reason : told.description)
     }

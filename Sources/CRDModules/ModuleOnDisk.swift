@@ -152,10 +152,10 @@ public struct ModuleOnDisk: Sendable {
     /// Verifies everything that decides what a run executes: the module's directory and those above
     /// it, the manifest, and the executables.
     ///
-    /// - Throws: `Refusal` for the first fault.
-    public func verify(under rule: OwnershipRule) throws(Refusal) {
+    /// - Throws: `FileRefusal` for the first fault.
+    public func verify(under rule: OwnershipRule) throws(FileRefusal) {
         try rule.verify(way)
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             try rule.verify(lastOf: manifestFile)
         } catch let error where error.isMissing(manifestFile) {
             // The manifest is optional.
@@ -164,12 +164,12 @@ public struct ModuleOnDisk: Sendable {
     }
 
     /// Verifies the executable of the run's next step, and the directories above it.
-    public func verify(_ role: Role, under rule: OwnershipRule) throws(Refusal) {
+    public func verify(_ role: Role, under rule: OwnershipRule) throws(FileRefusal) {
         try rule.verify(way)
         try verifyExecutable(role, under: rule)
     }
 
-    private func verifyExecutable(_ role: Role, under rule: OwnershipRule) throws(Refusal) {
+    private func verifyExecutable(_ role: Role, under rule: OwnershipRule) throws(FileRefusal) {
         try Self.verifyExecutable(
             executable(role), under: rule, ownedAlsoBy: accounts[role]?.uid)
     }
@@ -181,21 +181,21 @@ public struct ModuleOnDisk: Sendable {
     @discardableResult
     static func verifyExecutable(
         _ path: FilePath, under rule: OwnershipRule, ownedAlsoBy owner: UID?
-    ) throws(Refusal) -> FileStatus {
+    ) throws(FileRefusal) -> FileStatus {
         let status: FileStatus
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             status = try rule.verify(lastOf: path, ownedAlsoBy: owner)
         } catch let error where error.isMissing(path) {
-            throw Refusal(
+            throw FileRefusal(
                 path, "is not there; a module needs an executable of that name", isMissing: true)
         } catch {
             throw error.told(of: path)
         }
         guard status.kind == .regular else {
-            throw Refusal(path, "is not a regular file; put an executable there")
+            throw FileRefusal(path, "is not a regular file; put an executable there")
         }
         guard status.mode & 0o111 != 0 else {
-            throw Refusal(path, "is not executable; run: chmod +x '\(path)'")
+            throw FileRefusal(path, "is not executable; run: chmod +x '\(path)'")
         }
         return status
     }

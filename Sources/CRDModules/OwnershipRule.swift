@@ -26,9 +26,9 @@ public struct OwnershipRule {
     /// Follows `path` from the root to its end.
     ///
     /// - Returns: the status of the file that the path leads to.
-    /// - Throws: `Refusal` for the first component that is missing or that others could change.
+    /// - Throws: `FileRefusal` for the first component that is missing or that others could change.
     @discardableResult
-    public func verify(_ path: FilePath) throws(Refusal) -> FileStatus {
+    public func verify(_ path: FilePath) throws(FileRefusal) -> FileStatus {
         precondition(path.isAbsolute)
         return try follow(path, owner: nil)
     }
@@ -58,7 +58,7 @@ public struct OwnershipRule {
     }
 
     /// Follows a path from the root to its end.
-    func verify(_ way: Way) throws(Refusal) {
+    func verify(_ way: Way) throws(FileRefusal) {
         for (index, path) in way.prefixes.enumerated() {
             let status = try status(of: path)
             if status.kind == .symbolicLink {
@@ -75,7 +75,7 @@ public struct OwnershipRule {
     @discardableResult
     public func verify(
         lastOf path: FilePath, ownedAlsoBy owner: UID? = nil
-    ) throws(Refusal) -> FileStatus {
+    ) throws(FileRefusal) -> FileStatus {
         let status = try status(of: path)
         // A link may lead to a directory that was not verified, so the whole path is followed.
         if status.kind == .symbolicLink { return try follow(path, owner: owner) }
@@ -83,7 +83,7 @@ public struct OwnershipRule {
         return status
     }
 
-    private func follow(_ path: FilePath, owner: UID?) throws(Refusal) -> FileStatus {
+    private func follow(_ path: FilePath, owner: UID?) throws(FileRefusal) -> FileStatus {
         var rest = Self.steps(of: path)
         var current: FilePath = "/"
         try judge(current, status(of: current), isLast: rest.isEmpty, owner: nil)
@@ -118,7 +118,7 @@ public struct OwnershipRule {
     /// redirecting the path meanwhile has no effect.
     ///
     /// - Parameter mode: the mode of the last directory if it is made, subject to the umask.
-    /// - Throws: `Refusal` for the first directory that others could change; `SystemCallError`.
+    /// - Throws: `FileRefusal` for the first directory that others could change; `SystemCallError`.
     public func makeDirectory(_ path: FilePath, mode: ModeBits = 0o755) throws -> OpenDirectory {
         precondition(path.isAbsolute)
         var rest = Self.steps(of: path)
@@ -182,7 +182,7 @@ public struct OwnershipRule {
 
     private func judge(
         _ path: FilePath, _ status: FileStatus, isLast: Bool, owner: UID?
-    ) throws(Refusal) {
+    ) throws(FileRefusal) {
         let isDirectory = status.kind == .directory
         try judgeOwner(path, status, owner: isLast && !isDirectory ? owner : nil)
         // In a sticky directory others cannot replace files of trusted users. But the last
@@ -196,23 +196,23 @@ public struct OwnershipRule {
         case 0o002: (who, remedy) = ("anybody", "o-w")
         default: (who, remedy) = ("its group and anybody", "go-w")
         }
-        throw Refusal(path, "can be written by \(who); run: chmod \(remedy) '\(path)'")
+        throw FileRefusal(path, "can be written by \(who); run: chmod \(remedy) '\(path)'")
     }
 
     private func judgeOwner(
         _ path: FilePath, _ status: FileStatus, owner: UID?
-    ) throws(Refusal) {
+    ) throws(FileRefusal) {
         guard status.owner != 0, status.owner != daemonUser, status.owner != owner else { return }
         let name = UserAccount.localName(of: status.owner).map { "\($0) (uid \(status.owner))" }
         let rightful = daemonUser == 0 ? "root" : "root or uid \(daemonUser)"
         let link = status.kind == .symbolicLink ? "-h " : ""
-        throw Refusal(
+        throw FileRefusal(
             path,
             "belongs to \(name ?? "uid \(status.owner)"), not to \(rightful); "
                 + "run: chown \(link)root '\(path)'")
     }
 
-    private func status(of path: FilePath) throws(Refusal) -> FileStatus {
+    private func status(of path: FilePath) throws(FileRefusal) -> FileStatus {
         if let obstacle = reach.obstacle(at: path) { throw obstacle }
         do throws(SystemCallError) {
             return try FileStatus(at: path, followingLinks: false)
@@ -221,26 +221,26 @@ public struct OwnershipRule {
         }
     }
 
-    private func target(of link: FilePath) throws(Refusal) -> FilePath {
+    private func target(of link: FilePath) throws(FileRefusal) -> FilePath {
         guard let target = SymbolicLink.target(of: link) else {
             throw Self.unreadableLink(link)
         }
         return target
     }
 
-    private static func loop(_ path: FilePath) -> Refusal {
-        Refusal(path, "leads through too many symbolic links; break the loop")
+    private static func loop(_ path: FilePath) -> FileRefusal {
+        FileRefusal(path, "leads through too many symbolic links; break the loop")
     }
 
-    private static func unreadableLink(_ path: FilePath) -> Refusal {
-        Refusal(path, "cannot be read as a symbolic link")
+    private static func unreadableLink(_ path: FilePath) -> FileRefusal {
+        FileRefusal(path, "cannot be read as a symbolic link")
     }
 
-    private static func refusal(of path: FilePath, _ error: SystemCallError) -> Refusal {
+    private static func refusal(of path: FilePath, _ error: SystemCallError) -> FileRefusal {
         switch error.errno {
-        case .noSuchFileOrDirectory: Refusal(path, "is not there", isMissing: true)
-        case .notDirectory: Refusal(path, "lies below something that is not a directory")
-        default: Refusal(path, "cannot be examined: \(error.errno)")
+        case .noSuchFileOrDirectory: FileRefusal(path, "is not there", isMissing: true)
+        case .notDirectory: FileRefusal(path, "lies below something that is not a directory")
+        default: FileRefusal(path, "cannot be examined: \(error.errno)")
         }
     }
 }

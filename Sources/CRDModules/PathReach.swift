@@ -21,13 +21,13 @@ public struct PathReach {
 
     /// Returns the refusal of the first mount that does not answer on the way to the path's end,
     /// through symbolic links.
-    public func obstacle(on path: FilePath) -> Refusal? {
+    public func obstacle(on path: FilePath) -> FileRefusal? {
         guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }
         return walk(path).obstacle
     }
 
     /// Does the same for a directory and files in it.
-    func obstacle(on names: [FilePath.Component], in directory: FilePath) -> Refusal? {
+    func obstacle(on names: [FilePath.Component], in directory: FilePath) -> FileRefusal? {
         guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }
         let way = walk(directory)
         return way.obstacle
@@ -41,7 +41,7 @@ public struct PathReach {
     /// - Returns: where the path leads, or the last place that could be reached.
     private func walk(
         _ path: FilePath, from start: FilePath = "/"
-    ) -> (end: FilePath, obstacle: Refusal?) {
+    ) -> (end: FilePath, obstacle: FileRefusal?) {
         var rest = Array(path.components.reversed())
         var current = start
         var links = 0
@@ -66,7 +66,7 @@ public struct PathReach {
 
     /// Does the same for the last component of a path whose directory was checked just before,
     /// without following links.
-    func obstacle(at path: FilePath) -> Refusal? {
+    func obstacle(at path: FilePath) -> FileRefusal? {
         guard let mountGuard, mountGuard.mounts.hasStalling else { return nil }
         let mountPoint = path.withPlatformString { text in
             [UInt8](UnsafeRawBufferPointer(start: text, count: path.length))
@@ -74,6 +74,6 @@ public struct PathReach {
         guard let type = mountGuard.mounts.stallingFileSystem(at: mountPoint),
             let reason = mountGuard.objection(to: mountPoint, type)
         else { return nil }
-        return Refusal(path, reason, isStalled: true)
+        return FileRefusal(path, reason, isStalled: true)
     }
 }

@@ -18,7 +18,7 @@ public struct StateLayout: Sendable {
 
     /// Makes missing directories, each in a directory that only trusted users can change.
     ///
-    /// - Throws: `Refusal`, without making anything below it; `SystemCallError`.
+    /// - Throws: `FileRefusal`, without making anything below it; `SystemCallError`.
     public func make() throws {
         let rule = OwnershipRule()
         let top = try rule.makeDirectory(state)
@@ -28,12 +28,12 @@ public struct StateLayout: Sendable {
 
     /// Verifies that only trusted users can change the directories: anybody else could impersonate
     /// the daemon, or make it kill processes at its start.
-    public func verify() throws(Refusal) {
+    public func verify() throws(FileRefusal) {
         for directory in directories { try OwnershipRule().verify(directory) }
     }
 
     /// Does the same for those directories that exist.
-    public func verifyWhatIsThere() throws(Refusal) {
+    public func verifyWhatIsThere() throws(FileRefusal) {
         for directory in directories where FileStatus(of: directory, followingLinks: false) != nil {
             try OwnershipRule().verify(directory)
         }

@@ -38,7 +38,7 @@ struct OwnershipRuleTests {
             case .owner(let name, let owner): try directory.setOwner(name, owner)
             }
         }
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             let rule = OwnershipRule(daemonUser: daemonUser)
             let path = directory.path.pushing(FilePath(path))
             if let owner {

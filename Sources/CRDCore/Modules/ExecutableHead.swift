@@ -15,14 +15,11 @@ public enum ExecutableHead: Equatable, Sendable {
     /// How many bytes are examined; the kernel itself examines the first 256.
     public static let lengthMax = 4_096
 
-    /// The reasons for the kernel's errors "exec format error" and "no such file", also for files
-    /// that the caller cannot read.
+    /// The reason for the kernel's error "exec format error", also for files that the caller cannot
+    /// read.
     public static let unknownFormat =
         "is neither a program for this machine nor a script with a #! line; "
         + "make '#!/bin/sh' or the like its first line"
-    public static let missingInterpreter =
-        "cannot be executed: it, or the interpreter its #! line names, is not there; "
-        + "check that line for the path and for a carriage return at its end"
 
     /// - Parameters:
     ///   - bytes: the file's first `lengthMax` bytes, or all of it.

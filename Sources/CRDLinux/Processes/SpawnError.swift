@@ -46,7 +46,8 @@ public struct SpawnError: Error, CustomStringConvertible {
         case (CRD_SPAWN_EXEC, .execFormatError):
             "\(path) \(ExecutableHead.unknownFormat)"
         case (CRD_SPAWN_EXEC, .noSuchFileOrDirectory):
-            "\(path) \(ExecutableHead.missingInterpreter)"
+            "\(path) cannot be executed: it, or the interpreter its #! line names, is not there; "
+                + "check that line for the path and for a carriage return at its end"
         case (CRD_SPAWN_EXEC, .permissionDenied):
             "\(path) may not be executed; chmod +x it, and see that its file system is not mounted "
                 + "noexec and that the user it runs as may enter its directories"

@@ -265,7 +265,7 @@ public struct Installer {
         let shelf = FilePath(kind == .user ? settings.modules : settings.support)
         do {
             _ = try OwnershipRule().makeDirectory(shelf)
-        } catch let refusal as Refusal {
+        } catch let refusal as FileRefusal {
             throw InstallationFailure("\(refusal)")
         } catch {
             throw InstallationFailure("\(error); run crd as root")
@@ -295,7 +295,7 @@ public struct Installer {
             throw InstallationFailure(
                 lines: ["'install' of \(name) has left something that cannot be used:"] + reasons)
         }
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             try OwnershipRule().verify(place)
         } catch {
             throw InstallationFailure(
@@ -308,10 +308,11 @@ public struct Installer {
     private func signer(
         of commit: String, _ git: Git, _ signers: FilePath, _ location: RepositoryLocation
     ) throws -> String {
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             let status = try OwnershipRule().verify(signers)
             guard status.kind == .regular else {
-                throw Refusal(signers, "is not a regular file; ssh-keygen(1) says what it must be")
+                throw FileRefusal(
+                    signers, "is not a regular file; ssh-keygen(1) says what it must be")
             }
         } catch {
             throw InstallationFailure(

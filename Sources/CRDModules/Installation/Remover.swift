@@ -61,7 +61,7 @@ public struct Remover {
         }
         try Transaction.demandMovable(target)
         if FileStatus(of: target.appending(ModuleScript.rollback.rawValue)) != nil {
-            do throws(Refusal) {
+            do throws(FileRefusal) {
                 try ModuleScript.rollback.verify(in: target)
             } catch {
                 throw InstallationFailure(

@@ -47,7 +47,7 @@ struct InstallationFiles {
             // Only trusted users can change the daemon's own directory.
             try Directory.makePrivate(receipts, owner: .daemon)
             try Directory.makePrivate(aside, owner: .daemon)
-        } catch let refusal as Refusal {
+        } catch let refusal as FileRefusal {
             throw InstallationFailure("\(refusal)")
         } catch {
             throw InstallationFailure(

@@ -52,7 +52,7 @@ public enum ModuleScript: String, CaseIterable {
     func run(_ setting: Setting, _ console: InstallationConsole) -> Outcome? {
         let path = setting.directory.appending(rawValue)
         guard FileStatus(of: path, followingLinks: false) != nil else { return nil }
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             try verify(in: setting.directory)
         } catch {
             return Outcome(ending: .ended(.exited(126)), lines: ["\(error)"])
@@ -79,8 +79,8 @@ public enum ModuleScript: String, CaseIterable {
 
     /// Verifies that only trusted users could change the script (G13).
     ///
-    /// - Throws: `Refusal`, with the remedy.
-    func verify(in directory: FilePath) throws(Refusal) {
+    /// - Throws: `FileRefusal`, with the remedy.
+    func verify(in directory: FilePath) throws(FileRefusal) {
         let rule = OwnershipRule()
         try rule.verify(directory)
         try rule.verify(lastOf: directory.appending(rawValue))

@@ -5,7 +5,7 @@ import CRDLinux
 public import SystemPackage
 
 /// Why a file is not used: its path, the fault and the remedy.
-public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
+public struct FileRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     public let path: FilePath
     /// The fault and the remedy.
     public let reason: String
@@ -30,10 +30,11 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// Returns a refusal of `path` itself if that is a dangling link: the missing target alone
     /// would not tell the reader which link to fix.
-    func told(of path: FilePath) -> Refusal {
+    func told(of path: FilePath) -> FileRefusal {
         guard !isStalled, self.path != path, FileStatus(of: path) == nil,
             FileStatus(of: path, followingLinks: false)?.kind == .symbolicLink
         else { return self }
-        return Refusal(path, "is a symbolic link that leads nowhere (\(self)); fix or remove it")
+        return FileRefusal(
+            path, "is a symbolic link that leads nowhere (\(self)); fix or remove it")
     }
 }

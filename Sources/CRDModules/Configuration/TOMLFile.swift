@@ -12,7 +12,7 @@ enum TOMLFile {
         _ path: FilePath, under rule: OwnershipRule
     ) throws(Diagnostic) -> TOMLTable {
         let status: FileStatus
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             status = try rule.verify(path)
         } catch {
             let remedy = error.isMissing ? "; make it, or name another" : ""
@@ -28,7 +28,7 @@ enum TOMLFile {
     ) throws(Diagnostic) -> TOMLTable? {
         let path = directory.appending(name)
         let status: FileStatus
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             status = try rule.verify(lastOf: path)
         } catch {
             if error.isMissing(path) { return nil }
@@ -41,7 +41,7 @@ enum TOMLFile {
         _ path: FilePath, _ status: FileStatus
     ) throws(Diagnostic) -> TOMLTable {
         guard status.kind == .regular else {
-            throw complaint(about: path, Refusal(path, "is not a regular file"))
+            throw complaint(about: path, FileRefusal(path, "is not a regular file"))
         }
         let bytes: [UInt8]
         do throws(SystemCallError) {
@@ -55,7 +55,7 @@ enum TOMLFile {
 
     /// Names the refused path in the message, unless it is the file itself.
     private static func complaint(
-        about path: FilePath, _ refusal: Refusal, _ remedy: String = ""
+        about path: FilePath, _ refusal: FileRefusal, _ remedy: String = ""
     ) -> Diagnostic {
         let message = refusal.path == path ? refusal.reason : refusal.description
         return Diagnostic(file: path.string, position: .start, message: message + remedy)

@@ -55,7 +55,7 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         supportModule name: String, at path: FilePath,
         _ argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     ) -> ModuleExecution {
-        do throws(Refusal) {
+        do throws(FileRefusal) {
             let rule = OwnershipRule()
             try rule.verify(path.removingLastComponent())
             try ModuleOnDisk.verifyExecutable(path, under: rule, ownedAlsoBy: nil)
@@ -168,10 +168,10 @@ public struct ModuleExecution: Error, CustomStringConvertible {
     private static func makeState(
         _ directories: ModuleStateDirectories, _ layout: StateLayout, _ isRoot: Bool,
         _ warn: (String) -> Void
-    ) throws(Refusal) {
+    ) throws(FileRefusal) {
         do {
             if isRoot { try layout.make() }
-        } catch let refusal as Refusal {
+        } catch let refusal as FileRefusal {
             throw refusal
         } catch {
             return warn("\(error); the module has no CRD_STATE")
