@@ -33,7 +33,7 @@ struct ModuleState {
     private var settling: Settling?
     /// Before this time, triggers alone do not start a run.
     private var cooledAt: Instant
-    var echoes: EchoMemory
+    var echoes: SelfTriggerDetector
     private var limitedResponses = LimitedResponses()
     private(set) var pause: Pause?
     private var retry = Retry()
@@ -46,7 +46,7 @@ struct ModuleState {
     init(policy: Policy, at now: Instant) {
         self.policy = policy
         cooledAt = now
-        echoes = EchoMemory(at: now)
+        echoes = SelfTriggerDetector(at: now)
         if case .failed(let reason) = policy.standing { health = .failed(reason: reason) }
         if policy.standing == .enabled { timer.start(policy.interval, at: now) }
     }

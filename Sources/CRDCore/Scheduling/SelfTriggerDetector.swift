@@ -7,7 +7,7 @@
 /// was under way is an echo. One further run because of echoes alone is usual, since a response
 /// changes the things that are watched. If echoes alone cause run after run, the pauses between
 /// them grow. An event that happens in such a pause comes from elsewhere and ends it at once.
-struct EchoMemory: Sendable {
+struct SelfTriggerDetector: Sendable {
     /// How long after a run its effects may still arrive as events.
     static let lag = Duration.milliseconds(50)
     /// How many runs in a row echoes alone may cause before the pauses grow.
@@ -24,7 +24,7 @@ struct EchoMemory: Sendable {
 
         func contains(_ time: Instant) -> Bool {
             guard start <= time else { return false }
-            return end.map { time <= $0 + EchoMemory.lag } ?? true
+            return end.map { time <= $0 + SelfTriggerDetector.lag } ?? true
         }
     }
 

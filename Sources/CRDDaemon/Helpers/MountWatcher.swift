@@ -96,7 +96,8 @@ final class MountWatcher {
         proceed()
     }
 
-    /// Reports that the file system has not answered in time; its listeners are polled until it does.
+    /// Reports that the file system has not answered in time; its listeners are polled until it
+    /// does.
     func passDeadline(at now: Instant) {
         guard let deadline, deadline <= now else { return }
         fail(

@@ -130,8 +130,8 @@ final class PathReports {
         }
     }
 
-    /// Returns the reasons by listener: one failed watch, all stalled mounts, or else one file system
-    /// that hides changes.
+    /// Returns the reasons by listener: one failed watch, all stalled mounts, or else one file
+    /// system that hides changes.
     private func reasonsOfDeafness(
         of targets: some Sequence<PathTarget>
     ) -> [PathListener: String] {

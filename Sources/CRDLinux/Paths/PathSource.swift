@@ -320,8 +320,8 @@ public final class PathSource: BackloggedSource {
         }
     }
 
-    /// Handles an overflow of the kernel's queue. The dropped records are unknown, so every listener
-    /// gets an event and every directory is scanned again.
+    /// Handles an overflow of the kernel's queue. The dropped records are unknown, so every
+    /// listener gets an event and every directory is scanned again.
     private func rescan() {
         overflows += 1
         let targets = allTargets

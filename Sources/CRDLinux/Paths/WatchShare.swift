@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The inotify(7) watches that a listener's path triggers use for the directories of their trees, and
-/// their limit. Without it, a user who can make directories in one tree could use up the watches of
-/// all others.
+/// The inotify(7) watches that a listener's path triggers use for the directories of their trees,
+/// and their limit. Without it, a user who can make directories in one tree could use up the watches
+/// of all others.
 final class WatchShare {
     let max: Int
     var count = 0
