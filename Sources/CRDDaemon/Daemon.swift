@@ -138,7 +138,7 @@ public final class Daemon {
         let service = try ControlService(
             reloader.configuration.socketPath, of: self, reactor: reactor, logger: logger)
         defer { service.close() }
-        logStart()
+        report.logStart(to: logger)
         status = report.summary
         serviceManager.tellReady(status)
         process(events + [.started])
@@ -260,7 +260,7 @@ public final class Daemon {
         summaryAt = now + Self.summaryPeriod
         let summary = report.summary
         guard summary != status else { return }
-        status = report.summary
+        status = summary
         serviceManager.tellStatus(summary)
     }
 
@@ -335,23 +335,6 @@ public final class Daemon {
         DaemonReport(
             scheduler: scheduler, reloader: reloader, failing: performer.failing, paths: paths,
             journal: journal, containment: containment.name, started: started)
-    }
-
-    // MARK: Start
-
-    private func logStart() {
-        let members = reloader.inForce.all
-        let count = members.count
-        let failed = members.count { $0.member.prepared == nil }
-        let trouble = failed == 0 ? "" : " (\(failed) failed)"
-        logger.notice(
-            "started version \(Version.current): \(count) module\(count == 1 ? "" : "s")\(trouble), every \(TimeSpan(reloader.configuration.interval)), \(reloader.configuration.slotsInForce) slots, processes followed by \(containment.name)\(journal.wakeName.map { ", journal by \($0)" } ?? "")"
-        )
-        if members.isEmpty {
-            logger.warning(
-                "there is no module in \(reloader.configuration.modules); a directory with two executables, check and response, makes one"
-            )
-        }
     }
 
     // MARK: Reload (G11)

@@ -4,6 +4,7 @@ import CRDCore
 import CRDLinux
 import CRDModules
 import Glibc
+import Logging
 import SystemPackage
 
 /// What the daemon and its modules are doing, for those who ask.
@@ -17,6 +18,21 @@ struct DaemonReport {
     let containment: String
     /// In nanoseconds since 1970.
     let started: Int64
+
+    func logStart(to logger: Logger) {
+        let members = reloader.inForce.all
+        let count = members.count
+        let failed = members.count { $0.member.prepared == nil }
+        let trouble = failed == 0 ? "" : " (\(failed) failed)"
+        logger.notice(
+            "started version \(Version.current): \(count) module\(count == 1 ? "" : "s")\(trouble), every \(TimeSpan(reloader.configuration.interval)), \(reloader.configuration.slotsInForce) slots, processes followed by \(containment)\(journal.wakeName.map { ", journal by \($0)" } ?? "")"
+        )
+        if members.isEmpty {
+            logger.warning(
+                "there is no module in \(reloader.configuration.modules); a directory with two executables, check and response, makes one"
+            )
+        }
+    }
 
     /// The status line for `systemctl status`.
     var summary: String {
