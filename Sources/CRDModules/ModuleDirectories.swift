@@ -205,8 +205,8 @@ public struct ModuleDirectories {
                 complaints.append(
                     Self.complaint(
                         directory,
-                        "has the name of the support module \(twin); a name is one or "
-                            + "the other: rename one of them"))
+                        "has the name of the support module \(twin); a name cannot "
+                            + "be used for both: rename one of them"))
             }
         }
         return ModuleOnDisk(

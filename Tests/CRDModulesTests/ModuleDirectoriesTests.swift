@@ -294,7 +294,7 @@ struct ModuleDirectoriesTests {
         #expect(
             complaints() == [
                 "BASE/modules/twin:1:1: has the name of the support module BASE/support/twin; "
-                    + "a name is one or the other: rename one of them"
+                    + "a name cannot be used for both: rename one of them"
             ])
     }
 

@@ -194,12 +194,12 @@ extension JournalTrigger {
             "pattern", .text("a pattern", objection: Self.objection), into: &pattern)
         if match.isEmpty && units == nil && pattern == nil && decoder.faultCount == faults {
             decoder.complainOfLack(
-                "a journal trigger needs 'match', 'unit', 'identifier', 'priority' or 'pattern', or "
-                    + "every entry would be one")
+                "a journal trigger needs 'match', 'unit', 'identifier', 'priority' or 'pattern', "
+                    + "otherwise every entry would match")
         }
         if pattern == nil, let position = decoder.position(of: "field") {
             decoder.complainOfLack(
-                "'trigger.journal.field' says what a pattern is matched with, but there is no "
+                "'trigger.journal.field' says what a pattern is matched against, but there is no "
                     + "'pattern'; add it, or use 'match'", at: position)
         }
         let captures = readCaptures(&decoder, compile, &room)
@@ -266,8 +266,8 @@ extension JournalTrigger {
             decoder.position(of: "within") == nil
         {
             decoder.complainOfLack(
-                "'trigger.journal.count' needs 'within', the time in which so many entries are one "
-                    + "event, such as \"60s\"", at: position)
+                "'trigger.journal.count' needs 'within', the time within which that many entries "
+                    + "count as one event, such as \"60s\"", at: position)
         } else if let lonely = ["within", "by"].first(where: { decoder.position(of: $0) != nil }),
             decoder.position(of: "count") == nil, let position = decoder.position(of: lonely)
         {

@@ -88,7 +88,8 @@ extension TOMLFormat where Value == [String: String] {
             if text.utf8.contains(0) {
                 complaints.refuse(entry.value, because: "has a NUL byte")
             } else if entry.key.utf8.count + text.utf8.count + 2 > variableMax {
-                complaints.refuse(entry.value, because: "is longer than a program may be given")
+                complaints.refuse(
+                    entry.value, because: "is longer than what may be passed to a program")
             } else if objection(toName: entry.key) == nil {
                 variables[entry.key] = text
             }

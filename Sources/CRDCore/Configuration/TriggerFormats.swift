@@ -153,7 +153,7 @@ extension TOMLFormat where Value == [UnitPattern] {
 
 extension TOMLFormat where Value == [String] {
     static let identifiers = TOMLFormat(
-        expected: "a text such as \"sshd\", or a list of texts"
+        expected: "a string such as \"sshd\", or a list of strings"
     ) { value, complaints in
         let items = value.items
         let texts = items.compactMap { item -> String? in

@@ -35,7 +35,7 @@ enum JournalAdvice {
     ) -> String? {
         let isSystems = systemUnits.contains(field)
         if UnitPattern.isGlob(value) {
-            return "'match' compares texts as they are, glob characters too; "
+            return "'match' compares strings as they are, glob characters too; "
                 + (isSystems ? "use unit = \(QuotedText.double(value))" : "write each name")
         }
         if UnitName.isTemplate(value) { return templateObjection(value, isSystems) }
@@ -83,7 +83,7 @@ enum JournalAdvice {
             return "the journal has a number from 0 to 7 there; write one, or use 'priority'"
         }
         return "the journal has a number there; write \"\(priority.rawValue)\", or use priority = "
-            + "\"\(priority.name)\", which takes what is worse, too"
+            + "\"\(priority.name)\", which also matches more severe entries"
     }
 
     // MARK: Identifiers

@@ -14,8 +14,8 @@ enum PatternAdvice {
                 guard let inside = quantifier(rest) else { continue }
                 let least = inside.hasPrefix(",") ? "0" : ""
                 return "{\(Substring(rest.prefix { $0 != end }))} is plain text to PCRE2 before "
-                    + "10.43 and a quantifier since; write {\(least)\(inside)} for that, or \\{ for "
-                    + "the text"
+                    + "10.43 and a quantifier from then on; write {\(least)\(inside)} for the "
+                    + "quantifier, or \\{ for the text"
             default: continue
             }
         }

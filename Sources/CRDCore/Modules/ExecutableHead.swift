@@ -72,8 +72,9 @@ public enum ExecutableHead: Equatable, Sendable {
     private static func objection(toText bytes: [UInt8], _ name: String) -> String {
         func begins(_ text: String) -> Bool { bytes.starts(with: Array(text.utf8)) }
         if begins("version https://git-lfs.github.com/") {
-            return "is git-lfs's pointer to the file, and not the file; run git lfs pull where it "
-                + "comes from, or keep it in git without lfs, from which crd does not fetch"
+            return
+                "is a git-lfs pointer, not the file itself, and crd does not fetch from lfs; run "
+                + "git lfs pull where it comes from, or keep it in git without lfs"
         }
         if begins("\u{FEFF}") {
             let isScript = bytes.dropFirst(3).starts(with: Array("#!".utf8))
@@ -82,7 +83,7 @@ public enum ExecutableHead: Equatable, Sendable {
                 + "; run: sed -i '1s/^\\xEF\\xBB\\xBF//' \(quoted(name))"
         }
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
-            return "is text in UTF-16, of which the kernel reads no #! line; store it as UTF-8"
+            return "is UTF-16 text, in which the kernel does not see a #! line; store it as UTF-8"
         }
         let systems: [(magic: [UInt8], name: String)] = [
             ([0x4D, 0x5A], "Windows"), ([0xCF, 0xFA, 0xED, 0xFE], "macOS"),
@@ -94,8 +95,8 @@ public enum ExecutableHead: Equatable, Sendable {
         let text = bytes.drop { $0 <= UInt8(ascii: " ") }
         if text.count < bytes.count, text.starts(with: Array("#!".utf8)) {
             return
-                "has its #! line behind blanks or empty lines, where the kernel does not see it; "
-                + "make it the very first"
+                "has its #! line after blanks or empty lines, where the kernel does not see it; "
+                + "make it the very first line"
         }
         return unknownFormat
     }
@@ -144,7 +145,7 @@ public enum ExecutableHead: Equatable, Sendable {
                     + "put one for this machine there")
         }
         guard header.isExecutable else {
-            return .fault("is an ELF file, but no program; link it, or put another there")
+            return .fault("is an ELF file, but not a program; link it, or put another there")
         }
         return .program(loader: header.loader(in: bytes))
     }

@@ -76,7 +76,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         if let user = user(of: url) {
             let codes: [Character: String] = ["@": "%40", "/": "%2F", "#": "%23"]
             if let odd = user.first(where: { codes[$0] != nil }), let code = codes[odd] {
-                return "has '\(odd)' in what stands before its host; write it as \(code) there"
+                return "has '\(odd)' in the part before its host; write it as \(code) there"
             }
         }
         guard scheme(of: url) != "file", let mark = rest.firstIndex(of: "#") else { return nil }
@@ -85,10 +85,10 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
 
     private static func objection(toFragment fragment: Substring) -> String {
         // The rest may be part of a password.
-        guard !fragment.contains("@") else { return "has a '#', which a URL writes as %23" }
+        guard !fragment.contains("@") else { return "has a '#', which is written as %23 in a URL" }
         let ref = fragment.dropFirst()
         return
-            "has '\(fragment)' at its end, which git takes for no version; leave it out, and name "
+            "has '\(fragment)' at its end, which git does not take for a version; leave it out, and name "
             + "a branch, a tag or a commit with --ref\(ref.isEmpty ? "" : " \(ref)")"
     }
 
@@ -197,7 +197,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         let isPlain = [credentials.user, credentials.password].allSatisfy {
             $0.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
         }
-        return isPlain ? nil : "has control characters in what stands before its host"
+        return isPlain ? nil : "has control characters in the part before its host"
     }
 
     private static func isHTTP(_ url: String) -> Bool {

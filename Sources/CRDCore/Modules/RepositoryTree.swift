@@ -222,7 +222,7 @@ public struct RepositoryTree: Sendable {
         var names: Set<String> = []
         for entry in entries where !names.insert(entry.path).inserted {
             objections.append(
-                "\(QuotedText.single(entry.path)) is there twice, in names that look the same; give "
+                "\(QuotedText.single(entry.path)) exists twice, under names that look the same; give "
                     + "one of them another name")
         }
         if entries.count > ModuleLimits.filesMax {

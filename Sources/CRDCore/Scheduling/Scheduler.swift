@@ -392,7 +392,7 @@ public struct Scheduler: Sendable {
         _ transition: (inout Execution) -> [Command]
     ) {
         guard var execution = modules[module].execution else {
-            preconditionFailure("something has happened to a run of a module that does not run")
+            preconditionFailure("something has happened to a run of a module that is not running")
         }
         let held = execution.holdsSlot
         commands += transition(&execution)
@@ -480,7 +480,7 @@ public struct Scheduler: Sendable {
         _ module: ModuleID, at now: Instant, _ commands: inout [Command]
     ) {
         guard let execution = modules[module].execution else {
-            preconditionFailure("a module that does not run was emptied")
+            preconditionFailure("a module that is not running was emptied")
         }
         if execution.holdsSlot { slotsInUse -= 1 }
         let conclusion = execution.conclusion

@@ -56,7 +56,7 @@ public enum TriggerSignal: Hashable, Sendable, CustomStringConvertible {
     ]
 
     private static func objection(to name: String) -> String {
-        if let use = taken[name] { return "belongs to the daemon, which gets it \(use)" }
+        if let use = taken[name] { return "belongs to the daemon, which uses it \(use)" }
         if ["KILL", "STOP"].contains(name) { return "cannot be caught by any program" }
         return "cannot be used as a trigger"
     }

@@ -160,7 +160,7 @@ struct RunReporter {
                 metadata: metadata)
         } else {
             logger.error(
-                "\(module): deaf: \(deafness.reason); its interval is \"off\", so it misses what happens; set an interval, with which it would be checked meanwhile at least every \(period)",
+                "\(module): deaf: \(deafness.reason); its interval is \"off\", so it misses what happens; set an interval, so that it is checked in the meantime at least every \(period)",
                 metadata: metadata)
         }
     }

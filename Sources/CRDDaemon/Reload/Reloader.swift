@@ -262,7 +262,7 @@ final class Reloader {
         let (now, then) = (new.configuration, configuration)
         if now.state != then.state || now.runtime != then.runtime {
             logger.warning(
-                "\(file.path): 'state' and 'runtime' cannot change while crd runs: \(then.state) and \(then.runtime) stay in use; restart crd for the others"
+                "\(file.path): 'state' and 'runtime' cannot change while crd runs: \(then.state) and \(then.runtime) stay in use; restart crd to use the new ones"
             )
         }
         file = new.keeping(state: then.state, runtime: then.runtime)

@@ -340,14 +340,14 @@ final class JournalTriggers: TriggerHost {
         let name = name(of: module)
         let (event, remedy) = Self.story(of: source.exceeded.outcome)
         logger.warning(
-            "\(name): the pattern \(source.exceeded.pattern.prefix(200)) \(event) (\(exceeded) such lines until now); such a line counts as a match; \(remedy)",
+            "\(name): the pattern \(source.exceeded.pattern.prefix(200)) \(event) (\(exceeded) such lines so far); such a line counts as a match; \(remedy)",
             metadata: ["module": "\(name)"])
     }
 
     private static func story(of outcome: Pattern.Outcome) -> (event: String, remedy: String) {
         guard case .exceeded(let reason) = outcome else {
             return (
-                "was matched with the first \(ByteSize(Pattern.subjectMax)) of a longer line of the journal",
+                "was matched against the first \(ByteSize(Pattern.subjectMax)) of a longer line of the journal",
                 "have the check look at what else there is in it"
             )
         }

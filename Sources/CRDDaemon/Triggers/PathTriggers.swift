@@ -155,7 +155,7 @@ final class PathTriggers: TriggerHost {
         overflowsLogged = overflows
         overflowLoggedAt = now
         logger.warning(
-            "the kernel's queue of path events was full (\(overflows) times until now), so every module with a path trigger looks again; if this comes often, raise the sysctl fs.inotify.max_queued_events and restart crd"
+            "the kernel's queue of path events was full (\(overflows) times so far), so every module with a path trigger looks again; if this happens often, raise the sysctl fs.inotify.max_queued_events and restart crd"
         )
     }
 

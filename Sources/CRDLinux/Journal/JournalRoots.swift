@@ -72,7 +72,7 @@ struct JournalRoots: Equatable {
             .filter { $0 != own && $0.utf8.count == 32 && $0.allSatisfy(\.isHexDigit) }
         guard let other = ids.min() else { return nil }
         return "; there is a journal of another machine, \(other): in a container that reads its "
-            + "host's journal, \(machineFile) must be the host's, too, and is \(PrintableText.of(own))"
+            + "host's journal, \(machineFile) must also be the host's; here it is \(PrintableText.of(own))"
     }
 
     /// Returns whether a process has a journal of this machine open for writing; nil where that

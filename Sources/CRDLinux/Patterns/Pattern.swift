@@ -79,15 +79,16 @@ public final class Pattern {
         if let name = captureNames.first(where: { $0.utf8.contains { $0 >= 0x80 } }) {
             let beginnings = ["(?<\(name)>", "(?P<\(name)>", "(?'\(name)'"]
             throw Malformed(
-                reason: "group name '\(name)' is not of ASCII letters, digits and underscores",
+                reason: "group name '\(name)' does not consist of ASCII letters, digits and "
+                    + "underscores only",
                 offset: watched.firstItem(beginningWith: beginnings, in: text) ?? 0)
         }
         // Interpreted, \X counts all preceding flags again at each flag: 0.7 s for 64 KiB of flags,
         // all within one item.
         if let offset = watched.firstItem(beginningWith: ["\\X"], in: text) {
             throw Malformed(
-                reason: "using \\X is disabled, as a line of flags could hold it up", offset: offset
-            )
+                reason: "using \\X is disabled, since a line of flag emoji could make it very slow",
+                offset: offset)
         }
     }
 

@@ -81,7 +81,8 @@ public struct ModuleStateDirectories: Sendable {
                 FileStatus(of: path.appending($0.rawValue), followingLinks: false)
                     .map { $0.kind == .directory && $0.owner != account.uid } ?? false
             }
-            return foreign ? "holds a directory for each role, which run as one user now" : nil
+            return foreign
+                ? "holds a directory for each role, but the roles now run as one user" : nil
         }
         // Other users can traverse this one, unlike a directory that all roles share.
         let holdsMore = Directory.entries(of: path).contains { entry in

@@ -86,7 +86,8 @@ public struct Installer {
             guard force || differences.isClean else {
                 throw InstallationFailure(
                     "files of \(name) are not as they were installed, and an upgrade would lose "
-                        + "that: \(differences.summary); save what you need, then give --force")
+                        + "the changes: \(differences.summary); save what you need, then give --force"
+                )
             }
             let origin = try location ?? Self.location(receipt)
             return try change(
@@ -187,7 +188,7 @@ public struct Installer {
         if isGone && !transaction.record.target.isEmpty {
             lines.append(
                 "\(transaction.target), the version that was active, is gone: somebody removed it "
-                    + "meanwhile; crd remove or install \(name) anew")
+                    + "in the meantime; run crd remove, or install \(name) again")
         } else if transaction.isWhole {
             let wasRolledBack = transaction.outcomes.contains { $0.script == .rollback }
             lines.append(
@@ -328,11 +329,11 @@ public struct Installer {
         if console.assumesYes || files.isKnown(wish.location) { return }
         guard let confirm = console.confirm else {
             throw InstallationFailure(
-                "nothing was ever installed from \(wish.location), its commit \(commit) is not "
-                    + "signed by a key in allowed-signers, and there is no terminal to ask at; look at it, "
+                "nothing has ever been installed from \(wish.location), its commit \(commit) is not "
+                    + "signed by a key in allowed-signers, and there is no terminal to ask on; look at it, "
                     + "and give --yes, or set 'allowed-signers' in \(configuration.path)")
         }
-        var lines = ["nothing was installed from \(wish.location) before. \(wish.name) is:"]
+        var lines = ["nothing has been installed from \(wish.location) before. \(wish.name) is:"]
         lines += try git.description(of: commit, wish.location).map { "    \($0)" }
         let files = module.files.filter { $0.status.kind != .directory }
         // Scripts are executed first, so they must be among the files that are shown.

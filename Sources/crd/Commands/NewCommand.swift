@@ -8,7 +8,7 @@ import Glibc
 struct NewCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "new",
-        abstract: "Create a module that works immediately, as a start.",
+        abstract: "Create a module that works immediately, as a starting point.",
         discussion: """
             Without --path, --journal or --signal it is checked periodically. Each of them may be \
             given several times. Exit codes: 0 created, 1 not created.

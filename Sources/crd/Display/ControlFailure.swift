@@ -13,8 +13,8 @@ enum ControlFailure {
 
     static func advice(_ error: any Error, _ socket: FilePath) -> String {
         if isAbsence(error) {
-            return "no daemon answers at \(socket); start it (crd daemon), or, where 'runtime' was "
-                + "changed while it runs, restart it"
+            return "no daemon answers at \(socket); start it (crd daemon), or, if 'runtime' was "
+                + "changed while it was running, restart it"
         }
         guard (error as? SystemCallError)?.errno == .permissionDenied else { return "\(error)" }
         return "\(error); run crd as root, or join the group crd"

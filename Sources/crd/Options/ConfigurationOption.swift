@@ -9,7 +9,7 @@ struct ConfigurationOption: ParsableArguments {
     @Option(
         name: .customLong("config"),
         help: ArgumentHelp(
-            "The configuration; else CRD_CONFIG names it, or it is /etc/CRD/crd.conf.",
+            "The configuration; otherwise CRD_CONFIG names it, or it is /etc/CRD/crd.conf.",
             valueName: "file"),
         completion: .file())
     var file: String?

@@ -13,7 +13,7 @@ struct InstallationOption: ParsableArguments {
 
     func validate() throws {
         guard name == nil else {
-            throw ValidationError("--install stands in the place of a command")
+            throw ValidationError("--install takes the place of a command")
         }
     }
 

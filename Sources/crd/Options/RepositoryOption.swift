@@ -11,12 +11,12 @@ struct RepositoryOption: ParsableArguments {
         name: [.customShort("l"), .long],
         help: ArgumentHelp(
             "A git URL, a path (it begins with /, ./ or ../), or GitHub's owner/name; "
-                + "else what 'repository' of crd.conf says.",
+                + "otherwise what 'repository' of crd.conf says.",
             valueName: "location"),
         completion: .directory)
     var location: String?
 
-    @Option(help: "A branch, a tag or a commit; else what the repository shows first.")
+    @Option(help: "A branch, a tag or a commit; otherwise what the repository shows first.")
     var ref: String?
 
     /// Splits `-lLOCATION` into two words; otherwise the parser would search its letters for

@@ -44,7 +44,7 @@ struct GitTroubleTests {
                 Host key verification failed.
                 """,
                 [
-                    "has another key than the one that ssh knows",
+                    "has a different key from the one that ssh knows",
                     "ssh-keygen -R '[host.invalid]:222'",
                 ]
             ),

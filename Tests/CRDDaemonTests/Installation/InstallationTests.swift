@@ -157,7 +157,7 @@ struct InstallationTests {
 
         let wrong = try await world.install("other", "-l", "http://me:no-such-word@\(place)")
         #expect(wrong.code == 1 && !wrong.errors.contains("no-such-word"), "\(wrong)")
-        #expect(wrong.errors.contains("takes neither the name nor the password"), "\(wrong)")
+        #expect(wrong.errors.contains("rejects the name and password"), "\(wrong)")
     }
 
     @Test("from the repository of crd.conf; where there is none, it says how to set it")

@@ -60,7 +60,7 @@ struct DeafnessTests {
             lines.all == [
                 "warning Log: \(Self.reason); meanwhile it is checked at least every 5s",
                 "error Log: deaf: \(Self.reason); its interval is \"off\", so it misses what "
-                    + "happens; set an interval, with which it would be checked meanwhile at "
+                    + "happens; set an interval, so that it is checked in the meantime at "
                     + "least every 5s",
                 "notice Log: all its triggers are watched again",
             ])

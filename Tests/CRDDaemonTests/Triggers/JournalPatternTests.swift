@@ -93,7 +93,7 @@ struct JournalPatternTests {
         #expect(second.exceeded == true && second.truncated == ["MESSAGE"])
         #expect(second.captures.isEmpty)
         try await eventually("the log says so") {
-            place.said("was matched with the first 64KiB of a longer line") == 1
+            place.said("was matched against the first 64KiB of a longer line") == 1
         }
         #expect(try world.list().daemon?.patternsExceeded == 1)
         // A line within the limits matches as always.

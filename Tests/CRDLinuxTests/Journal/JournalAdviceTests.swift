@@ -24,7 +24,7 @@ struct JournalAdviceTests {
             (
                 "match = { _SYSTEMD_UNIT = [\"a.service\", \"flap*.service\"] }",
                 "m:2:41: warning: 'trigger.journal.match._SYSTEMD_UNIT': \"flap*.service\" can "
-                    + "match no entry, since 'match' compares texts as they are, glob characters "
+                    + "match no entry, since 'match' compares strings as they are, glob characters "
                     + "too; use unit = \"flap*.service\""
             ),
             (
@@ -42,7 +42,7 @@ struct JournalAdviceTests {
                 "match = { PRIORITY = \"err\" }",
                 "m:2:22: warning: 'trigger.journal.match.PRIORITY': \"err\" can match no entry, "
                     + "since the journal has a number there; write \"3\", or use priority = "
-                    + "\"err\", which takes what is worse, too"
+                    + "\"err\", which also matches more severe entries"
             ),
             (
                 "match = { PRIORITY = \"8\" }",
@@ -91,12 +91,14 @@ struct JournalAdviceTests {
             (
                 "pattern = 'ab{,5}c'",
                 "m:2:11: warning: 'trigger.journal.pattern': {,5} is plain text to PCRE2 before "
-                    + "10.43 and a quantifier since; write {0,5} for that, or \\{ for the text"
+                    + "10.43 and a quantifier from then on; write {0,5} for the quantifier, "
+                    + "or \\{ for the text"
             ),
             (
                 "pattern = '[{,5}]x\\Q{,5}\\E\\{,5}y{ 1, 3 }'",
                 "m:2:11: warning: 'trigger.journal.pattern': { 1, 3 } is plain text to PCRE2 before "
-                    + "10.43 and a quantifier since; write {1,3} for that, or \\{ for the text"
+                    + "10.43 and a quantifier from then on; write {1,3} for the quantifier, "
+                    + "or \\{ for the text"
             ),
         ])
     func warned(keys: String, warning: String) throws {

@@ -126,7 +126,7 @@ struct JournalTriggerTests {
             (
                 "",
                 "m:1:1: a journal trigger needs 'match', 'unit', 'identifier', 'priority' or "
-                    + "'pattern', or every entry would be one"
+                    + "'pattern', otherwise every entry would match"
             ),
             (
                 "match = {}",
@@ -182,8 +182,8 @@ struct JournalTriggerTests {
             ),
             (
                 "identifier = []",
-                "m:2:14: 'trigger.journal.identifier': an array is empty; it must be a text such as "
-                    + "\"sshd\", or a list of texts"
+                "m:2:14: 'trigger.journal.identifier': an array is empty; it must be a string such as "
+                    + "\"sshd\", or a list of strings"
             ),
             (
                 "priority = \"error\"",
@@ -202,7 +202,7 @@ struct JournalTriggerTests {
             ),
             (
                 "match = { A = \"b\" }\nfield = \"A\"",
-                "m:3:9: 'trigger.journal.field' says what a pattern is matched with, but there is "
+                "m:3:9: 'trigger.journal.field' says what a pattern is matched against, but there is "
                     + "no 'pattern'; add it, or use 'match'"
             ),
             (
@@ -212,8 +212,8 @@ struct JournalTriggerTests {
             ),
             (
                 "pattern = \"x\"\ncount = 3",
-                "m:3:9: 'trigger.journal.count' needs 'within', the time in which so many entries "
-                    + "are one event, such as \"60s\""
+                "m:3:9: 'trigger.journal.count' needs 'within', the time within which that many "
+                    + "entries count as one event, such as \"60s\""
             ),
             (
                 "pattern = \"x\"\nwithin = 3",

@@ -23,8 +23,10 @@ struct PatternTests {
     }
 
     private static let twice = "two named subpatterns have the same name (PCRE2_DUPNAMES not set)"
-    private static let noName = "group name 'é' is not of ASCII letters, digits and underscores"
-    private static let noClusters = "using \\X is disabled, as a line of flags could hold it up"
+    private static let noName =
+        "group name 'é' does not consist of ASCII letters, digits and underscores only"
+    private static let noClusters =
+        "using \\X is disabled, since a line of flag emoji could make it very slow"
 
     @Test(
         "says why it does not compile, and where",

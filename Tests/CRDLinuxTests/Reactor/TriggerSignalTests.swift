@@ -33,10 +33,10 @@ struct TriggerSignalTests {
     @Test(
         "refuses others with a sentence",
         arguments: [
-            ("HUP", "belongs to the daemon, which gets it to read its files again"),
-            ("SIGTERM", "belongs to the daemon, which gets it to stop"),
-            ("INT", "belongs to the daemon, which gets it to stop"),
-            ("CHLD", "belongs to the daemon, which gets it to notice that a child has ended"),
+            ("HUP", "belongs to the daemon, which uses it to read its files again"),
+            ("SIGTERM", "belongs to the daemon, which uses it to stop"),
+            ("INT", "belongs to the daemon, which uses it to stop"),
+            ("CHLD", "belongs to the daemon, which uses it to notice that a child has ended"),
             ("KILL", "cannot be caught by any program"),
             ("WINCH", "cannot be used as a trigger"),
             ("usr1", "cannot be used as a trigger"),

@@ -40,8 +40,8 @@ extension Git {
         switch letter {
         case "N": "is not signed"
         case "B":
-            "has a signature that does not fit it, or of a key that is not for namespace \"git\": it was "
-                + "not signed"
+            "has a signature that does not match it, or one by a key that is not for namespace "
+                + "\"git\": it counts as not signed"
         default: "is signed, but not"
         }
     }

@@ -202,8 +202,8 @@ struct Git {
                     + "in order?")
         case .timedOut(let timeout):
             throw InstallationFailure(
-                "git has not fetched \(location) in \(TimeSpan(timeout)) and was ended; look at the "
-                    + "network, or fetch it to this machine first and name that path with -l")
+                "git did not finish fetching \(location) within \(TimeSpan(timeout)) and was ended; check "
+                    + "the network, or fetch it to this machine first and name that path with -l")
         }
     }
 

@@ -56,8 +56,8 @@ enum GitComplaint {
             (
                 ["promisor remote", "lazy fetching disabled"],
                 { place, _ in
-                    "\(place) is a partial clone, which lacks what is still where it was cloned from; "
-                        + "name that place, or a whole clone of it (git clone without --filter)"
+                    "\(place) is a partial clone, which lacks objects that exist only where it was "
+                        + "cloned from; name that place, or a full clone of it (git clone without --filter)"
                 }
             ),
             (
@@ -103,7 +103,7 @@ enum GitComplaint {
             (
                 ["' not allowed"],
                 { place, _ in
-                    "\(place) leads over a protocol that crd does not use; it uses "
+                    "\(place) uses a protocol that crd does not; it uses "
                         + RepositoryLocation.protocols.joined(separator: ", ")
                 }
             ),
@@ -156,7 +156,7 @@ enum GitComplaint {
         }
         if text.contains("Authentication failed"), location.credentials != nil {
             return
-                "\(location) takes neither the name nor the password, or token, in its URL; check "
+                "\(location) rejects the name and password, or the token, in its URL; check "
                 + "them (git says: \(said))"
         }
         let meaning = meanings.first { $0.words.contains(where: text.contains) }
@@ -178,8 +178,8 @@ enum GitComplaint {
 
     private static func changedHost(_ location: RepositoryLocation) -> String {
         let host = location.knownHost ?? "HOST"
-        return "the host of \(location) has another key than the one that ssh knows: its key has "
-            + "changed, or somebody else answers in its place. Ask whoever runs it, compare the new "
+        return "the host of \(location) has a different key from the one that ssh knows: its key "
+            + "has changed, or somebody else answers in its place. Ask whoever runs it, compare the new "
             + "key, and only then forget the old one: ssh-keygen -R '\(host)' (ssh says: REMOTE HOST "
             + "IDENTIFICATION HAS CHANGED)"
     }

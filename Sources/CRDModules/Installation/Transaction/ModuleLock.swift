@@ -50,7 +50,8 @@ final class ModuleLock {
             if holder.isAncestor {
                 throw InstallationFailure(
                     "\(holder) is changing modules, and has started this crd: what 'install' and "
-                        + "'rollback' need must be there before; name it in 'requires' of module.toml"
+                        + "'rollback' need must be installed beforehand; name it in 'requires' of "
+                        + "module.toml"
                 )
             }
             guard Clock.now < end else {

@@ -213,7 +213,7 @@ struct Transaction {
             guard Self.isThere(place) else {
                 isLost = true
                 failure = InstallationFailure(
-                    "\(record.name) was ready to be activated, and is not")
+                    "\(record.name) was ready to be activated, but has not been")
                 warnings.append(
                     "the new files of \(record.name) have gone from \(place), removed by somebody")
                 return
