@@ -211,7 +211,8 @@ extension JournalTrigger {
         if pattern.isEmpty { return "is empty" }
         guard pattern.unicodeScalars.contains("\u{8}") else { return nil }
         return
-            "has a backspace, which \"\\b\" is in double quotes; write the pattern in single quotes, "
+            "has a backspace, which is what \"\\b\" means in double quotes; write the pattern in "
+            + "single quotes, "
             + "where \\b is the edge of a word"
     }
 

@@ -26,7 +26,7 @@ extension TOMLFormat where Value == Manifest.Limit? {
         }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2 else {
-            complaints.refuse(value, because: "is not two parts around a slash")
+            complaints.refuse(value, because: "does not consist of two parts separated by a slash")
             return nil
         }
         guard let count = Int(parts[0]), (1...countMax).contains(count) else {

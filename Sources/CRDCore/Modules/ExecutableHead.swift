@@ -145,7 +145,7 @@ public enum ExecutableHead: Equatable, Sendable {
                     + "put one for this machine there")
         }
         guard header.isExecutable else {
-            return .fault("is an ELF file, but not a program; link it, or put another there")
+            return .fault("is an ELF file, but not a program; link it, or put a program there")
         }
         return .program(loader: header.loader(in: bytes))
     }

@@ -29,7 +29,8 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         } else if let scheme = Self.scheme(of: text) {
             guard Self.protocols.contains(scheme) else {
                 throw Malformed(
-                    reason: "begins with '\(scheme)', over which crd does not fetch; it does over "
+                    reason:
+                        "begins with '\(scheme)', a protocol over which crd does not fetch; it does over "
                         + Self.protocols.joined(separator: ", "))
             }
             if let reason = Self.objection(toURL: text) { throw Malformed(reason: reason) }
@@ -185,8 +186,8 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         guard Self.isHTTP(url) else {
             guard Self.secretUser(of: url) != nil else { return nil }
             return
-                "has what may be a password before its host, which its protocol has no use for, and "
-                + "which every user of this machine could read while git runs; leave it out"
+                "has what may be a password before its host; its protocol has no use for one, and "
+                + "every user of this machine could read it while git runs; leave it out"
         }
         if url.contains("?") {
             return

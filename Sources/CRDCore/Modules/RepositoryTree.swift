@@ -177,7 +177,7 @@ public struct RepositoryTree: Sendable {
     private func advice(on name: ModuleName) -> String {
         let names = Set(places.compactMap { $0.name?.description }).sorted()
         if names.isEmpty {
-            return "; a module lies at the root, or in NAME/, modules/NAME/ or support/NAME/"
+            return "; a module must be at the root, or in NAME/, modules/NAME/ or support/NAME/"
         }
         let near = Spelling.nearest(to: name.description, among: names)
         let told = near.map { [$0] } ?? Array(names.prefix(Self.namesToldMax))

@@ -81,7 +81,8 @@ public enum ControlClient {
         }
         if failure.error == "\(ControlInterface.name).PermissionDenied" {
             throw Refused(
-                description: "the daemon at \(path) denies that to \(UserAccount.daemon.name): "
+                description:
+                    "the daemon at \(path) does not allow \(UserAccount.daemon.name) to do that: "
                     + "only root may change anything, and only root and the members of the group "
                     + "crd may read; run crd as root, or join the group")
         }

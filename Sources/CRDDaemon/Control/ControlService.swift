@@ -79,7 +79,7 @@ final class ControlService {
     private func log(_ refusal: ConnectionPlaces.Refusal, of user: UID) {
         guard let count = refusals.recordCause(at: Clock.now) else { return }
         logger.warning(
-            "\(path): \(count) connections were closed since the last such line, the last one of uid \(user): \(refusal); have its programs close theirs, or take it out of the group \(Self.group)"
+            "\(path): \(count) connections were closed since the last such line, the last one of uid \(user): \(refusal); have that user's programs close their connections, or remove the user from the group \(Self.group)"
         )
     }
 

@@ -98,7 +98,7 @@ final class MountProbes: MountGuard {
             return asker
         } catch {
             if !isShort {
-                logger.error("whether a file server answers cannot be found out: \(error)")
+                logger.error("cannot find out whether a file server answers: \(error)")
             }
             isShort = true
             return nil

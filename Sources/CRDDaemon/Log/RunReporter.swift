@@ -126,8 +126,8 @@ struct RunReporter {
             case .path:
                 "leave \"access\", \"open\" and \"close_nowrite\" out of its events, and have it write elsewhere or exclude what it writes"
             case .journal:
-                "have it print, which triggers nothing, instead of calling logger(1), or match what it does not log"
-            default: "have its executables not send what it waits for"
+                "have it print, which triggers nothing, instead of calling logger(1), or match something that it does not log"
+            default: "keep its executables from sending the signals that it waits for"
             }
         logger.warning(
             "\(module): seems to trigger itself: each of its last \(trigger.count) runs was caused only by events during the run before, most recently \(Self.newest(of: trigger)); such triggers wait longer each time, up to \(TimeSpan(trigger.longest)); other triggers are served as before; \(remedy)",

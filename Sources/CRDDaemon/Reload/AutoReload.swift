@@ -201,6 +201,6 @@ final class AutoReload {
     private func heal(_ watch: ReloadSchedule.Watch) {
         guard faults.removeValue(forKey: watch) != nil else { return }
         report(.watchRegained(watch))
-        if faults.isEmpty { logger.notice("changes of modules are noticed at once again") }
+        if faults.isEmpty { logger.notice("changes to modules are again noticed at once") }
     }
 }

@@ -227,7 +227,7 @@ final class Reloader {
         guard let postponement = schedule.postponement(of: finding, at: now) else { return false }
         if postponement == .withoutManifest(isNews: true) {
             logger.info(
-                "\(module.name): has no module.toml yet; it is activated when its files have not changed for \(TimeSpan(FileChanges.manifestPatience)), since one may still come. A directory that is moved into place with all its files is activated after \(TimeSpan(FileChanges.quiet))"
+                "\(module.name): has no module.toml yet; it is activated when its files have not changed for \(TimeSpan(FileChanges.manifestPatience)), since a module.toml may still come. A directory that is moved into place with all its files is activated after \(TimeSpan(FileChanges.quiet))"
             )
         }
         return true

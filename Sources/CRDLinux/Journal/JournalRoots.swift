@@ -44,7 +44,7 @@ struct JournalRoots: Equatable {
         if let refusal = refusal() { return refusal }
         guard presentDirectories.isEmpty else { return nil }
         guard machineID != nil else {
-            return "\(machineFile) has no ID, by which this machine's journal is found; run: "
+            return "\(machineFile) has no ID, and this machine's journal is found by it; run: "
                 + "systemd-machine-id-setup"
         }
         return "there is no journal of this machine in \(paths.joined(separator: " or ")); is "

@@ -156,7 +156,7 @@ struct PathWalk {
             if let end = status(of: place), end.owner == link.owner { continue }
             fault =
                 fault
-                ?? "'\(String(decoding: link.path, as: UTF8.self))' is a symbolic link of the user with uid \(link.owner) and leads to what is not that user's, so it is not followed; have root make it, or watch what it leads to"
+                ?? "'\(String(decoding: link.path, as: UTF8.self))' is a symbolic link of the user with uid \(link.owner) and leads to something that is not that user's, so it is not followed; have root make it, or watch what it leads to"
             return false
         }
         return true

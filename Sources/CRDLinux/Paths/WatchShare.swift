@@ -22,6 +22,6 @@ final class WatchShare {
 
     /// Explains why part of a tree is not watched.
     var shortage: String {
-        "its triggers take \(max) inotify watches, which is all that they may; exclude directories, or raise 'watches-max' in module.toml"
+        "its triggers take \(max) inotify watches, which is all that they may take; exclude directories, or raise 'watches-max' in module.toml"
     }
 }

@@ -59,8 +59,8 @@ public struct SpawnError: Error, CustomStringConvertible {
             "no further process can be started: \(errno); \(limit ?? "")"
         case (CRD_SPAWN_EXEC, .resourceTemporarilyUnavailable),
             (CRD_SPAWN_SETUID, .resourceTemporarilyUnavailable):
-            "\(path) cannot be started: \(user ?? "its user") has as many processes as it may"
-                + "\(ProcessLimit.softMax.map { " (\($0))" } ?? ""); raise LimitNPROC= in "
+            "\(path) cannot be started: \(user ?? "its user") has as many processes as it may "
+                + "have\(ProcessLimit.softMax.map { " (\($0))" } ?? ""); raise LimitNPROC= in "
                 + "crd.service, or end some of them"
         case (CRD_SPAWN_EXEC, .argListTooLong):
             "\(path) cannot be started: its arguments and its environment are too large; "

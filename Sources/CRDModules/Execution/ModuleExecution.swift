@@ -44,7 +44,7 @@ public struct ModuleExecution: Error, CustomStringConvertible {
             127,
             "there is no module \(module): neither \(support) nor \(check) is there"
                 + ExecutableName.advice(for: Role.check.rawValue, in: directory)
-                + "; 'crd list' shows those that are")
+                + "; 'crd list' shows those that exist")
     }
 
     // MARK: A support module

@@ -280,7 +280,7 @@ public struct Installer {
         }
         guard !missing.isEmpty else { return }
         throw InstallationFailure(
-            "\(name) requires what is not installed; first run: "
+            "\(name) requires support modules that are not installed; first run: "
                 + missing.map { "crd --install \($0)" }.joined(separator: "; "))
     }
 

@@ -51,7 +51,7 @@ public struct Remover {
             let status = FileStatus(of: target, followingLinks: false)
         else {
             throw InstallationFailure(
-                "there is no module \(name); 'crd list' shows those that are there")
+                "there is no module \(name); 'crd list' shows those that exist")
         }
         guard status.kind == .directory else {
             throw InstallationFailure(
@@ -65,7 +65,7 @@ public struct Remover {
                 try ModuleScript.rollback.verify(in: target)
             } catch {
                 throw InstallationFailure(
-                    "'rollback' of \(name) is not executed, since \(error); look first whether it is "
+                    "'rollback' of \(name) is not executed, since \(error); first check whether it is "
                         + "still what it should be")
             }
         }

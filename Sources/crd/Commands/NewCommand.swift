@@ -41,8 +41,8 @@ struct NewCommand: ConfiguredCommand {
     func validate() throws {
         if support && !(path.isEmpty && journal.isEmpty && signal.isEmpty) {
             throw ValidationError(
-                "a support module is called and has no triggers: leave out --path, --journal and "
-                    + "--signal")
+                "a support module runs only when it is called, and has no triggers: leave out "
+                    + "--path, --journal and --signal")
         }
     }
 
@@ -65,14 +65,14 @@ struct NewCommand: ConfiguredCommand {
     private static func unitName(_ text: String) throws -> UnitName {
         if let name = UnitName(text) { return name }
         throw ValidationError(
-            "'\(PrintableText.of(text))' cannot be a unit's name; systemctl list-units shows those there "
-                + "are")
+            "'\(PrintableText.of(text))' cannot be a unit's name; systemctl list-units shows those that "
+                + "exist")
     }
 
     private static func absolute(_ path: String) throws -> String {
         guard !path.isEmpty else { throw ValidationError("the path is empty") }
         guard !path.contains("\u{fffd}") else {
-            throw ValidationError("the path is not UTF-8, as module.toml must be")
+            throw ValidationError("the path is not UTF-8, but module.toml must be")
         }
         guard !path.hasPrefix("/"), let directory = getcwd(nil, 0) else { return path }
         defer { free(directory) }

@@ -10,7 +10,8 @@ struct ExecutionOption: ParsableArguments {
     @Option(
         name: .customShort("x"),
         help: ArgumentHelp(
-            "Become this support module, or this user module's check.", valueName: "name"),
+            "Execute this support module, or this user module's check, in place of crd.",
+            valueName: "name"),
         completion: .custom { words, _, _ in moduleNames(words) })
     var name: String?
 

@@ -16,7 +16,7 @@ struct RepositoryOption: ParsableArguments {
         completion: .directory)
     var location: String?
 
-    @Option(help: "A branch, a tag or a commit; otherwise what the repository shows first.")
+    @Option(help: "A branch, a tag or a commit; otherwise the repository's HEAD.")
     var ref: String?
 
     /// Splits `-lLOCATION` into two words; otherwise the parser would search its letters for

@@ -61,10 +61,10 @@ struct RepositoryTreeTests {
             (["check", "support/queue/queue"], "webhook", "has no module webhook; it has queue"),
             (
                 ["README"], "m",
-                "has no module m; a module lies at the root, or in NAME/, modules/NAME/ or "
+                "has no module m; a module must be at the root, or in NAME/, modules/NAME/ or "
                     + "support/NAME/"
             ),
-            (["deep/er/m/check"], "m", "has no module m; a module lies at"),
+            (["deep/er/m/check"], "m", "has no module m; a module must be at"),
             (
                 ["modules/m/check", "support/m/m"], "m",
                 "has m several times, in modules/m/ and support/m/;"

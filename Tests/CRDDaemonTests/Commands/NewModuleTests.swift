@@ -64,7 +64,10 @@ struct NewModuleTests {
             (["new", "m", "--signal", "HUP"], 1, "signal"),
             (["new", "m", "--signal", "x"], 1, "m/module.toml:"),
             (["new", "m", "--journal", "a b"], 64, "cannot be a unit's name"),
-            (["new", "m", "--support", "--path", "/x"], 64, "a support module is called"),
+            (
+                ["new", "m", "--support", "--path", "/x"], 64,
+                "a support module runs only when it is called"
+            ),
             (["new", "../m"], 64, "name"), (["new", "m~"], 64, "name"),
             (["new", "there"], 1, "already"),
         ])

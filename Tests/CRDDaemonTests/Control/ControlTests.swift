@@ -253,7 +253,8 @@ struct ControlTests {
         #expect(refused.code == 1)
         #expect(refused.output.isEmpty)
         #expect(
-            refused.errors.hasPrefix("crd: the daemon at \(world.socket) denies that to nobody: "),
+            refused.errors.hasPrefix(
+                "crd: the daemon at \(world.socket) does not allow nobody to do that: "),
             "\(refused)")
         #expect(refused.errors.contains("run crd as root, or join the group"))
         #expect(!refused.errors.contains("PermissionDenied"))

@@ -181,7 +181,7 @@ struct KilledInstallTests {
         let outcome = try await world.crd(command)
         #expect(
             outcome.errors.hasPrefix(
-                "crd: the install of slow was interrupted; it is undone, and nothing of it is left\n"
+                "crd: the install of slow was interrupted; it has been undone, and nothing of it is left\n"
             ),
             "\(outcome)")
         #expect(!outcome.output.contains("interrupted"))
@@ -212,7 +212,7 @@ struct KilledInstallTests {
         try await world.start()
         #expect(
             world.lines.contains {
-                $0.contains("the install of slow was interrupted; it is undone")
+                $0.contains("the install of slow was interrupted; it has been undone")
             }, "\(world.lines)")
         #expect(world.marks == ["undone"])
         #expect(!world.remains.contains { $0.contains("slow") })

@@ -206,7 +206,7 @@ struct PathLimitTests {
         // The modules' own files are watched too.
         let files = "modules are checked for changes every 5s"
         #expect(told(files) == want.reasons)
-        #expect(told("changes of modules are noticed at once again") == 1)
+        #expect(told("changes to modules are again noticed at once") == 1)
         #expect(told(want.call) == 3 + want.reasons)
         #expect(timed.runs.count == 1)
     }

@@ -112,7 +112,7 @@ struct ManifestTests {
             ),
             (
                 "limit = \"30\"",
-                "1:9: 'limit': \"30\" is not two parts around a slash; it must be \(limit)"
+                "1:9: 'limit': \"30\" does not consist of two parts separated by a slash; it must be \(limit)"
             ),
             (
                 "limit = \"0/1min\"",

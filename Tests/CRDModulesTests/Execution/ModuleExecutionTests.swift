@@ -243,7 +243,7 @@ struct ModuleExecutionTests {
                     127,
                     "there is no module \(name): neither \(base)/support/\(name)/\(name) nor "
                         + "\(base)/modules/\(name)/check is there; "
-                        + "'crd list' shows those that are"))
+                        + "'crd list' shows those that exist"))
     }
 
     @Test("127: that cannot be a name", arguments: ["", "..", "../x", "/bin/sh", "-h", "a b"])

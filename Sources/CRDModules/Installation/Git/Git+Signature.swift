@@ -11,8 +11,8 @@ extension Git {
     ) throws(InstallationFailure) -> String {
         guard CommonEnvironment.program("ssh-keygen") != nil else {
             throw InstallationFailure(
-                "ssh-keygen is not there, without which no signature can be verified; install it "
-                    + "(on Debian: apt install openssh-client)")
+                "ssh-keygen is not there, and no signature can be verified without it; install "
+                    + "it (on Debian: apt install openssh-client)")
         }
         // Other kinds of signatures are disabled.
         let settings = [

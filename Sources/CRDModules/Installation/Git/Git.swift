@@ -186,8 +186,8 @@ struct Git {
         case .cut,
             .ended where output.dropped > 0:
             throw InstallationFailure(
-                "\(location) has more than \(RepositoryTree.entriesMax) files, or a larger one than "
-                    + "crd reads here")
+                "\(location) has more than \(RepositoryTree.entriesMax) files, or a file larger "
+                    + "than crd reads here")
         case .ended(.exited(0)): return output.bytes
         case .ended where isFetch && reachesLimit:
             throw InstallationFailure(

@@ -20,15 +20,15 @@ enum GitComplaint {
                     "no such remote ref",
                 ],
                 { place, ref in
-                    "\(place) has no branch, tag or commit \(ref); 'git ls-remote' shows those that are "
-                        + "there, and a commit is named in full"
+                    "\(place) has no branch, tag or commit \(ref); 'git ls-remote' shows those that "
+                        + "exist, and a commit is named in full"
                 }
             ),
             (
                 ["mismatched algorithms"],
                 { place, _ in
-                    "\(place) names its objects by SHA-256; crd fetches from repositories with git's "
-                        + "usual names, by SHA-1"
+                    "\(place) names its objects by SHA-256; crd fetches only from repositories "
+                        + "that name them by SHA-1, as git usually does"
                 }
             ),
             (
@@ -103,7 +103,7 @@ enum GitComplaint {
             (
                 ["' not allowed"],
                 { place, _ in
-                    "\(place) uses a protocol that crd does not; it uses "
+                    "\(place) uses a protocol that crd does not; crd uses "
                         + RepositoryLocation.protocols.joined(separator: ", ")
                 }
             ),

@@ -53,10 +53,10 @@ struct ModuleInspection {
         let names = Set(files.map(\.path.string))
         if manifest.description == nil {
             complain(
-                "module.toml", "'description' is missing, by which 'crd search' finds the module")
+                "module.toml", "'description' is missing; 'crd search' finds the module by it")
         }
         if names.contains("install") && !names.contains("rollback") {
-            complain("rollback", "is not there, so that nothing undoes what 'install' does")
+            complain("rollback", "is not there, so nothing undoes what 'install' does")
         }
         if kind == .support && !names.contains("install") {
             complain("install", "is not there; it prepares the system, or checks that it is fit")

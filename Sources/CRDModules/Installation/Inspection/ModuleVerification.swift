@@ -80,7 +80,7 @@ public struct ModuleVerification: Encodable, Sendable {
                 throw InstallationFailure(
                     isThere
                         ? "\(name) was not installed by crd: there is no receipt to compare it with"
-                        : "there is no module \(name); 'crd list' shows those that are there")
+                        : "there is no module \(name); 'crd list' shows those that exist")
             }
             return [try verification(of: receipt, configuration)]
         }

@@ -31,7 +31,8 @@ public struct RepositoryCheck {
         if count == 0 && complaints.isEmpty {
             complain(
                 root.string,
-                "has no module: one lies at the root, or in NAME/, modules/NAME/ or support/NAME/")
+                "has no module: a module must be at the root, or in NAME/, modules/NAME/ or "
+                    + "support/NAME/")
         }
     }
 

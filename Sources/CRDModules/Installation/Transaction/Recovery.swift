@@ -80,8 +80,8 @@ public enum Recovery {
         case (.remove, .preparing): "nothing was changed"
         case (.remove, _): "it is removed now"
         case (_, .committed): "it is complete now"
-        case (.upgrade, _): "it is undone, and the old version is active"
-        case (.install, _): "it is undone, and nothing of it is left"
+        case (.upgrade, _): "it has been undone, and the old version is active"
+        case (.install, _): "it has been undone, and nothing of it is left"
         }
     }
 }

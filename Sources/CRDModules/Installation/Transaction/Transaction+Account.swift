@@ -19,8 +19,8 @@ extension Transaction {
         }
         if let keptAside {
             lines.append(
-                "what 'install' did is not undone, or not wholly: the module's files are kept in "
-                    + "\(keptAside); undo the rest by hand, then remove them")
+                "what 'install' did has not been undone, or not completely: the module's files are "
+                    + "kept in \(keptAside); undo the rest by hand, then remove them")
         }
         return lines + warnings
     }

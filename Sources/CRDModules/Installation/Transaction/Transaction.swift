@@ -352,7 +352,7 @@ struct Transaction {
         isLost = true
         warnings.append(
             "the files of \(record.name) have gone from \(place), and its 'rollback' with them: what "
-                + "its 'install' did to the system is not undone")
+                + "its 'install' did to the system has not been undone")
     }
 
     private var aside: FilePath { files.aside.appending("\(record.name)-\(record.id)") }
