@@ -348,37 +348,32 @@ public final class Daemon {
         let unfinished = triggerHosts.filter { !$0.pause() }
         guard unfinished.isEmpty || isStopping else { return }
         defer { resumeHosts() }
-        perform(reloader.passDeadlines(at: now), at: now)
+        for command in reloader.passDeadlines(at: now) { perform(command, at: now) }
     }
 
     private func resumeHosts() {
         for host in triggerHosts { host.resume() }
     }
 
-    /// - Parameter outcome: of the reading that led to these commands.
-    private func perform(
-        _ commands: [ReloadSchedule.Command], after outcome: Reloader.Outcome? = nil,
-        at now: Instant
-    ) {
-        for command in commands {
-            switch command {
-            case .rearmShelves:
-                var events: [Event] = []
-                paths.rearm(.daemon, into: &events)
-                process(events)
-            case .read(let scope):
-                if scope == .everything { serviceManager.tellReloading() }
-                let outcome = read(scope, at: now)
-                perform(reloader.finishReading(scope, outcome, at: now), after: outcome, at: now)
-            case .answerRequests:
-                status = report.summary
-                serviceManager.tellReady(status)
-                answerRequests(outcome)
-            case .refuseRequests: answerRequests(nil)
-            }
+    private func perform(_ command: ReloadSchedule.Command, at now: Instant) {
+        switch command {
+        case .rearmDirectories:
+            var events: [Event] = []
+            paths.rearm(.daemon, into: &events)
+            process(events)
+            reloader.passObservations(at: now)
+        case .read(let scope):
+            if scope == .everything { serviceManager.tellReloading() }
+            let outcome = read(scope, at: now)
+            guard let answer = reloader.finishReading(scope, outcome, at: now) else { return }
+            status = report.summary
+            serviceManager.tellReady(status)
+            answerRequests(answer)
+        case .refuseRequests: answerRequests(nil)
         }
     }
 
+    /// - Parameter outcome: nil if the daemon stops.
     private func answerRequests(_ outcome: Reloader.Outcome?) {
         let requests = reloadRequests
         reloadRequests = []

@@ -66,7 +66,7 @@ public struct FileChanges: Sendable {
         case nothing
         /// In name order.
         case modules([ModuleName])
-        case everything
+        case allModules
     }
 
     private var changes: [ModuleName: Change] = [:]
@@ -117,7 +117,7 @@ public struct FileChanges: Sendable {
         touched = touched.filter { $0.value.last + Self.manifestPatience * 2 > now }
         if let everything, everything.due <= now {
             (changes, self.everything) = ([:], nil)
-            return .everything
+            return .allModules
         }
         let due = changes.filter { $0.value.due <= now }
         guard !due.isEmpty else { return .nothing }

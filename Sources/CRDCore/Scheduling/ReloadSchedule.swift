@@ -9,11 +9,11 @@ public struct ReloadSchedule: Sendable {
     /// is slow only for a moment.
     public static let answerPatience = Duration.seconds(10)
 
-    /// How changes are observed.
-    public enum Watch: CaseIterable, Sendable {
-        /// By watches on the directories that contain the modules.
-        case shelves
-        /// By watches on the modules' own directories.
+    /// What is watched so that changes are observed.
+    public enum WatchedPart: CaseIterable, Sendable {
+        /// The directories that contain the modules.
+        case directories
+        /// The modules' own directories.
         case modules
     }
 
@@ -38,32 +38,23 @@ public struct ReloadSchedule: Sendable {
         case departed(ModuleName)
         /// Any module may have changed.
         case changedSomewhere
-        case watchLost(Watch)
-        case watchRegained(Watch)
+        case watchLost(WatchedPart)
+        case watchRegained(WatchedPart)
         /// `auto-reload` is off.
         case watchingEnded
         /// A client or SIGHUP asks for a reload.
         case requested
-        /// No answer of the name service is pending.
+        /// The name service owes no answer, or owes none any more.
         case accountsAnswered
-        /// `deadline` has come, and the modules may be replaced now.
-        case elapsed
-        /// The answer to `Command.read`.
-        ///
-        /// - Parameters:
-        ///   - unready: the modules that `postponement` has held back.
-        ///   - awaitsAccounts: whether some of them wait for the name service.
-        case wasRead(Scope, unready: [ModuleName], awaitsAccounts: Bool)
         /// The daemon stops: nothing is read any more.
         case stopped
     }
 
     public enum Command: Equatable, Sendable {
         /// Retry the watches on the directories that contain the modules.
-        case rearmShelves
+        case rearmDirectories
+        /// Read the files, then call `finishReading`.
         case read(Scope)
-        /// Answer all requests with the result of the reading.
-        case answerRequests
         /// Answer all requests: the daemon stops.
         case refuseRequests
     }
@@ -77,7 +68,7 @@ public struct ReloadSchedule: Sendable {
     }
 
     private var changes = FileChanges()
-    private var lost: Set<Watch> = []
+    private var lost: Set<WatchedPart> = []
     /// When everything is read because of lost watches.
     private var pollAt: Instant?
     private var requests = Requests.none
@@ -87,31 +78,27 @@ public struct ReloadSchedule: Sendable {
 
     public init() {}
 
-    public mutating func receive(_ event: Event, at now: Instant) -> [Command] {
+    public mutating func receive(_ event: Event, at now: Instant) {
         switch event {
         case .changed(let name): changes.touch(name, at: now)
         case .arrived(let name, let arrival): changes.touch(name, arrival, at: now)
         case .departed(let name): changes.touch(name, nil, at: now)
         case .changedSomewhere: changes.touchEverything(at: now)
-        case .watchLost(let watch):
-            lost.insert(watch)
+        case .watchLost(let part):
+            lost.insert(part)
             pollAt = pollAt ?? now + Self.pollPeriod
-        case .watchRegained(let watch): regain(watch, at: now)
+        case .watchRegained(let part): regain(part, at: now)
         case .watchingEnded: (lost, pollAt, changes) = ([], nil, FileChanges())
         case .requested: if case .none = requests { requests = .due(now) }
         case .accountsAnswered: endWait(at: now)
-        case .elapsed: return passDeadlines(at: now)
-        case .wasRead(let scope, let unready, let awaitsAccounts):
-            return finishReading(scope, unready, awaitsAccounts, at: now)
         case .stopped:
             isStopping = true
             endWait(at: now)
         }
-        return []
     }
 
-    private mutating func regain(_ watch: Watch, at now: Instant) {
-        guard lost.remove(watch) != nil, lost.isEmpty else { return }
+    private mutating func regain(_ part: WatchedPart, at now: Instant) {
+        guard lost.remove(part) != nil, lost.isEmpty else { return }
         pollAt = nil
         changes.touchEverything(at: now)
     }
@@ -121,58 +108,71 @@ public struct ReloadSchedule: Sendable {
         requests = .waitingForAccounts(until: min(end, now))
     }
 
-    /// When to send `.elapsed`.
+    // MARK: Reading
+
+    /// When to call `passDeadlines`.
     public var deadline: Instant? {
-        isStopping
-            ? requestsDue : [requestsDue, pollAt, changes.deadline].compactMap(\.self).min()
-    }
-
-    private var requestsDue: Instant? {
         switch requests {
-        case .due(let due), .waitingForAccounts(let due): due
-        case .none, .beingRead: nil
+        case .due(let due): due
+        // Another reading would take in modules that the answer is to name.
+        case .waitingForAccounts(let end): end
+        case .none, .beingRead:
+            isStopping ? nil : [pollAt, changes.deadline].compactMap(\.self).min()
         }
     }
 
-    private mutating func passDeadlines(at now: Instant) -> [Command] {
-        if let due = requestsDue, due <= now {
-            if isStopping {
-                requests = .none
-                return [.refuseRequests]
-            }
-            if case .due = requests {
-                requests = .beingRead(mayWait: true)
-            } else {
-                requests = .beingRead(mayWait: false)
-            }
-            return [.read(.everything)]
+    /// Returns what to do if `deadline` has come. Call this only while the modules may be replaced.
+    public mutating func passDeadlines(at now: Instant) -> [Command] {
+        guard let deadline, deadline <= now else { return [] }
+        switch requests {
+        case .due, .waitingForAccounts: return [passRequests()]
+        case .none, .beingRead: break
         }
-        guard !isStopping else { return [] }
         if let due = pollAt, due <= now {
             pollAt = now + Self.pollPeriod
             _ = changes.take(at: now)
-            return (lost.contains(.shelves) ? [.rearmShelves] : []) + [.read(.allModules)]
+            return (lost.contains(.directories) ? [.rearmDirectories] : []) + [.read(.allModules)]
         }
         return switch changes.take(at: now) {
         case .nothing: []
-        case .everything: [.read(.allModules)]
+        case .allModules: [.read(.allModules)]
         case .modules(let names): [.read(.modules(names))]
         }
     }
 
-    private mutating func finishReading(
-        _ scope: Scope, _ unready: [ModuleName], _ awaitsAccounts: Bool, at now: Instant
-    ) -> [Command] {
+    private mutating func passRequests() -> Command {
+        guard !isStopping else {
+            requests = .none
+            return .refuseRequests
+        }
+        if case .due = requests {
+            requests = .beingRead(mayWait: true)
+        } else {
+            requests = .beingRead(mayWait: false)
+        }
+        return .read(.everything)
+    }
+
+    /// Ends a reading.
+    ///
+    /// - Parameters:
+    ///   - unready: the modules that were postponed.
+    ///   - awaitsAccounts: whether some of them wait for the name service.
+    /// - Returns: whether to answer all requests with what was found, in this reading and in the
+    ///   one before it that did not answer them.
+    public mutating func finishReading(
+        _ scope: Scope, unready: [ModuleName], awaitsAccounts: Bool, at now: Instant
+    ) -> Bool {
         changes.settle(scope.names, except: unready)
         withoutManifest.subtract(
             Set(scope.names ?? Array(withoutManifest)).subtracting(unready))
-        guard case .beingRead(let mayWait) = requests else { return [] }
+        guard scope == .everything, case .beingRead(let mayWait) = requests else { return false }
         if mayWait && awaitsAccounts {
             requests = .waitingForAccounts(until: now + Self.answerPatience)
-            return []
+            return false
         }
         requests = .none
-        return [.answerRequests]
+        return true
     }
 
     // MARK: Modules that are not taken in yet
@@ -184,7 +184,7 @@ public struct ReloadSchedule: Sendable {
         public let hasManifest: Bool
         /// Whether the module is in effect without a manifest.
         public let mayRunAlready: Bool
-        /// Whether the module's arrival would have been observed.
+        /// Whether `auto-reload` is on for the directory that contains the module.
         public let isObserved: Bool
 
         public init(
@@ -206,9 +206,11 @@ public struct ReloadSchedule: Sendable {
         case withoutManifest(isNews: Bool)
     }
 
-    /// Returns why the module is not taken in yet; nil: it is taken in as it is. One that stays
-    /// unready for too long counts as faulty instead.
-    public mutating func postponement(of module: Finding, at now: Instant) -> Postponement? {
+    /// Decides whether the module is read once more before it is taken in. One that stays unready
+    /// for too long is taken in as it is, and counts as faulty.
+    ///
+    /// - Returns: why it is not taken in yet; nil: it is.
+    public mutating func postpone(_ module: Finding, at now: Instant) -> Postponement? {
         if let why = module.unreadiness {
             if changes.putBack(module.name, since: why, at: now) { return .unready }
             // The missing part may never come, so the module is taken as it is.

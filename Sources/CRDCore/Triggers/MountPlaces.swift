@@ -11,7 +11,7 @@ public struct MountPlaces: Sendable {
     /// The limit for one module.
     public static let perModuleMax = 4
 
-    /// A module's wish to have a mount watched.
+    /// A listener's wish to have a mount watched.
     public struct Claim: Hashable, Sendable {
         public let listener: PathListener
         public let mountPoint: [UInt8]

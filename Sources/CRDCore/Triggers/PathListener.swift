@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Whom a path trigger belongs to.
+/// The owner of a path trigger.
 public enum PathListener: Hashable, Codable, Sendable {
     /// The daemon itself, which watches the directories that contain the modules.
     case daemon
@@ -10,13 +10,10 @@ public enum PathListener: Hashable, Codable, Sendable {
 extension PathListener: Comparable {
     /// The daemon precedes the modules.
     public static func < (first: PathListener, second: PathListener) -> Bool {
-        first.rank < second.rank
-    }
-
-    private var rank: Int {
-        switch self {
-        case .daemon: -1
-        case .module(let module): module.index
+        switch (first, second) {
+        case (.module(let first), .module(let second)): first.index < second.index
+        case (.daemon, .module): true
+        case (_, .daemon): false
         }
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What the listener of path triggers is told.
+/// A report about a listener's path triggers.
 public enum PathReport: Sendable {
     case happened(TriggerEvent)
-    /// All its path triggers cannot be watched, or their watches are not enough. The reason says
-    /// what to do about it.
+    /// Some of them cannot be watched, or their watches are not enough. The reason says what to do
+    /// about it.
     case deafened(reason: String)
     /// They are watched again.
     case rearmed

@@ -30,9 +30,11 @@ final class AccountDirectory {
     /// Users whose answers came since the current reading of the modules began.
     private var fresh: Set<String> = []
     private var deadline = Instant(nanoseconds: 0)
-    /// Called with a user's name when the user's account has changed outside a reading.
+    /// Called with a user's name when the user's account has changed, unless the current reading
+    /// has asked for it.
     var changed: (String) -> Void = { _ in }
-    private var isReading = false
+    /// The users that the current reading has asked for.
+    private var sought: Set<String> = []
 
     init(_ helpers: HelperProcess.Roll, logger: Logger) {
         self.helpers = helpers
@@ -43,8 +45,7 @@ final class AccountDirectory {
     func read<Result>(waiting patience: Duration, _ body: () -> Result) -> Result {
         fresh = []
         deadline = Clock.now + patience
-        isReading = true
-        defer { isReading = false }
+        defer { sought = [] }
         return body()
     }
 
@@ -53,6 +54,7 @@ final class AccountDirectory {
 
     /// Returns the account of a user, and waits for it within the reading's time.
     func find(_ name: String) -> AccountAnswer {
+        sought.insert(name)
         if !fresh.contains(name) { ask(name) }
         while !fresh.contains(name), waitForAnswer() {}
         switch answers[name] {
@@ -99,7 +101,7 @@ final class AccountDirectory {
         pending.remove(answer.name)
         fresh.insert(answer.name)
         let former = answers.updateValue(answer.account, forKey: answer.name)
-        if !isReading, former != .some(answer.account) { changed(answer.name) }
+        if !sought.contains(answer.name), former != .some(answer.account) { changed(answer.name) }
     }
 
     /// Reports the users whose answers were pending; the next reading asks for them again.

@@ -70,7 +70,10 @@ public final class PathHelper {
             source.arm([trigger.pair], areNews: isNew, into: &events)
         case .disarm(let trigger):
             listeners[trigger.listener, default: 1] -= 1
-            if listeners[trigger.listener] == 0 { listeners[trigger.listener] = nil }
+            if listeners[trigger.listener] == 0 {
+                listeners[trigger.listener] = nil
+                missing[trigger.listener] = nil
+            }
             source.disarm([trigger.pair], into: &events)
         case .rearm(let listener): source.rearm(listener, into: &events)
         }

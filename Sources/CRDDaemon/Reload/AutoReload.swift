@@ -26,7 +26,7 @@ final class AutoReload {
     private var linked: Set<ModuleName> = []
     private var token: Reactor.Token?
     /// Why directories cannot be watched.
-    private var faults: [ReloadSchedule.Watch: String] = [:]
+    private var faults: [ReloadSchedule.WatchedPart: String] = [:]
 
     init(reactor: Reactor, mounts: MountMap, reach: PathReach, logger: Logger) {
         self.reactor = reactor
@@ -65,11 +65,11 @@ final class AutoReload {
     // MARK: Changes
 
     /// Receives a report about the daemon's own triggers.
-    func receive(_ report: PathReport) {
-        switch report {
+    func receive(_ news: PathReport) {
+        switch news {
         case .happened(let event): receive(event)
-        case .deafened(let reason): fail(.shelves, reason)
-        case .rearmed: heal(.shelves)
+        case .deafened(let reason): fail(.directories, reason)
+        case .rearmed: heal(.directories)
         }
     }
 
@@ -188,19 +188,19 @@ final class AutoReload {
         fail(.modules, "\(error)")
     }
 
-    private func fail(_ watch: ReloadSchedule.Watch, _ reason: String) {
-        report(.watchLost(watch))
+    private func fail(_ part: ReloadSchedule.WatchedPart, _ reason: String) {
+        report(.watchLost(part))
         let isKnown = faults.values.contains(reason)
-        if faults.updateValue(reason, forKey: watch) == nil, !isKnown {
+        if faults.updateValue(reason, forKey: part) == nil, !isKnown {
             logger.warning(
                 "\(reason); until that works, modules are checked for changes every \(TimeSpan(ReloadSchedule.pollPeriod))"
             )
         }
     }
 
-    private func heal(_ watch: ReloadSchedule.Watch) {
-        guard faults.removeValue(forKey: watch) != nil else { return }
-        report(.watchRegained(watch))
+    private func heal(_ part: ReloadSchedule.WatchedPart) {
+        guard faults.removeValue(forKey: part) != nil else { return }
+        report(.watchRegained(part))
         if faults.isEmpty { logger.notice("changes to modules are again noticed at once") }
     }
 }

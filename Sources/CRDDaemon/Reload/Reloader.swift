@@ -29,6 +29,18 @@ final class Reloader {
 
         static let consequence = "; until then the previous content stays active"
 
+        /// Returns the outcome of this reading and an earlier one.
+        func following(_ first: Outcome) -> Outcome {
+            var both = self
+            both.added = Set(first.added + added).subtracting(removed).sorted()
+            both.changed = Set(first.changed + changed).subtracting(both.added + removed).sorted()
+            both.removed = Set(first.removed + removed).subtracting(added).sorted()
+            both.isConfigurationChanged =
+                first.isConfigurationChanged || isConfigurationChanged
+            both.warnings = first.warnings + warnings
+            return both
+        }
+
         /// Logs one line, and one for each fault. Logs nothing if nothing has changed, unless the
         /// reload was requested.
         func log(to logger: Logger, _ scope: ReloadSchedule.Scope) {
@@ -63,6 +75,8 @@ final class Reloader {
     private(set) var schedule = ReloadSchedule()
     /// What was observed and is not passed to the schedule yet.
     private var observations: [ReloadSchedule.Event] = []
+    /// The outcome of a requested reading, while the requests wait for the name service.
+    private var unanswered: Outcome?
     let auto: AutoReload
     private let accounts: AccountDirectory
     private let probes: MountProbes
@@ -138,7 +152,7 @@ final class Reloader {
         touch(there.symmetricDifference(inForce.names))
     }
 
-    /// Reads the modules again, since they may have changed while nothing watched them.
+    /// Has the modules read again, since they may have changed while nothing watched them.
     private func touch(_ names: some Sequence<ModuleName>) {
         guard auto.isOn else { return }
         for name in names { observations.append(.changed(name)) }
@@ -160,8 +174,8 @@ final class Reloader {
         let wasWatching = auto.isOn
         if scope == .everything {
             readConfiguration(&outcome)
-            // If files are no longer watched, the schedule forgets them before this reading is to
-            // put some of them back.
+            // If files are no longer watched, the schedule forgets all changes, but not those
+            // modules that this reading is about to postpone.
             passObservations(at: now)
         }
         let shelf = shelf
@@ -224,7 +238,7 @@ final class Reloader {
             module.name, unreadiness: module.unreadiness, hasManifest: module.hasManifest,
             mayRunAlready: former.map { !$0.hasManifest && !$0.isHalf } ?? false,
             isObserved: isObserved)
-        guard let postponement = schedule.postponement(of: finding, at: now) else { return false }
+        guard let postponement = schedule.postpone(finding, at: now) else { return false }
         if postponement == .withoutManifest(isNews: true) {
             logger.info(
                 "\(module.name): has no module.toml yet; it is activated when its files have not changed for \(TimeSpan(FileChanges.manifestPatience)), since a module.toml may still come. A directory that is moved into place with all its files is activated after \(TimeSpan(FileChanges.quiet))"
@@ -319,7 +333,7 @@ final class Reloader {
 
     // MARK: When to read
 
-    /// Asks for a reload of everything, which `ReloadSchedule.Command.answerRequests` follows.
+    /// Asks for a reload of everything. `finishReading` says when to answer.
     func request() { observations.append(.requested) }
 
     /// The daemon stops: nothing is read any more.
@@ -327,23 +341,28 @@ final class Reloader {
 
     /// Passes what was observed to the schedule.
     func passObservations(at now: Instant) {
-        for event in observations { _ = schedule.receive(event, at: now) }
+        for event in observations { schedule.receive(event, at: now) }
         observations = []
-        if !accounts.isPending { _ = schedule.receive(.accountsAnswered, at: now) }
+        if !accounts.isPending { schedule.receive(.accountsAnswered, at: now) }
     }
 
-    /// Returns what to do because a deadline of the schedule has come.
+    /// Returns what to do if a deadline of the schedule has come.
     func passDeadlines(at now: Instant) -> [ReloadSchedule.Command] {
-        schedule.receive(.elapsed, at: now)
+        schedule.passDeadlines(at: now)
     }
 
-    /// Returns what to do after `read`.
+    /// Ends what `read` began, once its changes have been applied.
+    ///
+    /// - Returns: what to answer all requests with; nil: they wait, or there are none.
     func finishReading(
         _ scope: ReloadSchedule.Scope, _ outcome: Outcome, at now: Instant
-    ) -> [ReloadSchedule.Command] {
-        schedule.receive(
-            .wasRead(
-                scope, unready: outcome.unready, awaitsAccounts: outcome.awaitsAccounts), at: now)
+    ) -> Outcome? {
+        let isAnswer = schedule.finishReading(
+            scope, unready: outcome.unready, awaitsAccounts: outcome.awaitsAccounts, at: now)
+        guard scope == .everything else { return nil }
+        let whole = unanswered.map(outcome.following) ?? outcome
+        unanswered = isAnswer ? nil : whole
+        return isAnswer ? whole : nil
     }
 
     // MARK: One module

@@ -38,12 +38,12 @@ struct FileChangesTests {
     {
         var changes = FileChanges()
         for number in 0..<5_000 { changes.touch(try name("m\(number)"), at: at(0)) }
-        #expect(changes.take(at: at(1_000)) == .everything)
+        #expect(changes.take(at: at(1_000)) == .allModules)
         #expect(changes.deadline == nil, "the single ones are among them")
         changes.touch(try name("a"), at: at(2_000))
         changes.touchEverything(at: at(2_100))
         #expect(changes.take(at: at(3_000)) == .modules([try name("a")]))
-        #expect(changes.take(at: at(3_100)) == .everything)
+        #expect(changes.take(at: at(3_100)) == .allModules)
     }
 
     @Test("that are not complete are told again each second, for ten seconds")

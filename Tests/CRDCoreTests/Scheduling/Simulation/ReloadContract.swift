@@ -8,7 +8,7 @@ struct ReloadContract {
     typealias Command = ReloadSchedule.Command
 
     enum Corner: CaseIterable {
-        case readAfterQuiet, readAfterUnrest, readAll, polled, polledWithoutShelves, regained
+        case readAfterQuiet, readAfterUnrest, readAll, polled, polledWithoutDirectories, regained
         case answered, waitedForAccounts, accountsCameInTime, accountsCameTooLate, joined
         case refused, refusedWhileWaiting
         case unready, unreadyForTooLong, manifestAwaited, manifestAwaitedForTooLong, whole
@@ -37,7 +37,7 @@ struct ReloadContract {
     private var awaited: [ModuleName: Instant] = [:]
     /// When the first change was missed that no reading has found yet.
     private var missedAt: Instant?
-    private var lost: Set<ReloadSchedule.Watch> = []
+    private var lost: Set<ReloadSchedule.WatchedPart> = []
     private var pollDue: Instant?
     private var requests = 0
     private var askedAt: Instant?
@@ -60,16 +60,9 @@ struct ReloadContract {
     }
 
     mutating func observe(
-        _ event: Event, _ commands: [Command], _ deadline: Instant?, at now: Instant
+        _ event: Event, _ deadline: Instant?, at now: Instant
     ) throws(Violation) {
-        switch event {
-        case .elapsed: try judge(commands, at: now)
-        case .wasRead(let scope, let unready, let awaitsAccounts):
-            try finish(scope, unready, awaitsAccounts, commands, at: now)
-        default:
-            try Violation.unless(commands.isEmpty, "G11", "\(event) leads to \(commands)")
-            record(event, at: now)
-        }
+        record(event, at: now)
         try judge(deadline, at: now)
     }
 
@@ -106,7 +99,6 @@ struct ReloadContract {
         case .stopped:
             isStopped = true
             hurry(at: now)
-        case .elapsed, .wasRead: break
         }
     }
 
@@ -129,14 +121,21 @@ struct ReloadContract {
 
     // MARK: What is commanded
 
+    mutating func observe(
+        _ commands: [Command], _ deadline: Instant?, at now: Instant
+    ) throws(Violation) {
+        try judge(commands, at: now)
+        try judge(deadline, at: now)
+    }
+
     private mutating func judge(_ commands: [Command], at now: Instant) throws(Violation) {
         var commands = commands[...]
-        if commands.first == .rearmShelves {
+        if commands.first == .rearmDirectories {
             commands = commands.dropFirst()
             try Violation.unless(
-                lost.contains(.shelves) && commands.first == .read(.allModules), "G11",
+                lost.contains(.directories) && commands.first == .read(.allModules), "G11",
                 "the watches are retried without need")
-        } else if lost.contains(.shelves), let pollDue, pollDue <= now {
+        } else if lost.contains(.directories), let pollDue, pollDue <= now {
             try Violation.unless(
                 commands.first != .read(.allModules), "G11", "the watches are not retried")
         }
@@ -153,10 +152,12 @@ struct ReloadContract {
             answerAll()
         case .read(let scope):
             try Violation.unless(!isStopped, "G11", "read after the stop")
+            try Violation.unless(
+                waitsUntil == nil || scope == .everything, "G11", "read while requests wait")
             try Violation.unless(reading == nil, "G11", "read while reading")
             try judge(scope, at: now)
             reading = scope
-        case .answerRequests, .rearmShelves:
+        case .rearmDirectories:
             throw Violation(message: "G11: \(command) comes by itself")
         }
     }
@@ -172,7 +173,7 @@ struct ReloadContract {
             reach(haveAccountsCome ? .accountsCameInTime : .accountsCameTooLate)
         case .allModules:
             if let pollDue, pollDue <= now {
-                reach(lost.contains(.shelves) ? .polledWithoutShelves : .polled)
+                reach(lost.contains(.directories) ? .polledWithoutDirectories : .polled)
                 self.pollDue = now + .seconds(5)
                 if let unreadAll, unreadAll.due <= now { self.unreadAll = nil }
             } else {
@@ -199,9 +200,9 @@ struct ReloadContract {
         }
     }
 
-    private mutating func finish(
-        _ scope: ReloadSchedule.Scope, _ unready: [ModuleName], _ awaitsAccounts: Bool,
-        _ commands: [Command], at now: Instant
+    mutating func finish(
+        _ scope: ReloadSchedule.Scope, unready: [ModuleName], awaitsAccounts: Bool,
+        isAnswer: Bool, _ deadline: Instant?, at now: Instant
     ) throws(Violation) {
         try Violation.unless(reading == scope, "G11", "another reading")
         reading = nil
@@ -212,8 +213,8 @@ struct ReloadContract {
         }
         let mustAnswer = scope == .everything && !(awaitsAccounts && waitsUntil == nil)
         try Violation.unless(
-            commands == (mustAnswer ? [.answerRequests] : []), "G11",
-            "\(requests) requests are answered by \(commands)")
+            isAnswer == mustAnswer, "G11",
+            "\(requests) requests are \(isAnswer ? "" : "not ")answered")
         if mustAnswer {
             reach(.answered)
             answerAll()
@@ -221,6 +222,7 @@ struct ReloadContract {
             reach(.waitedForAccounts)
             waitsUntil = now + .seconds(10)
         }
+        try judge(deadline, at: now)
     }
 
     private mutating func answerAll() {
@@ -242,7 +244,8 @@ struct ReloadContract {
     private var duties: [(what: String, due: Instant)] {
         var duties: [(String, Instant)] = []
         if let askedAt { duties.append(("requests", waitsUntil ?? askedAt)) }
-        guard !isStopped else { return duties }
+        // What the answer is to name is not read by others before.
+        guard !isStopped && waitsUntil == nil else { return duties }
         duties += unread.map { ("\($0.key)", awaited[$0.key] ?? $0.value.due) }
         if let unreadAll { duties.append(("everything", unreadAll.due)) }
         if let pollDue { duties.append(("the poll", pollDue)) }

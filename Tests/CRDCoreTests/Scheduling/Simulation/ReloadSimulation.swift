@@ -23,7 +23,7 @@ struct ReloadSimulation {
     private var disk: [ModuleName: Files] = [:]
     /// What was taken in.
     private var inForce: [ModuleName: Files] = [:]
-    private var lost: Set<ReloadSchedule.Watch> = []
+    private var lost: Set<ReloadSchedule.WatchedPart> = []
     private var isOff = false
     private var areAccountsPending = false
     private var versions = 0
@@ -60,9 +60,19 @@ struct ReloadSimulation {
     // MARK: The daemon
 
     private mutating func send(_ event: ReloadSchedule.Event) throws(Violation) {
-        let commands = schedule.receive(event, at: now)
-        if isTold { story.append("\(now.nanoseconds / 1_000_000) \(event) \(commands)") }
-        try contract.observe(event, commands, schedule.deadline, at: now)
+        schedule.receive(event, at: now)
+        tell("\(event)")
+        try contract.observe(event, schedule.deadline, at: now)
+    }
+
+    private mutating func tell(_ text: @autoclosure () -> String) {
+        if isTold { story.append("\(now.nanoseconds / 1_000_000) \(text())") }
+    }
+
+    private mutating func passDeadlines() throws(Violation) {
+        let commands = schedule.passDeadlines(at: now)
+        tell("\(commands)")
+        try contract.observe(commands, schedule.deadline, at: now)
         for command in commands {
             guard case .read(let scope) = command else { continue }
             try read(scope)
@@ -88,7 +98,7 @@ struct ReloadSimulation {
         while let deadline = schedule.deadline, deadline <= now {
             turns += 1
             try Violation.unless(turns < 4, "deadline", "\(deadline) comes again and again")
-            try send(.elapsed)
+            try passDeadlines()
         }
         try contract.judgeRest(at: now)
     }
@@ -109,10 +119,8 @@ struct ReloadSimulation {
                 name, unreadiness: files.unreadiness, hasManifest: files.hasManifest,
                 mayRunAlready: former.map { !$0.hasManifest } ?? false,
                 isObserved: !wasOff && !isOff)
-            let postponement = schedule.postponement(of: finding, at: now)
-            if isTold {
-                story.append("  \(name) \(files) \(postponement.map { "\($0)" } ?? "taken")")
-            }
+            let postponement = schedule.postpone(finding, at: now)
+            tell("\(name) \(files) \(postponement.map { "\($0)" } ?? "taken")")
             try contract.observe(finding, postponement, at: now)
             guard postponement != nil else {
                 inForce[name] = files
@@ -122,7 +130,12 @@ struct ReloadSimulation {
             if files.unreadiness == .withoutAccount { awaitsAccounts = true }
         }
         if awaitsAccounts { areAccountsPending = true }
-        try send(.wasRead(scope, unready: unready, awaitsAccounts: awaitsAccounts))
+        let isAnswer = schedule.finishReading(
+            scope, unready: unready, awaitsAccounts: awaitsAccounts, at: now)
+        tell("\(scope) was read, \(isAnswer)")
+        try contract.finish(
+            scope, unready: unready, awaitsAccounts: awaitsAccounts, isAnswer: isAnswer,
+            schedule.deadline, at: now)
     }
 
     /// Switches `auto-reload`.
@@ -141,20 +154,20 @@ struct ReloadSimulation {
         case ..<38: try arrive(name)
         case ..<42: try depart(name)
         case ..<50: try request()
-        case ..<53: try lose(random.pick(ReloadSchedule.Watch.allCases))
-        case ..<58: for watch in lost { try regain(watch) }
+        case ..<53: try lose(random.pick(ReloadSchedule.WatchedPart.allCases))
+        case ..<58: for part in lost { try regain(part) }
         case ..<63: areAccountsPending = false
         case ..<64: try send(.changedSomewhere)
         // The timer may go off for another reason.
-        case ..<66: try send(.elapsed)
+        case ..<66: try passDeadlines()
         default: break
         }
     }
 
     private mutating func touch(
-        _ watch: ReloadSchedule.Watch, _ event: ReloadSchedule.Event
+        _ part: ReloadSchedule.WatchedPart, _ event: ReloadSchedule.Event
     ) throws(Violation) {
-        if !isOff && !lost.contains(watch) {
+        if !isOff && !lost.contains(part) {
             try send(event)
         } else {
             contract.miss(at: now)
@@ -178,12 +191,12 @@ struct ReloadSimulation {
 
     private mutating func arrive(_ name: ModuleName) throws(Violation) {
         disk[name] = drawFiles()
-        try touch(.shelves, .arrived(name, random.percent(50) ? .whole : .inPlace))
+        try touch(.directories, .arrived(name, random.percent(50) ? .whole : .inPlace))
     }
 
     private mutating func depart(_ name: ModuleName) throws(Violation) {
         guard disk.removeValue(forKey: name) != nil else { return }
-        try touch(.shelves, .departed(name))
+        try touch(.directories, .departed(name))
     }
 
     private mutating func request() throws(Violation) {
@@ -191,15 +204,15 @@ struct ReloadSimulation {
         try wakeUp()
     }
 
-    private mutating func lose(_ watch: ReloadSchedule.Watch) throws(Violation) {
+    private mutating func lose(_ part: ReloadSchedule.WatchedPart) throws(Violation) {
         guard !isOff else { return }
-        lost.insert(watch)
-        try send(.watchLost(watch))
+        lost.insert(part)
+        try send(.watchLost(part))
     }
 
-    private mutating func regain(_ watch: ReloadSchedule.Watch) throws(Violation) {
-        lost.remove(watch)
-        try send(.watchRegained(watch))
+    private mutating func regain(_ part: ReloadSchedule.WatchedPart) throws(Violation) {
+        lost.remove(part)
+        try send(.watchRegained(part))
     }
 
     // MARK: The end
@@ -209,7 +222,7 @@ struct ReloadSimulation {
     private mutating func calmDown() throws(Violation) {
         isCalm = true
         areAccountsPending = false
-        for watch in lost { try regain(watch) }
+        for part in lost { try regain(part) }
         for name in Self.names { try edit(name) }
         if isOff { try request() }
         var wakeUps = 0
@@ -232,6 +245,6 @@ struct ReloadSimulation {
         try wakeUp()
         try Violation.unless(schedule.deadline == nil, "G11", "something is left after the stop")
         now = now + .seconds(20)
-        try send(.elapsed)
+        try passDeadlines()
     }
 }
