@@ -100,12 +100,17 @@ struct SlowNameServiceTests {
         let world = try Self.world(more: "auto-reload = false")
         try await world.start(service.prefix, environment: service.environment)
         try world.module("New", check: "exit 1", manifest: "user = \"nobody\"")
+        // Both are found before the name service answers.
+        try world.module("Other", check: "exit 1")
+        try world.write(
+            String(contentsOfFile: world.configuration, encoding: .utf8) + "\nslots = 7\n",
+            to: "crd.conf")
         let reload = try world.begin(["reload"])
         try await eventually("the name service is asked") { service.wasAsked }
         try await Self.localGoesOn(world)
         service.answer()
         #expect(try await reload.end() == 0)
-        #expect(world.said() == "new: New\n")
+        #expect(world.said() == "crd.conf has changed; new: New, Other\n")
         try await world.runs(1, of: "New")
         #expect(try await world.stop() == 0)
     }
