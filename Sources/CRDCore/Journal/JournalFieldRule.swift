@@ -38,7 +38,9 @@ enum JournalFieldRule {
             return "is the entry's address, which cannot be matched; fields begin with one '_' or "
                 + "none"
         }
-        if bytes.count > lengthMax { return "is longer than the \(lengthMax) bytes of a field" }
+        if bytes.count > lengthMax {
+            return "is longer than the \(lengthMax) bytes that a field may have"
+        }
         // Programs may define fields of their own, but journald drops those that begin with '_'.
         if first == UInt8(ascii: "_"), !trusted.contains(name),
             let nearest = nearest(to: name, among: trusted)
@@ -52,13 +54,14 @@ enum JournalFieldRule {
     /// is.
     static func warning(about name: String) -> String? {
         if trusted.contains("_\(name)"), !known.contains(name) {
-            return "is written by no part of systemd, only by programs that make it up; journald's "
+            return
+                "is not a field that systemd writes, only programs that invent it do; journald's "
                 + "own field is '_\(name)'"
         }
         guard name.hasPrefix("_"), !trusted.contains(name), known.contains(String(name.dropFirst()))
         else { return nil }
-        return "is a field that only journald could write, and it does not; write "
-            + "'\(name.dropFirst())'"
+        return "is a field that only journald could write, and journald does not write it; use "
+            + "'\(name.dropFirst())' instead"
     }
 
     private static func advice(for name: String) -> String {

@@ -30,7 +30,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
             guard Self.protocols.contains(scheme) else {
                 throw Malformed(
                     reason:
-                        "begins with '\(scheme)', a protocol over which crd does not fetch; it does over "
+                        "begins with '\(scheme)', a protocol that crd does not support; it supports "
                         + Self.protocols.joined(separator: ", "))
             }
             if let reason = Self.objection(toURL: text) { throw Malformed(reason: reason) }

@@ -130,8 +130,8 @@ public struct RepositoryTree: Sendable {
         if found.count > 1 {
             let list = found.map { "\($0.path)/" }.joined(separator: " and ")
             throw Missing(
-                reason: "has \(name) several times, in \(list); a name is one module: its owner "
-                    + "must rename one of them")
+                reason: "has \(name) several times, in \(list); a name must belong to one module "
+                    + "only: the repository's owner must rename one of them")
         }
         if let place = found.first { return place }
         let kind = Self.kind(at: "", name.description, paths)
@@ -146,12 +146,12 @@ public struct RepositoryTree: Sendable {
             case Entry.symbolicLink:
                 throw Missing(
                     reason:
-                        "has a symbolic link, \(entry.path), in the place of \(name); its owner "
+                        "has a symbolic link, \(entry.path), in place of \(name); its owner "
                         + "must put the module's directory there")
             case Entry.submodule:
                 throw Missing(
                     reason:
-                        "has a submodule, \(entry.path), in the place of \(name), which crd does "
+                        "has a submodule, \(entry.path), in place of \(name), which crd does "
                         + "not fetch; name the submodule's own repository with -l")
             default: continue
             }

@@ -348,7 +348,7 @@ final class JournalTriggers: TriggerHost {
         guard case .exceeded(let reason) = outcome else {
             return (
                 "was matched against the first \(ByteSize(Pattern.subjectMax)) of a longer line of the journal",
-                "have the check look at what else there is in it"
+                "have the check examine the rest of it"
             )
         }
         return ("was aborted at its limit for a line of the journal: \(reason)", remedy)

@@ -44,7 +44,8 @@ struct JournalRoots: Equatable {
         if let refusal = refusal() { return refusal }
         guard presentDirectories.isEmpty else { return nil }
         guard machineID != nil else {
-            return "\(machineFile) has no ID, and this machine's journal is found by it; run: "
+            return
+                "\(machineFile) contains no ID, which is needed to find this machine's journal; run: "
                 + "systemd-machine-id-setup"
         }
         return "there is no journal of this machine in \(paths.joined(separator: " or ")); is "

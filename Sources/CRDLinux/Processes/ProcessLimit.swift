@@ -78,7 +78,8 @@ struct ProcessLimit {
                 // Some are reserved for the kernel and for root.
                 count >= most - most / 16
             else { continue }
-            return "the machine may have \(most) processes and threads, and has \(count); raise "
+            return
+                "the machine is limited to \(most) processes and threads, and has \(count); raise "
                 + "the sysctl kernel.\(name), or end some"
         }
         return nil

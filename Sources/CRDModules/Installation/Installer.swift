@@ -49,7 +49,7 @@ public struct Installer {
                         ? "there is a \(kind.rawValue) module \(name) already, \(path), which crd "
                             + "has not installed; give it another name, or move it away"
                         : "\(name) is installed already, as a \(kind.rawValue) module in \(path); "
-                            + "'crd upgrade \(name)' brings its newest version")
+                            + "'crd upgrade \(name)' installs its newest version")
             }
             return try change(.install, Wish(name: name, location: location, ref: ref))
         }
@@ -72,7 +72,7 @@ public struct Installer {
                 let target = SymbolicLink.target(of: path)
                 throw InstallationFailure(
                     target.map {
-                        "\(path) is a symbolic link to \($0), and is left as it is; bring the newest "
+                        "\(path) is a symbolic link to \($0), and is left as it is; put the newest "
                             + "version there, or remove the link and install \(name)"
                     } ?? "\(path) is not a directory, and is left as it is; see what it is")
             }

@@ -222,7 +222,7 @@ public struct ModuleTemplate {
         set -eu
 
         # For example:
-        #command -v curl >/dev/null || { echo "curl is not there; apt install curl" >&2; exit 1; }
+        #command -v curl >/dev/null || { echo "curl was not found; apt install curl" >&2; exit 1; }
         #mkdir -p /var/spool/example
 
         """

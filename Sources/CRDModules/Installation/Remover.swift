@@ -83,8 +83,8 @@ public struct Remover {
             try ModuleVerification(of: receipt, in: target).isRecognisable(receipt)
         else {
             throw InstallationFailure(
-                "\(name) was not installed by crd, so it could not be restored; to remove "
-                    + "\(target) all the same, give --force")
+                "\(name) was not installed by crd, so crd could not restore it later; to "
+                    + "remove \(target) all the same, give --force")
         }
         return (target, status)
     }

@@ -10,7 +10,7 @@ import SystemPackage
 struct HelperCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "helper",
-        abstract: "Do what might block the daemon.",
+        abstract: "Run operations that might block, on behalf of the daemon.",
         discussion: "The daemon starts it, with a socket as descriptor 3. Not for users.",
         shouldDisplay: false)
 

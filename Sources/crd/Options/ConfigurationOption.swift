@@ -9,7 +9,7 @@ struct ConfigurationOption: ParsableArguments {
     @Option(
         name: .customLong("config"),
         help: ArgumentHelp(
-            "The configuration; otherwise CRD_CONFIG names it, or it is /etc/CRD/crd.conf.",
+            "The configuration; the default is what CRD_CONFIG names, or else /etc/CRD/crd.conf.",
             valueName: "file"),
         completion: .file())
     var file: String?

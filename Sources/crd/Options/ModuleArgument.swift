@@ -16,7 +16,7 @@ enum ModuleArgument {
     static func parse(_ text: String) throws -> ModuleName {
         if let name = ModuleName(text), !ModuleName.isSkipped(text) { return name }
         throw ValidationError(
-            "'\(PrintableText.of(text))' cannot be a module's name: \(ModuleName.rule), "
-                + "and not ending in '.bak' or '.dpkg-…'")
+            "'\(PrintableText.of(text))' cannot be a module's name; a name has \(ModuleName.rule), "
+                + "and does not end in '.bak' or '.dpkg-…'")
     }
 }

@@ -11,12 +11,12 @@ struct RepositoryOption: ParsableArguments {
         name: [.customShort("l"), .long],
         help: ArgumentHelp(
             "A git URL, a path (it begins with /, ./ or ../), or GitHub's owner/name; "
-                + "otherwise what 'repository' of crd.conf says.",
+                + "the default is 'repository' of crd.conf.",
             valueName: "location"),
         completion: .directory)
     var location: String?
 
-    @Option(help: "A branch, a tag or a commit; otherwise the repository's HEAD.")
+    @Option(help: "A branch, a tag or a commit; the default is the repository's HEAD.")
     var ref: String?
 
     /// Splits `-lLOCATION` into two words; otherwise the parser would search its letters for

@@ -322,7 +322,7 @@ struct FailingInstallTests {
         #expect(outcome.output == "")
         #expect(
             outcome.errors.contains("does not fit on the disk")
-                || outcome.errors.contains("is there room where"), "\(outcome)")
+                || outcome.errors.contains("is there room in 'modules'"), "\(outcome)")
         #expect(world.marks == [])
     }
 

@@ -147,8 +147,8 @@ struct GitTroubleTests {
             "update-index", "--add", "--cacheinfo", "160000,\(head),support/far")
         try await repository.git("commit", "--quiet", "--message=far")
         for (name, says) in [
-            ("other", "has a symbolic link, modules/other, in the place of other"),
-            ("far", "has a submodule, support/far, in the place of far"),
+            ("other", "has a symbolic link, modules/other, in place of other"),
+            ("far", "has a submodule, support/far, in place of far"),
         ] {
             let outcome = try await world.install(name, "-l", repository.path)
             #expect(outcome.code == 1 && outcome.errors.contains(says), "\(outcome)")

@@ -325,7 +325,7 @@ struct InstallationTests {
             (["--install", "../x"], 64, "name"), (["--install", "a.bak"], 64, "name"),
             (["--install"], 64, "name"),
             (["--install", "m", "-l", "nowhere"], 64, "'nowhere' is neither a git URL"),
-            (["--install", "m", "-l", "ext::sh -c 'touch /tmp/x'"], 64, "does not fetch"),
+            (["--install", "m", "-l", "ext::sh -c 'touch /tmp/x'"], 64, "does not support"),
             (["--install", "m", "-l", "/nowhere"], 1, "there is no git repository at /nowhere"),
             (["--install", "m", "-l", "./empty"], 1, "there is no git repository at"),
             (["--install", "m", "-l", "git://127.0.0.1:1/x"], 1, "cannot be reached"),

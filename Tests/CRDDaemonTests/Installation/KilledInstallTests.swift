@@ -234,7 +234,7 @@ struct KilledInstallTests {
         _ = try await program.end()
         let errors = try await world.crd(["list"]).errors
         for text in [
-            "could not be put in order completely", "'rollback' ended with exit code 7",
+            "could not be cleaned up completely", "'rollback' ended with exit code 7",
             "are kept in",
         ] {
             #expect(errors.contains(text), "\(errors)")

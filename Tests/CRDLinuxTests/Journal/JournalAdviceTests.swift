@@ -69,24 +69,25 @@ struct JournalAdviceTests {
             ),
             (
                 "match = { SYSTEMD_UNIT = \"a.service\" }",
-                "m:2:11: warning: 'trigger.journal.match.SYSTEMD_UNIT' is written by no part of "
-                    + "systemd, only by programs that make it up; journald's own field is "
+                "m:2:11: warning: 'trigger.journal.match.SYSTEMD_UNIT' is not a field that "
+                    + "systemd writes, only programs that invent it do; journald's own field is "
                     + "'_SYSTEMD_UNIT'"
             ),
             (
                 "match = { _PRIORITY = \"3\" }",
                 "m:2:11: warning: 'trigger.journal.match._PRIORITY' is a field that only "
-                    + "journald could write, and it does not; write 'PRIORITY'"
+                    + "journald could write, and journald does not write it; use 'PRIORITY' "
+                    + "instead"
             ),
             (
                 "pattern = 'x'\nfield = 'COMM'",
-                "m:3:9: warning: 'trigger.journal.field': 'COMM' is written by no part of systemd, "
-                    + "only by programs that make it up; journald's own field is '_COMM'"
+                "m:3:9: warning: 'trigger.journal.field': 'COMM' is not a field that systemd writes, "
+                    + "only programs that invent it do; journald's own field is '_COMM'"
             ),
             (
                 "pattern = 'x'\ncount = 2\nwithin = 1\nby = 'UID'",
-                "m:5:6: warning: 'trigger.journal.by': 'UID' is written by no part of systemd, "
-                    + "only by programs that make it up; journald's own field is '_UID'"
+                "m:5:6: warning: 'trigger.journal.by': 'UID' is not a field that systemd writes, "
+                    + "only programs that invent it do; journald's own field is '_UID'"
             ),
             (
                 "pattern = 'ab{,5}c'",

@@ -11,7 +11,7 @@ extension Git {
     ) throws(InstallationFailure) -> String {
         guard CommonEnvironment.program("ssh-keygen") != nil else {
             throw InstallationFailure(
-                "ssh-keygen is not there, and no signature can be verified without it; install "
+                "ssh-keygen was not found, and no signature can be verified without it; install "
                     + "it (on Debian: apt install openssh-client)")
         }
         // Other kinds of signatures are disabled.

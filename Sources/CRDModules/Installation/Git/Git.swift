@@ -29,7 +29,7 @@ struct Git {
         in directory: FilePath, runID: String, console: InstallationConsole
     ) throws(InstallationFailure) {
         guard let program = CommonEnvironment.program("git") else {
-            throw InstallationFailure("git is not there; install it (on Debian: apt install git)")
+            throw InstallationFailure("git was not found; install it (on Debian: apt install git)")
         }
         self.program = program
         self.directory = directory
@@ -57,7 +57,7 @@ struct Git {
                     ?? "setpriv --reuid=\(owner) --clear-groups"
             throw InstallationFailure(
                 "\(place) belongs to \(name ?? "uid \(owner)"), and git refuses other users' "
-                    + "repositories; have the owner read it into a file of your own, and name that with -l: "
+                    + "repositories; as its owner, bundle it into a file of yours, and name that with -l: "
                     + "\(program) git -C '\(path)' bundle create - --all >modules.bundle")
         }
     }

@@ -103,7 +103,7 @@ enum GitComplaint {
             (
                 ["' not allowed"],
                 { place, _ in
-                    "\(place) uses a protocol that crd does not; crd uses "
+                    "\(place) uses a protocol that crd does not support; crd supports "
                         + RepositoryLocation.protocols.joined(separator: ", ")
                 }
             ),
@@ -117,14 +117,14 @@ enum GitComplaint {
             (
                 ["No space left on device"],
                 { place, _ in
-                    "\(place) does not fit on the disk; free some space where 'state' of crd.conf is"
+                    "\(place) does not fit on the disk; free some space in 'state' of crd.conf"
                 }
             ),
             (
                 ["unable to write file", "unable to create file"],
                 { place, _ in
-                    "the files of \(place) cannot be written; is there room where 'modules' and 'support' "
-                        + "of crd.conf are?"
+                    "the files of \(place) cannot be written; is there room in 'modules' and 'support' of "
+                        + "crd.conf?"
                 }
             ),
             (

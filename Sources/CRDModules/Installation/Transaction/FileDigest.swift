@@ -46,7 +46,7 @@ enum FileDigest {
         }
         guard digests.count == paths.count else {
             throw InstallationFailure(
-                "the files in \(directory) could not be read; is the disk in order?")
+                "the files in \(directory) could not be read; is the disk faulty?")
         }
         return digests
     }
@@ -56,7 +56,7 @@ enum FileDigest {
     /// - Throws: `InstallationFailure` if it is not installed.
     static func program() throws(InstallationFailure) -> String {
         if let program = CommonEnvironment.program("sha256sum") { return program }
-        throw InstallationFailure("sha256sum is not there; install coreutils")
+        throw InstallationFailure("sha256sum was not found; install coreutils")
     }
 
     private static let digits = 64

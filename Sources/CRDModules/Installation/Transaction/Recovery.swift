@@ -60,7 +60,7 @@ public enum Recovery {
         try transaction.finish()
         let story =
             transaction.isWhole
-            ? story(of: transaction.record) : "it could not be put in order completely"
+            ? story(of: transaction.record) : "it could not be cleaned up completely"
         files.appendToLog("\(record.operation.rawValue) \(record.name): \(story)")
         console.say("the \(record.operation.rawValue) of \(record.name) was interrupted; \(story)")
         if let failure = transaction.failure {

@@ -194,7 +194,7 @@ struct Transaction {
             try end()
         } catch {
             throw InstallationFailure(
-                "\(error); the next crd command tries again to put \(record.name) in order")
+                "\(error); the next crd command tries again to clean up \(record.name)")
         }
     }
 
