@@ -137,7 +137,10 @@ struct FailingInstallTests {
     @Test(
         "an install that spoils the module's own files, and what can be said of that",
         arguments: [
-            ("rm -rf \"$PWD\"; exit 3", ["exit code 3", "its 'rollback' with them", "not been undone"]),
+            (
+                "rm -rf \"$PWD\"; exit 3",
+                ["exit code 3", "its 'rollback' with them", "not been undone"]
+            ),
             ("rm -f rollback; exit 3", ["exit code 3", "has no 'rollback'"]),
             ("rm -f queue", ["cannot be used", "nothing of queue is left"]),
             ("chmod 777 .", ["cannot be used", "can be written by", "are kept in"]),
