@@ -244,7 +244,7 @@ final class JournalTriggers: TriggerHost {
 
     private func afterLook(_ entries: Int, _ events: inout [Event]) throws(SystemCallError) {
         guard let alarm, let source else { return }
-        if entries == 0 && source.isStale() { mustReopen = true }
+        if entries == 0, try source.isStale() { mustReopen = true }
         checkForSilence(after: entries, &events)
         if try alarm.settle(after: entries, by: silence.deadline) {
             try source.readShare(into: &events)

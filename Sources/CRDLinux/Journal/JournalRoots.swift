@@ -34,7 +34,7 @@ struct JournalRoots: Equatable {
     }
 
     /// The directories that journald writes to (machine-id(5)).
-    private static var machineDirectories: [String] {
+    static var machineDirectories: [String] {
         guard let id = machineID else { return [] }
         return paths.map { "\($0)/\(id)" }
     }

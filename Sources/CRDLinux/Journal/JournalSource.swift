@@ -2,6 +2,7 @@
 
 public import CRDCore
 import Glibc
+import SystemPackage
 
 /// New journal entries, from one handle for all modules (sd-journal(3)).
 ///
@@ -80,6 +81,11 @@ public final class JournalSource: BackloggedSource {
     private var isPaused = false
     /// Files changed since `isStale` last checked that they can be read.
     private var haveFilesChanged = false
+    /// The directories that journald writes to, and what was last seen of them.
+    private let directories = JournalRoots.machineDirectories.map { FilePath($0) }
+    private var seen: [FileStatus] = []
+    /// Whether the kernel names the inodes of watched directories as stat(2) does.
+    private var areWatchesKnown = false
     /// The position's entry was gone, so that reading began by time.
     public let isPositionLost: Bool
     /// Called before each look: entries written from then on must lead to another.
@@ -112,6 +118,8 @@ public final class JournalSource: BackloggedSource {
         floors = try JournalFloors(listeners.map(\.start), besides: first, in: reader)
         isPositionLost = try !reader.stand(before: first)
         try select(listeners.flatMap(\.triggers), from: first)
+        seen = directories.compactMap { FileStatus(of: $0) }
+        areWatchesKnown = isWatched && areWatched(seen)
     }
 
     /// There is no readable journal; the description says what to do.
@@ -160,11 +168,33 @@ public final class JournalSource: BackloggedSource {
 
     /// Returns whether the journal must be reopened: libsystemd has missed that directories came or
     /// went, or it silently skips a file that we may not read.
-    public func isStale() -> Bool {
+    public func isStale() throws(SystemCallError) -> Bool {
         if JournalRoots(includingFiles: !isWatched) != roots { return true }
+        if try hasLostDirectory() { return true }
         guard haveFilesChanged else { return false }
         haveFilesChanged = false
         return JournalRoots.refusal() != nil
+    }
+
+    /// Returns whether there is a directory that libsystemd does not watch. That happens where a
+    /// directory was removed and made anew while a process had it open: libsystemd is told of the
+    /// new one first, takes it for the old one, and forgets both when that is gone for good.
+    private func hasLostDirectory() throws(SystemCallError) -> Bool {
+        guard areWatchesKnown else { return false }
+        let there = directories.compactMap { FileStatus(of: $0) }
+        guard there != seen else { return false }
+        seen = there
+        if areWatched(there) { return false }
+        // It may just not have been told yet.
+        try reader.process()
+        haveFilesChanged = true
+        hasBacklog = true
+        return !areWatched(there)
+    }
+
+    private func areWatched(_ directories: [FileStatus]) -> Bool {
+        guard let watched = Inotify.watchedInodes(reader.descriptor) else { return true }
+        return directories.allSatisfy { watched.contains($0.inode) }
     }
 
     /// Returns whether some process writes this journal; nil where that cannot be found out.

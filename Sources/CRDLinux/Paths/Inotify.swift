@@ -44,6 +44,16 @@ struct Inotify: ~Copyable {
         KernelFile.read("/proc/self/fdinfo/\(descriptor)")?.contains("inotify wd:") ?? true
     }
 
+    /// Returns the inode numbers that an inotify instance of this process, possibly a library's,
+    /// watches (proc(5), `/proc/PID/fdinfo`); nil if that cannot be found out.
+    static func watchedInodes(_ descriptor: CInt) -> Set<UInt64>? {
+        guard let text = KernelFile.read("/proc/self/fdinfo/\(descriptor)") else { return nil }
+        let fields = text.split(whereSeparator: \.isWhitespace)
+        return Set(
+            fields.filter { $0.hasPrefix("ino:") }
+                .compactMap { UInt64($0.dropFirst("ino:".count), radix: 16) })
+    }
+
     /// The content of one record (`struct inotify_event`).
     struct Record {
         let watch: WatchDescriptor
