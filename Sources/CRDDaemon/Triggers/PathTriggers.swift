@@ -40,7 +40,7 @@ final class PathTriggers: TriggerHost {
     /// Starts to watch; existing files do not count as events.
     func arm(into events: inout [Event]) {
         guard !triggers.isEmpty else { return }
-        begin(into: &events)
+        begin(isStart: true, into: &events)
         settle(into: &events)
     }
 
@@ -57,7 +57,10 @@ final class PathTriggers: TriggerHost {
             waiting.remove(listener)
             report(.rearmed, to: listener, into: &events)
         }
-        guard let source else { return arm(into: &events) }
+        guard let source else {
+            if !triggers.isEmpty { begin(into: &events) }
+            return settle(into: &events)
+        }
         source.disarm(dropped, into: &events)
         source.arm(added, into: &events)
         settle(into: &events)
@@ -159,7 +162,7 @@ final class PathTriggers: TriggerHost {
         )
     }
 
-    private func begin(into events: inout [Event]) {
+    private func begin(isStart: Bool = false, into events: inout [Event]) {
         do throws(SystemCallError) {
             let source = try PathSource(mounts: mounts)
             source.report = { [unowned self] in report($1, to: $0, into: &$2) }
@@ -169,7 +172,7 @@ final class PathTriggers: TriggerHost {
             let freed = waiting
             waiting = []
             for listener in freed { report(.rearmed, to: listener, into: &events) }
-            source.arm(triggers, into: &events)
+            source.arm(triggers, isStart: isStart, into: &events)
         } catch {
             deafen("\(error)", into: &events)
         }

@@ -18,6 +18,8 @@ public final class PathSource: BackloggedSource {
     var scanShare = TreeScan.share
     /// How many turns' shares are scanned at once for new triggers: enough for most trees.
     private static let armingTurns = 16
+    /// The same before anybody is served: enough for a tree of 30,000 directories.
+    private static let startTurns = 128
     /// How long one turn may take for the records, and for the scan, so that they delay nothing
     /// else.
     private static let timeShare = Duration.milliseconds(5)
@@ -61,9 +63,12 @@ public final class PathSource: BackloggedSource {
     /// Of very large trees, a part is scanned in later turns. Then the listeners get an event that
     /// something happened when all is watched, since a check that runs before might miss changes.
     ///
-    /// - Parameter areNews: report existing files too, since nothing saw them appear.
+    /// - Parameters:
+    ///   - areNews: report existing files too, since nothing saw them appear.
+    ///   - isStart: nobody is served yet, so this may take longer.
     public func arm(
-        _ triggers: [(PathListener, PathTrigger)], areNews: Bool = false, into events: inout [Event]
+        _ triggers: [(PathListener, PathTrigger)], areNews: Bool = false, isStart: Bool = false,
+        into events: inout [Event]
     ) {
         var added: [PathTarget] = []
         for (listener, trigger) in triggers {
@@ -72,7 +77,8 @@ public final class PathSource: BackloggedSource {
             added.append(target)
         }
         for target in added { resolver.resolve(target, because: areNews ? .mounted : .nothing) }
-        finishTurn(share: Self.armingTurns * scanShare, into: &events)
+        let turns = isStart ? Self.startTurns : Self.armingTurns
+        finishTurn(share: turns * scanShare, into: &events)
         if !scan.isDone && !areNews { late += added.filter(\.isRecursive) }
     }
 

@@ -44,6 +44,22 @@ struct TreeScanTests {
         #expect(told.sorted() == (names + ["large"]).sorted())
     }
 
+    @Test("and more of it is watched at once while nobody is served", arguments: [true, false])
+    func start(isStart: Bool) throws {
+        for number in 0..<100 { try directory.make("tree/d\(number)") }
+        let (source, tree) = (try PathSource(), directory["tree"].string)
+        source.scanShare = 32
+        var events: [Event] = []
+        source.arm(
+            [(.module(ModuleID(0)), PathTrigger(path: tree, isRecursive: true))],
+            isStart: isStart, into: &events)
+        #expect((source.watchCount > 100) == isStart)
+        try drainAll(source, into: &events)
+        #expect(source.watchCount > 100)
+        // The module is told that something may have happened, unless all was watched at once.
+        #expect(events.isEmpty == isStart)
+    }
+
     @Test("and one that goes and comes meanwhile is watched in the end", arguments: [0, 1])
     func changedMeanwhile(parity: Int) throws {
         let tree = directory["tree"].string
