@@ -229,7 +229,7 @@ public struct RepositoryTree: Sendable {
             objections.append(
                 "there are \(entries.count) files; a module may have \(ModuleLimits.filesMax)")
         }
-        let total = entries.reduce(0) { $0 + ($1.size ?? 0) }
+        let total = entries.map { $0.size ?? 0 }.saturatingSum()
         if total > ModuleLimits.bytesMax && objections.isEmpty {
             objections.append(
                 "the files have \(total) bytes in all; a module may have "

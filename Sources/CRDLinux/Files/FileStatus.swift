@@ -63,11 +63,19 @@ public struct FileStatus: Hashable, Sendable {
         mode = status.st_mode & 0o7777
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
-        changedNanoseconds =
-            Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
+        changedNanoseconds = Self.count(status.st_ctim, of: 1_000_000_000)
         size = Int64(status.st_size)
-        modifiedMicroseconds =
-            Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1_000
+        modifiedMicroseconds = Self.count(status.st_mtim, of: 1_000_000)
+    }
+
+    /// Returns a time in such parts of a second; the largest or smallest number for one that does
+    /// not fit, since anybody may give a file of his own any time (utimensat(2)).
+    private static func count(_ time: timespec, of parts: Int64) -> Int64 {
+        let seconds = Int64(time.tv_sec)
+        let (whole, isTooMuch) = seconds.multipliedReportingOverflow(by: parts)
+        let (sum, isMore) = whole.addingReportingOverflow(
+            Int64(time.tv_nsec) / (1_000_000_000 / parts))
+        return isTooMuch || isMore ? (seconds < 0 ? .min : .max) : sum
     }
 }
 

@@ -104,7 +104,8 @@ private struct Examiner {
             return []
         }
         for entry in entries { examine(entry) }
-        let bytes = entries.filter { $0.status.kind == .regular }.reduce(0) { $0 + $1.status.size }
+        let bytes = entries.filter { $0.status.kind == .regular }.map(\.status.size)
+            .saturatingSum()
         if bytes > ModuleLimits.bytesMax {
             complain(
                 "",
