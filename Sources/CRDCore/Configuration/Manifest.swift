@@ -212,8 +212,7 @@ extension JournalTrigger {
         guard pattern.unicodeScalars.contains("\u{8}") else { return nil }
         return
             "has a backspace, which is what \"\\b\" means in double quotes; write the pattern in "
-            + "single quotes, "
-            + "where \\b is the edge of a word"
+            + "single quotes, where \\b is the edge of a word"
     }
 
     /// Reads a key that is short for a match of a field.

@@ -44,7 +44,7 @@ public struct ReloadSchedule: Sendable {
         case watchingEnded
         /// A client or SIGHUP asks for a reload.
         case requested
-        /// The name service owes no answer, or owes none any more.
+        /// No answer of the name service is pending.
         case accountsAnswered
         /// The daemon stops: nothing is read any more.
         case stopped
@@ -145,11 +145,8 @@ public struct ReloadSchedule: Sendable {
             requests = .none
             return .refuseRequests
         }
-        if case .due = requests {
-            requests = .beingRead(mayWait: true)
-        } else {
-            requests = .beingRead(mayWait: false)
-        }
+        let mayWait = if case .due = requests { true } else { false }
+        requests = .beingRead(mayWait: mayWait)
         return .read(.everything)
     }
 

@@ -104,7 +104,8 @@ public final class JournalSource: BackloggedSource {
         if let objection = JournalRoots.objection() { throw Unreadable(description: objection) }
         self.listeners = listeners
         reader = try JournalReader()
-        isWatched = Inotify.hasWatches(reader.descriptor)
+        let watched = Inotify.watchedInodes(reader.descriptor)
+        isWatched = watched?.isEmpty != true
         roots = JournalRoots(includingFiles: !isWatched)
         dispatcher = try JournalDispatcher(listeners, own: own)
         let first = listeners.map(\.start).reduce(listeners[0].start) {
@@ -119,7 +120,7 @@ public final class JournalSource: BackloggedSource {
         isPositionLost = try !reader.stand(before: first)
         try select(listeners.flatMap(\.triggers), from: first)
         seen = directories.compactMap { FileStatus(of: $0) }
-        areWatchesKnown = isWatched && areWatched(seen)
+        areWatchesKnown = isWatched && Self.areWatched(seen, by: watched)
     }
 
     /// There is no readable journal; the description says what to do.
@@ -184,17 +185,18 @@ public final class JournalSource: BackloggedSource {
         let there = directories.compactMap { FileStatus(of: $0) }
         guard there != seen else { return false }
         seen = there
-        if areWatched(there) { return false }
+        let descriptor = reader.descriptor
+        if Self.areWatched(there, by: Inotify.watchedInodes(descriptor)) { return false }
         // It may just not have been told yet.
-        try reader.process()
-        haveFilesChanged = true
+        try processFiles()
         hasBacklog = true
-        return !areWatched(there)
+        return !Self.areWatched(there, by: Inotify.watchedInodes(descriptor))
     }
 
-    private func areWatched(_ directories: [FileStatus]) -> Bool {
-        guard let watched = Inotify.watchedInodes(reader.descriptor) else { return true }
-        return directories.allSatisfy { watched.contains($0.inode) }
+    /// - Parameter inodes: nil where they cannot be found out.
+    private static func areWatched(_ directories: [FileStatus], by inodes: Set<UInt64>?) -> Bool {
+        guard let inodes else { return true }
+        return directories.allSatisfy { inodes.contains($0.inode) }
     }
 
     /// Returns whether some process writes this journal; nil where that cannot be found out.
@@ -204,9 +206,13 @@ public final class JournalSource: BackloggedSource {
     public static func silence() -> String { JournalRoots.silence() }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
+        try processFiles()
+        try readShare(into: &events)
+    }
+
+    private func processFiles() throws(SystemCallError) {
         try reader.process()
         haveFilesChanged = true
-        try readShare(into: &events)
     }
 
     /// Reads the available entries, at most one turn's share.

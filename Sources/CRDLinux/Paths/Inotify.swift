@@ -39,11 +39,6 @@ struct Inotify: ~Copyable {
 
     var descriptor: CInt { instance.rawValue }
 
-    /// Returns whether an inotify instance of this process, possibly a library's, watches anything.
-    static func hasWatches(_ descriptor: CInt) -> Bool {
-        KernelFile.read("/proc/self/fdinfo/\(descriptor)")?.contains("inotify wd:") ?? true
-    }
-
     /// Returns the inode numbers that an inotify instance of this process, possibly a library's,
     /// watches (proc(5), `/proc/PID/fdinfo`); nil if that cannot be found out.
     static func watchedInodes(_ descriptor: CInt) -> Set<UInt64>? {

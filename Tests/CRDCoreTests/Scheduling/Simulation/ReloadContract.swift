@@ -30,7 +30,7 @@ struct ReloadContract {
 
     /// Observed changes of modules that were not read since.
     private var unread: [ModuleName: Span] = [:]
-    /// The same, but where the module itself may be read at another time than the rest.
+    /// The same, but a reading that came for another reason does not end them.
     private var unsettled: [ModuleName: Span] = [:]
     private var unreadAll: Span?
     /// When a module that awaits its manifest must have been read.
