@@ -249,7 +249,7 @@ final class SubreaperContainment: Containment {
         var round = 0
         /// The PIDs of this round, and those that are not examined yet.
         var known: Set<PID> = []
-        var waiting: [(pid: PID, seenAt: UInt64)] = []
+        var waiting: [(pid: PID, identity: UInt64)] = []
         var hasMetAnybody = false
         /// The processes that have got the signal.
         var met: Set<ProcessTable.Entry> = []
@@ -261,8 +261,10 @@ final class SubreaperContainment: Containment {
         }
 
         func add(_ pids: [PID]) {
-            let now = ProcessTable.clockTicks
-            for pid in pids where known.insert(pid).inserted { waiting.append((pid, now)) }
+            for pid in pids where known.insert(pid).inserted {
+                guard let identity = ProcessTable.identity(of: pid) else { continue }
+                waiting.append((pid, identity))
+            }
         }
     }
 
@@ -293,7 +295,7 @@ final class SubreaperContainment: Containment {
     /// - Returns: whether all of them have got the signal.
     private func goOn(_ sweep: Sweep, _ share: inout Int) -> Bool {
         while share > 0 {
-            guard let (pid, seenAt) = sweep.waiting.popLast() else {
+            guard let (pid, identity) = sweep.waiting.popLast() else {
                 let isLast = sweep.round > 0 && !sweep.hasMetAnybody
                 if isLast || sweep.round == Self.roundsMax { return true }
                 beginRound(sweep)
@@ -301,8 +303,8 @@ final class SubreaperContainment: Containment {
                 return !isLookCut
             }
             share -= 1
-            // A process that started later reuses the PID of a dead one and may be anybody's.
-            guard let process = ProcessTable.entry(pid), process.startTime <= seenAt else {
+            // A process that has got the PID of a dead one meanwhile may be anybody's.
+            guard let process = ProcessTable.entry(pid), process.identity == identity else {
                 continue
             }
             sweep.add(ProcessTable.children(of: pid))

@@ -15,6 +15,8 @@ public enum Journald {
         guard let own = FileStatus(of: FilePath(socket)) else { return nil }
         var refusal: SystemCallError?
         func isOurs(_ pid: PID) -> Bool {
+            // journald is root's; other users' processes could make us wait (`ProcessTable`).
+            guard ProcessTable.belongs(pid, to: 0) else { return false }
             do throws(SystemCallError) {
                 guard try executesJournald(pid) else { return false }
             } catch {
@@ -28,7 +30,7 @@ public enum Journald {
         // systems where journald does not run in that service.
         let found =
             serviceProcesses().first(where: isOurs)
-            ?? ProcessTable().entries.map(\.pid).first(where: isOurs)
+            ?? ProcessTable.processIDs().first(where: isOurs)
         if let found { return found }
         if let refusal { throw refusal }
         return nil

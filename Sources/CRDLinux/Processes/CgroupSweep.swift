@@ -13,7 +13,7 @@ public final class CgroupSweep {
     /// The directories that this round has not opened yet.
     private var directories: [(path: FilePath, depth: Int)] = []
     private var list: MemberList?
-    private var waiting: [(pid: PID, seenAt: UInt64)] = []
+    private var waiting: [(pid: PID, identity: UInt64)] = []
     /// A process that reuses one of these PIDs later misses the signal; SIGKILL reaches it.
     private var known: Set<PID> = []
 
@@ -28,7 +28,7 @@ public final class CgroupSweep {
     public func advance(_ share: inout Int) -> Bool {
         while share > 0 {
             if let process = waiting.popLast() {
-                ProcessTable.terminate(process.pid, seenAt: process.seenAt)
+                ProcessTable.terminate(process.pid, process.identity)
             } else if let list {
                 add(list)
             } else if let (path, depth) = directories.popLast() {
@@ -46,7 +46,6 @@ public final class CgroupSweep {
     }
 
     private func add(_ list: MemberList) {
-        let now = ProcessTable.clockTicks
         guard let pids = list.next() else {
             self.list = nil
             return
@@ -55,7 +54,8 @@ public final class CgroupSweep {
         // SIGTERM would continue, or end with another code, before it gets the signal itself.
         for pid in pids.reversed() where known.insert(pid).inserted {
             hasMetAnybody = true
-            waiting.append((pid, now))
+            guard let identity = ProcessTable.identity(of: pid) else { continue }
+            waiting.append((pid, identity))
         }
     }
 

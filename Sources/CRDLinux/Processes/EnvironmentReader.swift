@@ -7,6 +7,8 @@ import Glibc
 /// During execve(2) a process has no environment for a moment. The reader waits for that, for all
 /// processes together, so that their number does not matter. A process that never shows an
 /// environment costs that wait once.
+///
+/// Other users' processes are not read: they could make us wait for ever (`ProcessTable`).
 struct EnvironmentReader {
     private let names: [String]
     /// Processes that had neither environment nor arguments throughout a full wait.
@@ -23,15 +25,15 @@ struct EnvironmentReader {
     /// 50 ms in total.
     private static let pausesMax = 8
 
-    /// Returns the variables of each process; no value if they may not be read or the process is
-    /// gone.
+    /// Returns the variables of each process; no value if they may not be read, it is another
+    /// user's, or it is gone.
     mutating func read(_ pids: [PID]) -> [PID: [String: String]] {
         var found: [PID: [String: String]] = [:]
         var rest = pids
         var executing: [ProcessTable.Entry] = []
         for round in 0...Self.pausesMax {
             executing = []
-            for pid in rest {
+            for pid in rest where ProcessTable.belongs(pid, to: geteuid()) {
                 guard let bytes = ProcessTable.contents(of: "/proc/\(pid)/environ") else {
                     found[pid] = nil
                     continue

@@ -6,13 +6,18 @@ import Glibc
 import SystemPackage
 
 /// A snapshot of this machine's processes, from /proc (proc(5)).
+///
+/// Of other users' processes, it reads only files that cannot make it wait. `stat`, `environ`, `exe`
+/// and `cwd` can: while a process is in execve(2), the kernel holds a lock for them, and closes its
+/// files meanwhile. So a FUSE server that answers no FLUSH would hold us, beyond all signals but
+/// SIGKILL (G15).
 public struct ProcessTable {
-    /// A process; its start time distinguishes it from a later one with the same number.
+    /// A process; its identity distinguishes it from a later one with the same number.
     public struct Entry: Hashable, Sendable {
         public let pid: PID
         public let parent: PID
-        /// Clock ticks after boot.
-        public let startTime: UInt64
+        /// See `identity(of:)`.
+        public let identity: UInt64
         public let isZombie: Bool
         /// A kernel thread: it has no memory, so no environment either.
         public let isKernelThread: Bool
@@ -78,13 +83,6 @@ public struct ProcessTable {
         return found.compactMap(entry).filter { !$0.isZombie }
     }
 
-    /// The current time in the unit of start times.
-    public static var clockTicks: UInt64 {
-        UInt64(Clock.now.nanoseconds) / (1_000_000_000 / ticksPerSecond)
-    }
-
-    private static let ticksPerSecond = UInt64(sysconf(CInt(_SC_CLK_TCK)))
-
     /// Whether the kernel was built with CONFIG_PROC_CHILDREN; otherwise all of /proc must be read.
     public static let hasChildLists = access("/proc/thread-self/children", F_OK) == 0
 
@@ -123,39 +121,27 @@ public struct ProcessTable {
     ///   (EPERM).
     @discardableResult
     public static func send(_ signal: CInt, to seen: Entry) -> Bool {
-        send([signal], to: seen.pid) { $0.startTime == seen.startTime }
+        send([signal], to: seen.pid, seen.identity)
     }
 
     /// Sends SIGTERM, then SIGCONT, without which a stopped process would not receive it.
     public static func terminate(_ seen: Entry) {
-        send([SIGTERM, SIGCONT], to: seen.pid) { $0.startTime == seen.startTime }
+        terminate(seen.pid, seen.identity)
     }
 
-    /// Does the same to the process that had the number at that time, in clock ticks.
-    static func terminate(_ pid: PID, seenAt: UInt64) {
-        send([SIGTERM, SIGCONT], to: pid) { $0.startTime <= seenAt }
+    static func terminate(_ pid: PID, _ identity: UInt64) {
+        send([SIGTERM, SIGCONT], to: pid, identity)
     }
 
     @discardableResult
-    private static func send(
-        _ signals: [CInt], to pid: PID, if isMeant: (Entry) -> Bool
-    ) -> Bool {
+    private static func send(_ signals: [CInt], to pid: PID, _ identity: UInt64) -> Bool {
         let pidfd = crd_pidfd_open(pid)
         guard pidfd >= 0 else { return true }
         defer { close(pidfd) }
-        guard let entry = entry(pid), isMeant(entry) else { return true }
+        guard self.identity(of: pid) == identity else { return true }
         // Not `allSatisfy`: each signal is sent, whatever became of the one before.
         return signals.map { crd_pidfd_send_signal(pidfd, $0) == 0 || errno != EPERM }
             .allSatisfy(\.self)
-    }
-
-    /// Returns the processes with their working directory there or below (`/proc/PID/cwd`).
-    public static func working(in directory: FilePath) -> [PID] {
-        // The kernel's answer contains no symbolic links.
-        let path = SymbolicLink.resolved(directory) ?? directory
-        return processIDs().filter {
-            SymbolicLink.target(of: FilePath("/proc/\($0)/cwd"))?.starts(with: path) == true
-        }
     }
 
     /// How long to wait for SIGKILL to take effect, in steps of 10 ms.
@@ -166,7 +152,7 @@ public struct ProcessTable {
     ///
     /// - Parameters:
     ///   - names: the variables that `isMeant` needs, from the environment that the process was
-    ///     started with.
+    ///     started with; other users' processes have none (`EnvironmentReader`).
     ///   - owner: whose a process is. A descendant is selected as well if a selected process above
     ///     it is of the same owner or root's; nil has no descendants and is nobody's.
     /// - Returns: how many were killed, and those that the kernel refused to kill.
@@ -200,13 +186,14 @@ public struct ProcessTable {
         return (killed.count, refused.sorted { $0.pid < $1.pid })
     }
 
-    /// Returns the real, effective, saved and file system user (`/proc/PID/status`); none if the
-    /// process is gone.
+    /// Returns the real, effective, saved and file system user; none if the process is gone.
     public static func userIDs(of pid: PID) -> [UID] {
-        let lines = String(decoding: contents(of: "/proc/\(pid)/status") ?? [], as: UTF8.self)
-            .split(separator: "\n")
-        let line = lines.first { $0.hasPrefix("Uid:") }
-        return (line?.dropFirst(4).split(separator: "\t") ?? []).compactMap { UID($0) }
+        status(of: pid)?.userIDs ?? []
+    }
+
+    /// Whether the process has the rights of that user alone.
+    static func belongs(_ pid: PID, to user: UID) -> Bool {
+        Set(userIDs(of: pid)) == [user]
     }
 
     /// Collects a child that has ended; returns whether it had.
@@ -224,30 +211,24 @@ public struct ProcessTable {
 
     /// Reads one process; nil if there is no such process.
     public static func entry(_ pid: PID) -> Entry? {
-        contents(of: "/proc/\(pid)/stat").flatMap { entry(pid, stat: $0) }
-    }
-
-    /// - Parameter stat: the content of `/proc/PID/stat`.
-    static func entry(_ pid: PID, stat bytes: [UInt8]) -> Entry? {
-        // The name, in parentheses, may contain anything; the fields begin after the last one.
-        guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
-        guard fields.count > 19,
-            let threads = Int(String(decoding: fields[17], as: UTF8.self)),
-            let parent = PID(String(decoding: fields[1], as: UTF8.self)),
-            let flags = UInt32(String(decoding: fields[6], as: UTF8.self)),
-            let startTime = UInt64(String(decoding: fields[19], as: UTF8.self))
-        else { return nil }
-        let state = fields[0].first
-        // When a process's first thread has ended, the others live on.
-        let isDead = (state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")) && threads < 2
+        guard let identity = identity(of: pid), let status = status(of: pid) else { return nil }
         return Entry(
-            pid: pid, parent: parent, startTime: startTime, isZombie: isDead,
-            isKernelThread: flags & kernelThreadFlag != 0)
+            pid: pid, parent: status.parent, identity: identity, isZombie: status.isZombie,
+            isKernelThread: status.isKernelThread)
     }
 
-    /// `PF_KTHREAD` of the kernel's sched.h, unchanged since Linux 2.6.27.
-    private static let kernelThreadFlag: UInt32 = 0x0020_0000
+    /// Returns the inode of `/proc/PID`, which no later process with the same number has; nil if
+    /// there is no such process.
+    ///
+    /// When memory is short the kernel may give a process another one, which is then taken for
+    /// another process: it misses a signal, but nobody else gets it.
+    public static func identity(of pid: PID) -> UInt64? {
+        FileStatus(of: FilePath("/proc/\(pid)"))?.inode
+    }
+
+    private static func status(of pid: PID) -> ProcessStatus? {
+        contents(of: "/proc/\(pid)/status").flatMap(ProcessStatus.init)
+    }
 
     static func contents(of path: String) -> [UInt8]? {
         guard let file = try? Descriptor.open(FilePath(path), O_RDONLY) else { return nil }

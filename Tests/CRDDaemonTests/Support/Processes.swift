@@ -13,8 +13,12 @@ enum Processes {
     static func mentioning(_ text: String) -> [pid_t] {
         let wanted = Data(text.utf8)
         return all().filter { pid in
-            pid != getpid()
-                && ["cmdline", "environ"].contains { file(pid, $0)?.range(of: wanted) != nil }
+            // A process without arguments may be in the middle of execve, where a test can hold it,
+            // and with it whoever reads its environment.
+            guard pid != getpid(), let arguments = file(pid, "cmdline"), !arguments.isEmpty else {
+                return false
+            }
+            return [arguments, file(pid, "environ")].contains { $0?.range(of: wanted) != nil }
         }
     }
 
@@ -33,11 +37,11 @@ enum Processes {
     }
 
     static func isZombie(_ pid: pid_t) -> Bool {
-        stat(pid).first == "Z"
+        status(pid, "State")?.first == "Z"
     }
 
     static func exists(_ pid: pid_t) -> Bool {
-        file(pid, "stat") != nil && !isZombie(pid)
+        file(pid, "status") != nil && !isZombie(pid)
     }
 
     /// Where each open descriptor leads.

@@ -50,7 +50,7 @@ struct ProcessTableTests {
         let entry = try #require(ProcessTable.entry(process.pid))
         #expect(entry.parent == getpid())
         #expect(!entry.isZombie)
-        #expect(entry.startTime > 0)
+        #expect(entry.identity > 0)
         process.send(SIGKILL)
         process.waitUntilDead()
         #expect(ProcessTable.entry(process.pid)?.isZombie == true)
@@ -59,11 +59,11 @@ struct ProcessTableTests {
         #expect(ProcessTable.entry(process.pid) == nil)
     }
 
-    @Test("a signal meets only the process that was seen") func startTime() throws {
+    @Test("a signal meets only the process that was seen") func identity() throws {
         let process = try Shell("exec sleep 100").start()
         let seen = try #require(ProcessTable.entry(process.pid))
         let former = ProcessTable.Entry(
-            pid: seen.pid, parent: seen.parent, startTime: seen.startTime - 1, isZombie: false,
+            pid: seen.pid, parent: seen.parent, identity: seen.identity - 1, isZombie: false,
             isKernelThread: false)
         ProcessTable.send(SIGKILL, to: former)
         usleep(20_000)
@@ -88,18 +88,43 @@ struct ProcessTableTests {
     }
 
     @Test(
-        "tells a kernel thread by its flags, whatever a process calls itself",
+        "recognizes a kernel thread, whatever a process calls itself",
         arguments: [
-            // As Linux 6.1 shows them; only the third has a false name.
-            ("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 7 0 0", true),
-            ("25 (kworker/0:1H-kb) I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0 0 -20 1 0 9 0 0", true),
-            ("77 (kthreadd) S 1 77 77 0 -1 4194304 120 0 0 0 0 0 0 0 20 0 1 0 50 0 0", false),
+            // Linux 6.12 tells it; 6.1 does not.
+            ("Name:\tkworker/0:1H\nState:\tI (idle)\nPPid:\t2\nKthread:\t1\nThreads:\t1\n", true),
+            ("Name:\tkthreadd\nState:\tS (sleeping)\nPPid:\t0\nThreads:\t1\n", true),
+            ("Name:\tkworker/0:1H\nState:\tI (idle)\nPPid:\t2\nThreads:\t1\n", true),
+            (
+                "Name:\tkthreadd\nState:\tS (sleeping)\nPPid:\t1\nVmSize:\t9 kB\nThreads:\t1\n",
+                false
+            ),
+            // In a container, process 2 is nothing special: its child lives, or has just ended.
+            (
+                "Name:\ta\\nKthread:\t1\nState:\tS (sleeping)\nPPid:\t2\nVmSize:\t9 kB\nThreads:\t1\n",
+                false
+            ),
+            ("Name:\tsh\nState:\tZ (zombie)\nPPid:\t2\nThreads:\t1\n", false),
+            ("Name:\tsh\nState:\tS (sleeping)\nPPid:\t2\nKthread:\t0\nThreads:\t1\n", false),
         ])
-    func kernelThreads(stat: String, isKernelThread: Bool) throws {
-        let entry = try #require(ProcessTable.entry(2, stat: Array(stat.utf8)))
-        #expect(entry.isKernelThread == isKernelThread)
+    func kernelThreads(status: String, isKernelThread: Bool) throws {
+        let status = try #require(ProcessStatus(Array("\(status)Uid:\t0\t0\t0\t0\n".utf8)))
+        #expect(status.isKernelThread == isKernelThread)
         let own = try #require(ProcessTable.entry(getpid()))
         #expect(!own.isKernelThread)
+    }
+
+    @Test(
+        "asks another user's process for nothing that could keep us waiting",
+        .enabled(if: geteuid() == 0))
+    func otherUsers() throws {
+        var shell = Shell("exec sleep 100")
+        shell.environment = ["PATH=/usr/bin:/bin", "CRD_RUN=1"]
+        shell.user = UserAccount.named("nobody")
+        let process = try shell.start()
+        defer { process.end() }
+        #expect(
+            eventually { ProcessTable.userIDs(of: process.pid) == [65534, 65534, 65534, 65534] })
+        #expect(ProcessTable.environment(of: process.pid, ["CRD_RUN"]) == nil)
     }
 
     @Test(
@@ -180,7 +205,7 @@ struct ProcessTableTests {
             ProcessTable(
                 roots.map {
                     .init(
-                        pid: $0, parent: $0 - 1, startTime: 1, isZombie: false,
+                        pid: $0, parent: $0 - 1, identity: 1, isZombie: false,
                         isKernelThread: false)
                 }), roots
         )
@@ -221,8 +246,8 @@ struct ProcessTableTests {
         #expect(meant() == [])
         // Process numbers that were reused while /proc was read.
         let circle = ProcessTable([
-            .init(pid: 2, parent: 3, startTime: 1, isZombie: false, isKernelThread: false),
-            .init(pid: 3, parent: 2, startTime: 1, isZombie: true, isKernelThread: false),
+            .init(pid: 2, parent: 3, identity: 1, isZombie: false, isKernelThread: false),
+            .init(pid: 3, parent: 2, identity: 1, isZombie: true, isKernelThread: false),
         ])
         #expect(circle.tree(below: [3]) { _ in 7 }.map(\.pid) == [2])
     }

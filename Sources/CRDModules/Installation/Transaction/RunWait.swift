@@ -13,10 +13,8 @@ struct RunWait {
     let console: InstallationConsole
     let settings: Configuration
 
-    /// Waits, but no longer than a run may take.
-    ///
-    /// - Parameter isConcerned: false where the run no longer matters.
-    func wait(while isConcerned: () -> Bool = { true }) {
+    /// Waits for the run that is under way, if there is one, but no longer than a run may take.
+    func wait() {
         guard let interruption = console.interruption, let name = ModuleName(module),
             let run = console.runUnderWay(name), !isPartOfRun
         else { return }
@@ -26,7 +24,7 @@ struct RunWait {
             // The daemon answers with all its modules; the pauses limit this to a tenth of its
             // time.
             let asked = Clock.now
-            guard asked < end, console.runUnderWay(name) == run, isConcerned() else { return }
+            guard asked < end, console.runUnderWay(name) == run else { return }
             if !hasSaid { console.say("waiting for a run of \(name) to end") }
             hasSaid = true
             let pause = max(Self.period, asked.duration(to: Clock.now) * 9)

@@ -238,7 +238,8 @@ struct Transaction {
         guard let receipt = record.receipt, let name = ModuleName(record.name) else { return }
         try receipt.store(files.receipt(of: name))
         try files.remember(receipt.origin)
-        if record.operation == .upgrade { waitForStragglers() }
+        // For a run that may have begun just before the old version was replaced.
+        if record.operation == .upgrade { runWait.wait() }
     }
 
     private static func isThere(_ path: FilePath) -> Bool {
@@ -304,11 +305,6 @@ struct Transaction {
         RunWait(module: record.name, console: console, settings: configuration.configuration)
     }
 
-    /// Waits for a run that may have begun just before the old version was replaced.
-    private func waitForStragglers() {
-        runWait.wait(while: { !ProcessTable.working(in: place).isEmpty })
-    }
-
     private mutating func finishRemoval() throws {
         if let status = FileStatus(of: target, followingLinks: false), status.inode == record.inode,
             record.step != .rolledBack
@@ -323,7 +319,8 @@ struct Transaction {
             }
             try DurableFile.settle(target.removingLastComponent())
         }
-        waitForStragglers()
+        // For a run that may have begun just before the module was moved away.
+        runWait.wait()
         try rollBack()
         if let name = ModuleName(record.name) { try DurableFile.forget(files.receipt(of: name)) }
         // rmdir(2) succeeds only if it is empty.
