@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CRDCore
 import Glibc
 public import SystemPackage
 
@@ -16,9 +17,13 @@ public struct OpenDirectory: ~Copyable {
     }
 
     /// Opens the root directory.
-    public static func root() throws(SystemCallError) -> OpenDirectory {
-        let path: FilePath = "/"
-        let descriptor = try systemCall("open", on: path.string) { Glibc.open("/", flags) }
+    public static func root() throws(SystemCallError) -> OpenDirectory { try open("/") }
+
+    /// Opens the directory at a path, but not through a symbolic link at its end.
+    public static func open(_ path: FilePath) throws(SystemCallError) -> OpenDirectory {
+        let descriptor = try systemCall("open", on: path.string) {
+            path.withPlatformString { Glibc.open($0, flags) }
+        }
         return OpenDirectory(path, adopting: descriptor)
     }
 
@@ -30,6 +35,30 @@ public struct OpenDirectory: ~Copyable {
             name.withPlatformString { openat(descriptor.rawValue, $0, Self.flags) }
         }
         return OpenDirectory(place, adopting: opened)
+    }
+
+    /// Opens a directory in this one, unless a file system is mounted on it that may keep us waiting:
+    /// a user may mount one on a directory of its own (fusermount3(1)).
+    ///
+    /// - Throws: `SystemCallError` with EXDEV for such a mount, whose server is not asked.
+    public func openUnlessStalling(
+        _ name: FilePath.Component
+    ) throws(SystemCallError) -> OpenDirectory {
+        // With O_PATH, not even the root directory of a mount is read.
+        let opened = try open(name)
+        guard let mount = opened.mount, mount != self.mount else { return opened }
+        guard MountSource.fileSystem(ofMount: mount)?.mayStall == false else {
+            throw SystemCallError(
+                function: "open", errno: .improperLink, subject: opened.path.string)
+        }
+        return opened
+    }
+
+    /// The number of the mount it is on, as in /proc/self/mountinfo (proc_pid_fdinfo(5)).
+    private var mount: Substring? {
+        let lines = KernelFile.read("/proc/self/fdinfo/\(descriptor.rawValue)")?.split(
+            separator: "\n")
+        return lines?.first { $0.hasPrefix("mnt_id:") }?.split(separator: "\t").last
     }
 
     private static let flags = pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC

@@ -36,6 +36,7 @@ public struct SystemCallError: Error, CustomStringConvertible {
         case (_, .noSpace): "free some space on that file system"
         case ("open", .permissionDenied), ("opendir", .permissionDenied):
             "run crd as a user who may read it"
+        case ("open", .improperLink): "unmount the file system that is mounted there"
         case ("bind", .addressInUse): "remove it if no crd is running"
         default: nil
         }

@@ -86,6 +86,13 @@ public final class MountSource: BackloggedSource {
             .sorted { $0.string < $1.string }
     }
 
+    /// Returns the type of the mount with that number; nil if it is gone, or the table cannot be read.
+    static func fileSystem(ofMount number: Substring) -> FileSystemType? {
+        let lines = KernelFile.read("/proc/thread-self/mountinfo")?.split(separator: "\n")
+        let line = lines?.first { $0.hasPrefix("\(number) ") }
+        return line.map { type(in: Array($0.utf8)[...]) }
+    }
+
     private func read() throws(SystemCallError) -> Set<Mount> {
         try systemCall("lseek", on: "mountinfo") { lseek(file.rawValue, 0, SEEK_SET) }
         let text = try file.readAll(subject: "mountinfo")

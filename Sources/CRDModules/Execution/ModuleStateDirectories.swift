@@ -43,49 +43,67 @@ public struct ModuleStateDirectories: Sendable {
     ///
     /// - Returns: the directories that were moved aside.
     public func make() throws(SystemCallError) -> [Former] {
+        let all = own.removingLastComponent()
+        guard let name = own.lastComponent else { preconditionFailure("\(own) has no name") }
+        if FileStatus(of: all) == nil { try Directory.make(all, mode: 0o755) }
+        let modules = try OpenDirectory.open(all)
         var former: [Former] = []
-        if !areShared {
-            // Each role must be able to reach its own directory below it.
-            try make(own, for: .daemon, mode: 0o711, isForRoles: true, &former)
+        if areShared {
+            guard let account = accounts.values.first else { return [] }
+            _ = try make(name, in: modules, for: account, mode: 0o700, isForRoles: false, &former)
+            return former
         }
+        // Each role must be able to reach its own directory below it.
+        let directory = try make(
+            name, in: modules, for: .daemon, mode: 0o711, isForRoles: true, &former)
         for role in Role.allCases {
             guard let account = accounts[role] else { continue }
-            try make(path(of: role), for: account, mode: 0o700, isForRoles: false, &former)
+            _ = try make(
+                role.directoryName, in: directory, for: account, mode: 0o700, isForRoles: false,
+                &former)
         }
         return former
     }
 
     private func make(
-        _ path: FilePath, for account: UserAccount, mode: ModeBits, isForRoles: Bool,
-        _ former: inout [Former]
-    ) throws(SystemCallError) {
-        if let status = FileStatus(of: path, followingLinks: false), status.kind == .directory,
-            let reason = objection(to: path, status, for: account, isForRoles: isForRoles)
-        {
-            let aside = try Self.putAside(path)
-            former.append(Former(path: path, aside: aside, reason: reason))
+        _ name: FilePath.Component, in parent: borrowing OpenDirectory, for account: UserAccount,
+        mode: ModeBits, isForRoles: Bool, _ former: inout [Former]
+    ) throws(SystemCallError) -> OpenDirectory {
+        do throws(SystemCallError) {
+            let directory = try parent.openUnlessStalling(name)
+            let reason = try objection(to: directory, for: account, isForRoles: isForRoles)
+            guard let reason else {
+                try directory.give(to: account, mode: mode)
+                return directory
+            }
+            let aside = try Self.putAside(directory.path, in: parent)
+            former.append(Former(path: directory.path, aside: aside, reason: reason))
+        } catch let error where error.errno == .noSuchFileOrDirectory {
+            // It is made below.
         }
-        try Directory.makePrivate(path, owner: account, mode: mode)
+        try parent.makeDirectory(name, mode: mode)
+        let directory = try parent.openUnlessStalling(name)
+        try directory.give(to: account, mode: mode)
+        return directory
     }
 
     /// Returns why a directory must not be used any more; nil if it may be.
     private func objection(
-        to path: FilePath, _ status: FileStatus, for account: UserAccount, isForRoles: Bool
-    ) -> String? {
-        if status.owner != account.uid {
-            let name = UserAccount.localName(of: status.owner).map { "\($0) (uid \(status.owner))" }
-            return "belongs to \(name ?? "uid \(status.owner)"), and not to \(account.name)"
+        to directory: borrowing OpenDirectory, for account: UserAccount, isForRoles: Bool
+    ) throws(SystemCallError) -> String? {
+        let owner = try directory.status().owner
+        if owner != account.uid {
+            let name = UserAccount.localName(of: owner).map { "\($0) (uid \(owner))" }
+            return "belongs to \(name ?? "uid \(owner)"), and not to \(account.name)"
         }
         guard isForRoles else {
-            let foreign = Role.allCases.contains {
-                FileStatus(of: path.appending($0.rawValue), followingLinks: false)
-                    .map { $0.kind == .directory && $0.owner != account.uid } ?? false
+            for role in Role.allCases where Self.holds(role, of: account, directory) {
+                return "holds a directory for each role, but the roles now run as one user"
             }
-            return foreign
-                ? "holds a directory for each role, but the roles now run as one user" : nil
+            return nil
         }
         // Other users can traverse this one, unlike a directory that all roles share.
-        let holdsMore = Directory.entries(of: path).contains { entry in
+        let holdsMore = Directory.entries(of: directory.path).contains { entry in
             !Role.allCases.contains {
                 entry.string == $0.rawValue || entry.string.hasPrefix("\($0.rawValue).~")
             }
@@ -93,12 +111,37 @@ public struct ModuleStateDirectories: Sendable {
         return holdsMore ? "was for all roles, which run as different users now" : nil
     }
 
+    /// Returns whether it holds a directory of that role for another user.
+    private static func holds(
+        _ role: Role, of account: UserAccount, _ directory: borrowing OpenDirectory
+    ) -> Bool {
+        do throws(SystemCallError) {
+            return try directory.openUnlessStalling(role.directoryName).status().owner
+                != account.uid
+        } catch {
+            return error.errno == .improperLink
+        }
+    }
+
     /// Renames it to a name that no module can have, as `cp --backup=numbered` does.
-    private static func putAside(_ path: FilePath) throws(SystemCallError) -> FilePath {
+    private static func putAside(
+        _ path: FilePath, in parent: borrowing OpenDirectory
+    ) throws(SystemCallError) -> FilePath {
+        // A former user may have mounted something on one that was put aside, so they are not looked at.
+        let names = Set(Directory.entries(of: parent.path).map(\.string))
         var number = 1
         func aside() -> FilePath { FilePath("\(path).~\(number)~") }
-        while FileStatus(of: aside(), followingLinks: false) != nil { number += 1 }
+        while let name = aside().lastComponent?.string, names.contains(name) { number += 1 }
         try DurableFile.move(path, to: aside())
         return aside()
+    }
+}
+
+extension Role {
+    fileprivate var directoryName: FilePath.Component {
+        guard let name = FilePath.Component(rawValue) else {
+            preconditionFailure("\(rawValue) is not a name")
+        }
+        return name
     }
 }

@@ -239,6 +239,47 @@ struct StallingMountTests {
         try await world.runs(1, of: "Far")
         #expect(try await world.stop() == 0)
     }
+
+    @Test(
+        "G15: one that a role's user has mounted on its CRD_STATE holds up its own module alone",
+        .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"),
+        arguments: ["user = 'nobody'", ""])
+    func onState(manifest: String) async throws {
+        let mount = try await Mount()
+        let world = try Self.world(mount)
+        try world.module("Mine", check: "exit 1", manifest: "user = 'nobody'")
+        let state = "\(world.directory)/state/modules/Mine"
+        try await world.start(mount.namespace.prefix)
+        try await world.runs(1, of: "Mine")
+        #expect(try await world.stop() == 0)
+        // One that belonged to a former user, too.
+        try world.makeDirectory("state/modules/Mine.~1~")
+        for place in [state, "\(state).~1~"] {
+            try await mount.namespace.run("mount --bind \(mount.path) '\(place)'")
+        }
+        mount.server.send(SIGSTOP)
+        try world.write(manifest, to: "modules/Mine/module.toml")
+        try await world.start(mount.namespace.prefix)
+        try await Self.diskIsServed(world)
+        try await eventually("the remedy is told") {
+            try world.listed("Mine").reason?.contains("'\(state)'") == true
+        }
+        #expect(try world.listed("Mine").reason?.contains("unmount the file system") == true)
+        #expect(try await world.stop() == 0)
+        // umount(8) would ask the server, too.
+        mount.server.send(SIGCONT)
+        try await mount.namespace.run("umount '\(state)'")
+        mount.server.send(SIGSTOP)
+        try await world.start(mount.namespace.prefix)
+        try await world.runs(1, of: "Mine")
+        try await Self.diskIsServed(world)
+        if manifest.isEmpty {
+            try await eventually("the user's directory is put aside") {
+                world.lines.contains { $0.contains("put aside as \(state).~2~") }
+            }
+        }
+        #expect(try await world.stop() == 0)
+    }
 }
 
 /// Files that the kernel makes up as they are read.

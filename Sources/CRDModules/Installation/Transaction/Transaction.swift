@@ -121,7 +121,7 @@ struct Transaction {
     /// - Throws: `InstallationFailure` if it did not succeed.
     mutating func install(_ manifest: Manifest) throws(InstallationFailure) {
         if console.interruption?.signal != nil { throw InstallationFailure("interrupted") }
-        record.madeState = !Self.isThere(state)
+        record.madeState = !hasState
         record.mayBePrepared = Self.isThere(place.appending(ModuleScript.install.rawValue))
         record.step = .scripting
         try record.store(files.record)
@@ -143,6 +143,16 @@ struct Transaction {
             throw InstallationFailure(
                 "'install' of \(record.name) has moved or replaced the module's own directory, "
                     + "\(place), which crd does not activate; see where it is")
+        }
+    }
+
+    /// Whether there is a state directory; a file system that its owner has mounted there is not asked.
+    private var hasState: Bool {
+        do throws(SystemCallError) {
+            _ = try OpenDirectory.open(state)
+            return true
+        } catch {
+            return error.errno != .noSuchFileOrDirectory
         }
     }
 
