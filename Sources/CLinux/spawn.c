@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -112,6 +113,11 @@ static int place_descriptors(struct crd_spawn *spawn, int *report) {
 
 /// Switches to the user. \returns whether that worked; `step` is the one that failed.
 static bool become_user(struct crd_spawn *spawn) {
+    // All who share a session keyring can read, change and revoke what is in it (keyrings(7)). A new
+    // one counts against our quota, so that the user cannot exhaust it. There may be no keyrings.
+    spawn->step = CRD_SPAWN_KEYRING;
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) == -1 && errno != ENOSYS && errno != EPERM)
+        return false;
     // In this order: once the user is changed, the process may no longer change its groups.
     spawn->step = CRD_SPAWN_SETGROUPS;
     if (syscall(SYS_setgroups, spawn->group_count, spawn->groups) == -1) return false;

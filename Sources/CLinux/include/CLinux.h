@@ -19,6 +19,7 @@ enum crd_spawn_step {
     CRD_SPAWN_SETSID,
     CRD_SPAWN_SIGNALS,
     CRD_SPAWN_LIMIT,
+    CRD_SPAWN_KEYRING,
     CRD_SPAWN_SETGROUPS,
     CRD_SPAWN_SETGID,
     CRD_SPAWN_SETUID,
@@ -175,6 +176,8 @@ int crd_open_directory(int directory, const char *name);
 int crd_syncfs(int fd);
 /// Sets the soft limit of a file's size (RLIMIT_FSIZE). \returns the former one.
 uint64_t crd_limit_file_size(uint64_t soft);
+/// Sets the soft limit of a process's own memory (RLIMIT_DATA). \returns the former one.
+uint64_t crd_limit_memory(uint64_t soft);
 
 /// Calls flock(2): exclusive, without blocking.
 int crd_lock(int fd);

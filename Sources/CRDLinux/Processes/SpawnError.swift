@@ -65,6 +65,9 @@ public struct SpawnError: Error, CustomStringConvertible {
         case (CRD_SPAWN_EXEC, .argListTooLong):
             "\(path) cannot be started: its arguments and its environment are too large; "
                 + "shorten 'environment' in module.toml, or match less with named groups"
+        case (CRD_SPAWN_KEYRING, .diskQuotaExceeded):
+            "\(path) cannot be started: no session keyring can be made for it; raise the sysctl "
+                + "kernel.keys.root_maxkeys (kernel.keys.maxkeys if crd does not run as root)"
         case (_, .noMemory):
             "\(path) cannot be started: \(errno); raise MemoryMax= in crd.service, or free memory: "
                 + "lower 'slots' in crd.conf"
@@ -84,6 +87,7 @@ public struct SpawnError: Error, CustomStringConvertible {
         case CRD_SPAWN_SETSID: "setsid"
         case CRD_SPAWN_SIGNALS: "rt_sigprocmask"
         case CRD_SPAWN_LIMIT: "prlimit"
+        case CRD_SPAWN_KEYRING: "keyctl"
         case CRD_SPAWN_SETGROUPS: "setgroups"
         case CRD_SPAWN_SETGID: "setgid"
         case CRD_SPAWN_SETUID: "setuid"

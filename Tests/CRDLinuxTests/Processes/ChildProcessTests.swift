@@ -88,6 +88,27 @@ struct ChildProcessTests {
     }
 
     @Test(
+        "has a session keyring of its own if it runs as another user", .enabled(if: geteuid() == 0))
+    func sessionKeyring() throws {
+        #if arch(x86_64)
+            let keyctl = 250
+        #else
+            let keyctl = 219
+        #endif
+        // KEYCTL_GET_KEYRING_ID and KEY_SPEC_SESSION_KEYRING, without making one.
+        var shell = Shell("perl -e 'print syscall(\(keyctl), 0, -3, 0)'")
+        shell.environment = ["PATH=/usr/bin:/bin"]
+        let ours = try shell.printed()
+        #expect(try shell.printed() == ours)
+        shell.user = Self.nobody
+        let first = try shell.printed()
+        let second = try shell.printed()
+        #expect(!ours.isEmpty && !first.isEmpty && !second.isEmpty)
+        #expect(Set([ours, first, second]).count == 3)
+        #expect(first != "-1" && second != "-1")
+    }
+
+    @Test(
         "is so where the kernel has no clone3, or an old one", arguments: [ENOSYS, EINVAL, EPERM])
     func withoutClone3(error: CInt) async {
         await #expect(processExitsWith: .success) { [error = error as CInt] in
