@@ -278,11 +278,15 @@ int crd_open_directory(int directory, const char *name) {
 
 int crd_syncfs(int fd) { return syncfs(fd); }
 
-uint64_t crd_limit_file_size(uint64_t soft) {
+static uint64_t set_soft_limit(__rlimit_resource_t resource, uint64_t soft) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_FSIZE, &limit) == -1) return RLIM_INFINITY;
+    if (getrlimit(resource, &limit) == -1) return RLIM_INFINITY;
     const rlim_t former = limit.rlim_cur;
     limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
-    setrlimit(RLIMIT_FSIZE, &limit);
+    setrlimit(resource, &limit);
     return former;
 }
+
+uint64_t crd_limit_file_size(uint64_t soft) { return set_soft_limit(RLIMIT_FSIZE, soft); }
+
+uint64_t crd_limit_memory(uint64_t soft) { return set_soft_limit(RLIMIT_DATA, soft); }

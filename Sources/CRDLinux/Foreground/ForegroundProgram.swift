@@ -20,6 +20,9 @@ public struct ForegroundProgram {
     public var grace: Duration
     /// The largest size of a file that it may write, in bytes (setrlimit(2), `RLIMIT_FSIZE`).
     public var fileSizeMax: UInt64?
+    /// How much memory each of its processes may have, in bytes (`RLIMIT_DATA`); files that it maps
+    /// for reading do not count.
+    public var memoryMax: UInt64?
     /// Whether processes that it leaves behind may continue.
     public var keepsLeftovers: Bool
     /// The user to run as; nil to keep our own.
@@ -37,7 +40,7 @@ public struct ForegroundProgram {
     public init(
         path: String, arguments: [String] = [], environment: CStringBlock, directory: String,
         timeout: Duration, grace: Duration, fileSizeMax: UInt64? = nil,
-        keepsLeftovers: Bool = false, user: UserAccount? = nil
+        memoryMax: UInt64? = nil, keepsLeftovers: Bool = false, user: UserAccount? = nil
     ) {
         self.path = path
         self.arguments = arguments
@@ -46,6 +49,7 @@ public struct ForegroundProgram {
         self.timeout = timeout
         self.grace = grace
         self.fileSizeMax = fileSizeMax
+        self.memoryMax = memoryMax
         self.keepsLeftovers = keepsLeftovers
         self.user = user
     }
@@ -116,8 +120,11 @@ public struct ForegroundProgram {
             try systemCall("fchown") { fchown(outDescriptor.rawValue, user.uid, user.gid) }
             try systemCall("fchown") { fchown(errDescriptor.rawValue, user.uid, user.gid) }
         }
-        let former = fileSizeMax.map { crd_limit_file_size($0) }
-        defer { if let former { _ = crd_limit_file_size(former) } }
+        // The child inherits our limits.
+        let fileSize = fileSizeMax.map { crd_limit_file_size($0) }
+        defer { if let fileSize { _ = crd_limit_file_size(fileSize) } }
+        let memory = memoryMax.map { crd_limit_memory($0) }
+        defer { if let memory { _ = crd_limit_memory(memory) } }
         let child = ChildSource(
             try ChildProcess.spawn(request), outputs: []
         ) { end, _ in ended(end) }

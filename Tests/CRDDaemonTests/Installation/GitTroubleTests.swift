@@ -88,6 +88,18 @@ struct GitTroubleTests {
     }
 
     @Test(
+        "a server that names branches without end cannot use up the memory",
+        .enabled(if: WebServer.isPossible, "\(WebServer.needs)"))
+    func endless() async throws {
+        let server = try await WebServer(in: world.directory)
+        let outcome = try await world.install("queue", "-l", "\(server.url)/endless.git")
+        #expect(outcome.code == 1)
+        #expect(
+            outcome.errors.contains("needs more memory than crd lets git have, 1GiB"), "\(outcome)"
+        )
+    }
+
+    @Test(
         "certificates of other authorities are handed to git by the names that it knows",
         arguments: [
             (["SSL_CERT_FILE": "/ca.pem"], "/ca.pem - /ca.pem -"),

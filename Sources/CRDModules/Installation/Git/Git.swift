@@ -20,6 +20,9 @@ struct Git {
     /// The maximum size of a pack, which is one file, in bytes.
     private static let fetchSizeMax: UInt64 = 512 << 20
     static let fetchSizeText = "\(ByteSize(Int(fetchSizeMax)))"
+    /// How much memory each process of git may have, in bytes: a server can name branches without end.
+    private static let memoryMax: UInt64 = 1 << 30
+    static let memoryText = "\(ByteSize(Int(memoryMax)))"
     private static let listingMax = 32 << 20
 
     /// Finds the system's git; does not run it yet.
@@ -169,7 +172,7 @@ struct Git {
             environment: environment(for: isFetch ? location.credentials : nil),
             directory: (workTree ?? directory).string,
             timeout: isFetch ? Self.fetchTimeout : Self.timeout, grace: .seconds(2),
-            fileSizeMax: isFetch ? Self.fetchSizeMax : nil)
+            fileSizeMax: isFetch ? Self.fetchSizeMax : nil, memoryMax: Self.memoryMax)
         let output = CaptureSink(limit: limit)
         let end = OutputTail()
         let errors = GitProgressSink(

@@ -132,6 +132,14 @@ enum GitComplaint {
                 { place, _ in "\(place) is larger than what crd fetches, \(Git.fetchSizeText)" }
             ),
             (
+                ["Out of memory", "out of memory"],
+                { place, _ in
+                    "\(place) needs more memory than crd lets git have, \(Git.memoryText): it has too many "
+                        + "branches and tags, or too large a file; put the modules into a repository of "
+                        + "their own"
+                }
+            ),
+            (
                 ["fsck error", "in strict mode", "invalid path", "Fsck"],
                 { place, _ in
                     "\(place) has something in its commit which git refuses as unsafe"
