@@ -275,18 +275,23 @@ struct UpgradeTests {
                 try .lease(on: file, as: user, noting: "\(world.notes)/leased.\(user)"))
             try await eventually("the lease is had") { world.note("leased.\(user)") != nil }
         }
-        // Each used to wait for lease-break-time, 45 seconds.
-        let start = ContinuousClock.now
+        var longest = Duration.zero
+        func timed(_ command: [String]) async throws -> Outcome {
+            let start = ContinuousClock.now
+            defer { longest = max(longest, ContinuousClock.now - start) }
+            return try await world.crd(command)
+        }
         for command in [["verify"], ["verify", "queue"], ["upgrade", "queue"], ["-x", "queue"]] {
-            let outcome = try await world.crd(command)
+            let outcome = try await timed(command)
             #expect(outcome.code == (command[0] == "-x" ? 126 : 1), "\(outcome)")
             #expect(
                 (outcome.output + outcome.errors).contains("\(queue) is being written: "),
                 "\(outcome)")
         }
-        let user = try await world.crd(["-x", "Mine"])
+        let user = try await timed(["-x", "Mine"])
         #expect(user.code == 126 && user.errors.contains("\(check) is being written: "), "\(user)")
-        #expect(ContinuousClock.now - start < .seconds(40))
+        // One that waits does so for lease-break-time, 45 seconds.
+        #expect(longest < .seconds(40))
         for attacker in attackers { try await attacker.end() }
         #expect(try await world.crd(["verify", "queue"]).code == 0)
         #expect(try await world.crd(["-x", "Mine"]).code == 1)
