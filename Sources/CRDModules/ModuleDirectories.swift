@@ -364,8 +364,7 @@ public struct ModuleDirectories {
         _ complaints: inout [Diagnostic]
     ) -> FileStatus? {
         do throws(FileRefusal) {
-            let status = try ModuleOnDisk.verifyExecutable(
-                path, under: rule, ownedAlsoBy: owner)
+            let status = try rule.verifyExecutable(path, ownedAlsoBy: owner)
             let objection = judgement?.objection(
                 to: path, as: path.string, searchPath: manifest.environment["PATH"])
             if let objection { complaints.append(Self.complaint(path, objection.reason)) }

@@ -170,35 +170,10 @@ public struct ModuleOnDisk: Sendable {
     }
 
     private func verifyExecutable(_ role: Role, under rule: OwnershipRule) throws(FileRefusal) {
-        try Self.verifyExecutable(
-            executable(role), under: rule, ownedAlsoBy: accounts[role]?.uid)
+        try rule.verifyExecutable(executable(role), ownedAlsoBy: accounts[role]?.uid)
     }
 
     static let manifestName: FilePath.Component = "module.toml"
-
-    /// Verifies that the file exists, belongs to a trusted user and is executable. Its directory
-    /// must have been verified just before.
-    @discardableResult
-    static func verifyExecutable(
-        _ path: FilePath, under rule: OwnershipRule, ownedAlsoBy owner: UID?
-    ) throws(FileRefusal) -> FileStatus {
-        let status: FileStatus
-        do throws(FileRefusal) {
-            status = try rule.verify(lastOf: path, ownedAlsoBy: owner)
-        } catch let error where error.isMissing(path) {
-            throw FileRefusal(
-                path, "is not there; a module needs an executable of that name", isMissing: true)
-        } catch {
-            throw error.told(of: path)
-        }
-        guard status.kind == .regular else {
-            throw FileRefusal(path, "is not a regular file; put an executable there")
-        }
-        guard status.mode & 0o111 != 0 else {
-            throw FileRefusal(path, "is not executable; run: chmod +x '\(path)'")
-        }
-        return status
-    }
 }
 
 extension Role {

@@ -24,9 +24,9 @@ struct CRD: ParsableCommand {
             condition holds (0: it does, 1: it does not), response does something about it. \
             The daemon runs the checks, and the response whenever a check says 0.
 
-            -x NAME becomes the support module NAME, or the check of the user module NAME as the \
-            daemon would start it; whatever follows NAME is the module's. The exit code is the module's; 127: there is \
-            no such module, 126: it cannot be executed.
+            With -x NAME, crd is replaced by the support module NAME, or by the check of the user \
+            module NAME as the daemon would start it; what follows NAME is passed to the module. \
+            The exit code is the module's; 127: there is no such module, 126: it cannot be executed.
             """,
         version: "crd \(Version.current)",
         subcommands: [
@@ -57,7 +57,7 @@ struct CRD: ParsableCommand {
             var command = try parseAsRoot(arguments)
             if let command = command as? any ConfiguredCommand, try command.recover() { exit() }
             try command.run()
-            flushOutput()
+            StandardOutput.flush()
             exit()
         } catch {
             end(with: error)
@@ -78,15 +78,8 @@ struct CRD: ParsableCommand {
                 message.isEmpty ? text : text.replacing(message, with: PrintableText.of(message))
             StandardError.say(text: shown)
         }
-        flushOutput()
+        StandardOutput.flush()
         exit(withError: code)
-    }
-
-    /// Flushes standard output. Undelivered output is a failure, unless its reader has gone away.
-    private static func flushOutput() {
-        guard fflush(nil) != 0, errno != EPIPE else { return }
-        StandardError.say("standard output: \(Errno(rawValue: errno))")
-        Glibc.exit(1)
     }
 
     /// Opens missing standard descriptors, so that files we open do not take their place. They are

@@ -54,3 +54,10 @@ public struct TimeSpan: Hashable, Sendable, CustomStringConvertible {
         }
     }
 }
+
+extension Duration {
+    /// The bounds of any span that must not be zero. A shorter one would only spin; below the
+    /// longest (a year), sums stay far from overflow.
+    static let shortest = Duration.milliseconds(1)
+    static let longest = Duration.seconds(31_557_600)
+}

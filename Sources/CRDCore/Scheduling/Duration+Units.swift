@@ -15,9 +15,4 @@ extension Duration {
         let unit: Int64 = self < .seconds(60) ? 1_000_000 : 1_000_000_000
         return .nanoseconds((nanoseconds + unit / 2) / unit * unit)
     }
-
-    /// The bounds of any span that must not be zero. A shorter one would only spin; below the
-    /// longest (a year), sums stay far from overflow.
-    static let shortest = Duration.milliseconds(1)
-    static let longest = Duration.seconds(31_557_600)
 }

@@ -16,9 +16,7 @@ final class JournalTriggers: TriggerHost {
         let triggers: [JournalTrigger]
     }
 
-    /// The minimum time between two log lines about aborted patterns, and between two attempts to
-    /// reopen a journal after a read error.
-    private static let logPeriod = Duration.seconds(60)
+    /// The minimum time between two attempts to reopen a journal after a read error.
     private static let reopenPeriod = Duration.seconds(1)
 
     private var modules: [Module]
@@ -44,9 +42,7 @@ final class JournalTriggers: TriggerHost {
     private var silence = JournalSilence()
     private var mustReopen = false
     private var reopenedAt: Instant?
-    private var exceededBefore = 0
-    private var exceededLogged = 0
-    private var exceededLoggedAt: Instant?
+    private var patterns: PatternReports
 
     /// Does not open the journal yet.
     ///
@@ -62,6 +58,7 @@ final class JournalTriggers: TriggerHost {
         self.reactor = reactor
         self.logger = logger
         self.trouble = trouble
+        patterns = PatternReports(logger)
         positions = JournalPositions(in: state.appending("daemon"))
     }
 
@@ -69,7 +66,7 @@ final class JournalTriggers: TriggerHost {
     var wakeName: String? { alarm?.name }
 
     /// How many lines counted as matches because a pattern exceeded a limit.
-    var exceeded: Int { exceededBefore + (source?.exceeded.count ?? 0) }
+    var exceeded: Int { patterns.exceeded(with: source) }
 
     // MARK: Start positions
 
@@ -230,7 +227,7 @@ final class JournalTriggers: TriggerHost {
     /// Reopens the journal if the last look found that necessary, and logs aborted patterns.
     func settle(into events: inout [Event]) {
         if mustReopen { reopen(because: nil, into: &events) }
-        logExceeded()
+        if let source { patterns.report(from: source, name(of:)) }
     }
 
     private func readShare(into events: inout [Event]) {
@@ -304,7 +301,7 @@ final class JournalTriggers: TriggerHost {
         listeners = old.resumption
         order = max(
             order, listeners.map(\.start.order).filter { $0 != JournalPosition.last }.max() ?? 0)
-        exceededBefore += old.exceeded.count
+        patterns.keepCount(of: old)
         source = nil
     }
 
@@ -327,43 +324,6 @@ final class JournalTriggers: TriggerHost {
         }
         reopenedAt = now
         open(into: &events)
-    }
-
-    private func logExceeded() {
-        guard let source else { return }
-        for suspension in source.takeSuspensions() { log(suspension) }
-        guard exceeded > exceededLogged, let module = source.exceeded.module else { return }
-        let now = Clock.now
-        if let last = exceededLoggedAt, last + Self.logPeriod > now { return }
-        exceededLogged = exceeded
-        exceededLoggedAt = now
-        let name = name(of: module)
-        let (event, remedy) = Self.story(of: source.exceeded.outcome)
-        logger.warning(
-            "\(name): the pattern \(source.exceeded.pattern.prefix(200)) \(event) (\(exceeded) such lines so far); such a line counts as a match; \(remedy)",
-            metadata: ["module": "\(name)"])
-    }
-
-    private static func story(of outcome: Pattern.Outcome) -> (event: String, remedy: String) {
-        guard case .exceeded(let reason) = outcome else {
-            return (
-                "was matched against the first \(ByteSize(Pattern.subjectMax)) of a longer line of the journal",
-                "have the check examine the rest of it"
-            )
-        }
-        return ("was aborted at its limit for a line of the journal: \(reason)", remedy)
-    }
-
-    private static let remedy =
-        "rewrite the pattern so that it does not try the same text in many ways"
-
-    private func log(_ suspension: JournalSource.Suspension) {
-        let names = Set(suspension.modules.map(name(of:))).sorted()
-        let shown = names.prefix(3).joined(separator: ", ")
-        let more = names.count > 3 ? " and \(names.count - 3) more" : ""
-        logger.warning(
-            "\(shown)\(more): the pattern \(suspension.pattern.prefix(200)) \(suspension.cause), delaying other triggers; it is not run for \(TimeSpan(PatternAllowance.period)), and its lines count as matches meanwhile; \(Self.remedy)",
-            metadata: ["module": "\(names.first ?? "")"])
     }
 
     private func name(of module: ModuleID) -> String {

@@ -58,7 +58,7 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         do throws(FileRefusal) {
             let rule = OwnershipRule()
             try rule.verify(path.removingLastComponent())
-            try ModuleOnDisk.verifyExecutable(path, under: rule, ownedAlsoBy: nil)
+            try rule.verifyExecutable(path, ownedAlsoBy: nil)
         } catch {
             return ModuleExecution(126, "\(error)")
         }
