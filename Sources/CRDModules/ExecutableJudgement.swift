@@ -84,7 +84,7 @@ public struct ExecutableJudgement: Sendable {
     private func objection(
         toInterpreter interpreter: String, from directory: FilePath, depth: Int
     ) -> String? {
-        let shown = "names the interpreter \(PrintableText.of(interpreter))"
+        let shown = "has a #! line that names the interpreter \(PrintableText.of(interpreter))"
         let path = directory.pushing(FilePath(interpreter))
         let status: FileStatus
         do throws(SystemCallError) {
@@ -95,14 +95,14 @@ public struct ExecutableJudgement: Sendable {
             }
             let name = path.lastComponent?.string ?? ""
             let other = CommonEnvironment.program(name).map { "write '#!\($0)', which is there" }
-            return "\(shown) in its #! line, which is not there; "
+            return "\(shown), which is not there; "
                 + (other ?? "install it, or name another")
         }
         guard status.kind == .regular else {
-            return "\(shown) in its #! line, which is not a program; name one"
+            return "\(shown), which is not a program; name one"
         }
         guard status.mode & 0o111 != 0 else {
-            return "\(shown) in its #! line, which is not executable; run: chmod +x "
+            return "\(shown), which is not executable; run: chmod +x "
                 + "'\(PrintableText.of(path.string))'"
         }
         guard let bytes = Self.head(of: path), !isRegistered(path, bytes) else { return nil }

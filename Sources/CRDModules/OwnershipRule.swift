@@ -194,7 +194,7 @@ public struct OwnershipRule {
         case _ where isSticky: return
         case 0o020: (who, remedy) = ("its group", "g-w")
         case 0o002: (who, remedy) = ("anybody", "o-w")
-        default: (who, remedy) = ("its group and anybody", "go-w")
+        default: (who, remedy) = ("its group and everybody else", "go-w")
         }
         throw FileRefusal(path, "can be written by \(who); run: chmod \(remedy) '\(path)'")
     }

@@ -67,7 +67,9 @@ struct ExecutableJudgementTests {
         #expect(try judge("#!bin/run\n") == nil)
         #expect(try judge("#!\(directory["bin/run"])\n") == nil)
         let bad = try #require(try judge("#!\(directory["bin/bad"])\n"))
-        #expect(bad.reason.contains("bad, which names the interpreter /nowhere/no-such-shell"))
+        #expect(
+            bad.reason.contains(
+                "bad, which has a #! line that names the interpreter /nowhere/no-such-shell"))
         #expect(try judge("#!\(directory["bin/text"])\n")?.reason.contains("neither") == true)
         try directory.write("bin/loop", "#!\(directory["bin/loop"])\n", mode: 0o755)
         #expect(try judge("#!\(directory["bin/loop"])\n")?.reason.contains("follows") == true)

@@ -200,7 +200,7 @@ struct ModuleDirectoriesTests {
             found == [
                 "BASE/modules/m/check:1:1: is a symbolic link that leads nowhere "
                     + "(BASE/modules/gone is not there); fix or remove it",
-                "BASE/modules/m/response:1:1: BASE/open can be written by its group and anybody; "
+                "BASE/modules/m/response:1:1: BASE/open can be written by its group and everybody else; "
                     + "run: chmod go-w 'BASE/open'",
             ])
     }

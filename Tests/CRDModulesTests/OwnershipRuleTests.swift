@@ -108,9 +108,15 @@ struct OwnershipRuleTests {
         arguments: [
             ([Step.file("a/f", mode: 0o664)], "a/f", "BASE/a/f", "its group", "g-w"),
             ([.file("a/f", mode: 0o646)], "a/f", "BASE/a/f", "anybody", "o-w"),
-            ([.file("a/f", mode: 0o777)], "a/f", "BASE/a/f", "its group and anybody", "go-w"),
+            (
+                [.file("a/f", mode: 0o777)], "a/f", "BASE/a/f", "its group and everybody else",
+                "go-w"
+            ),
             // The sticky bit means nothing on a file.
-            ([.file("a/f", mode: 0o1666)], "a/f", "BASE/a/f", "its group and anybody", "go-w"),
+            (
+                [.file("a/f", mode: 0o1666)], "a/f", "BASE/a/f", "its group and everybody else",
+                "go-w"
+            ),
             ([.directory("a/b", mode: 0o775)], "a/b", "BASE/a/b", "its group", "g-w"),
             (
                 [.file("a/b/f"), .directory("a", mode: 0o775)], "a/b/f", "BASE/a", "its group",
@@ -118,15 +124,21 @@ struct OwnershipRuleTests {
             ),
             ([.file("a/b/f"), .directory("a", mode: 0o757)], "a/b/f", "BASE/a", "anybody", "o-w"),
             // A sticky directory as the last: anybody could put an executable into it.
-            ([.directory("t", mode: 0o1777)], "t", "BASE/t", "its group and anybody", "go-w"),
-            ([.directory("t", mode: 0o1777)], "t/.", "BASE/t", "its group and anybody", "go-w"),
+            (
+                [.directory("t", mode: 0o1777)], "t", "BASE/t", "its group and everybody else",
+                "go-w"
+            ),
+            (
+                [.directory("t", mode: 0o1777)], "t/.", "BASE/t", "its group and everybody else",
+                "go-w"
+            ),
             (
                 [.directory("t/a"), .directory("t", mode: 0o1777)], "t/a/..", "BASE/t",
-                "its group and anybody", "go-w"
+                "its group and everybody else", "go-w"
             ),
             (
                 [.directory("t", mode: 0o1777), .link("l", to: "t/.")], "l", "BASE/t",
-                "its group and anybody", "go-w"
+                "its group and everybody else", "go-w"
             ),
             // Places that a link leads through.
             (
@@ -142,7 +154,7 @@ struct OwnershipRuleTests {
                     .file("a/f"), .directory("w"), .directory("w", mode: 0o777),
                     .link("l", to: "w/../a"),
                 ],
-                "l/f", "BASE/w", "its group and anybody", "go-w"
+                "l/f", "BASE/w", "its group and everybody else", "go-w"
             ),
         ])
     func writable(

@@ -42,7 +42,9 @@ public struct ConnectionPlaces: Sendable {
 
     /// Returns a place that `take` has given.
     public mutating func leave(_ user: UInt32) {
-        guard let count = counts[user] else { preconditionFailure("user \(user) has no place") }
+        guard let count = counts[user] else {
+            preconditionFailure("user \(user) has no connection")
+        }
         // Users come and go, so their entries must not accumulate.
         counts[user] = count > 1 ? count - 1 : nil
         taken -= 1

@@ -55,7 +55,7 @@ enum JournalFieldRule {
     static func warning(about name: String) -> String? {
         if trusted.contains("_\(name)"), !known.contains(name) {
             return
-                "is not a field that systemd writes, only programs that invent it do; journald's "
+                "is a field that systemd does not write; only programs that invent it do: journald's "
                 + "own field is '_\(name)'"
         }
         guard name.hasPrefix("_"), !trusted.contains(name), known.contains(String(name.dropFirst()))

@@ -79,7 +79,7 @@ public enum ExecutableHead: Equatable, Sendable {
         if begins("\u{FEFF}") {
             let isScript = bytes.dropFirst(3).starts(with: Array("#!".utf8))
             return "begins with a byte order mark"
-                + (isScript ? ", behind which the kernel sees no #! line" : "")
+                + (isScript ? ", after which the kernel sees no #! line" : "")
                 + "; run: sed -i '1s/^\\xEF\\xBB\\xBF//' \(quoted(name))"
         }
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {

@@ -64,7 +64,7 @@ public enum ControlInterface {
 
         # Reads crd.conf and all modules again; replies when the changes are active. The lists have
         # names of modules; unready: incomplete, and read again a second later.
-        # configurationChanged: crd.conf has another meaning than before.
+        # configurationChanged: crd.conf has a different meaning than before.
         method Reload() -> (
           added: []string,
           changed: []string,

@@ -108,7 +108,7 @@ struct RunReporter {
         case .well: logger.notice("\(module): well again", metadata: metadata)
         case .erring(let termination):
             logger.warning(
-                "\(module): check \(termination.predicate), so whether the condition holds is unknown; no response runs until a check says so",
+                "\(module): check \(termination.predicate), so whether the condition holds is unknown; no response runs until a check says that it holds",
                 metadata: metadata)
         case .failed(let reason):
             logger.error("\(module): cannot run: \(reason)", metadata: metadata)

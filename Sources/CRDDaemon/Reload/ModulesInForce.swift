@@ -57,7 +57,7 @@ final class ModulesInForce {
     /// Returns a member; the number must be in use.
     subscript(id: ModuleID) -> Member {
         guard let member = members[id.index] else {
-            preconditionFailure("nobody has the number \(id.index)")
+            preconditionFailure("no module has the number \(id.index)")
         }
         return member
     }

@@ -39,7 +39,7 @@ public final class JournalDoorbell: EventSource {
     /// Arms one ring; if one is still armed, one more. Read the journal afterwards: earlier entries
     /// do not ring.
     public func arm() throws(SystemCallError) {
-        try systemCall("ioctl", on: "the bell at journald") {
+        try systemCall("ioctl", on: "the doorbell at journald") {
             withUnsafePointer(to: bell) { crd_bell_arm($0) }
         }
     }

@@ -10,7 +10,7 @@ struct CheckConfigCommand: ConfiguredCommand {
         abstract: "Read crd.conf and every module, and print all errors and warnings.",
         discussion: """
             Each complaint is a line 'file:line:column: message'. A message that begins with \
-            'warning:' refuses nothing. Exit codes: 0 no errors, 1 errors, 78 the file named by \
+            'warning:' makes nothing fail. Exit codes: 0 no errors, 1 errors, 78 the file named by \
             --config does not exist.
             """)
 

@@ -7,7 +7,7 @@ import CRDModules
 struct RemoveCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove",
-        abstract: "Remove a module after its rollback has undone its install.",
+        abstract: "Undo a module's install with its rollback, and remove it.",
         discussion: """
             If 'rollback' fails, the module is inactive nevertheless, and the message says where \
             its files are kept. Exit codes: 0 removed, 1 not removed, or not undone.

@@ -39,7 +39,7 @@ struct ExecutableHeadTests {
             ("echo yes\n", "neither a program for this machine nor a script with a #! line"),
             ("#!\n", "without an interpreter"), ("#!  \t \n/bin/sh\n", "without an interpreter"),
             ("#!/" + String(repeating: "x", count: 300) + "\n", "more than 256 bytes"),
-            ("\u{FEFF}#!/bin/sh\n", "behind which the kernel sees no #! line; run: sed -i '1s"),
+            ("\u{FEFF}#!/bin/sh\n", "after which the kernel sees no #! line; run: sed -i '1s"),
             ("\u{FEFF}echo\n", "begins with a byte order mark; run"),
             ("\n#!/bin/sh\n", "make it the very first"), (" #!/bin/sh\n", "the very first"),
             ("version https://git-lfs.github.com/spec/v1\noid x\n", "git lfs pull"),

@@ -325,7 +325,8 @@ struct FailingInstallTests {
         #expect(outcome.output == "")
         #expect(
             outcome.errors.contains("does not fit on the disk")
-                || outcome.errors.contains("is there room in 'modules'"), "\(outcome)")
+                || outcome.errors.contains("is there room in the directories that 'modules'"),
+            "\(outcome)")
         #expect(world.marks == [])
     }
 

@@ -109,7 +109,7 @@ struct InstallationTrustTests {
     func signersFile() async throws {
         try await commit(signedBy: "ada")
         chmod("\(world.directory)/signers", 0o666)
-        try await expectRefusal("signers can be written by its group and anybody")
+        try await expectRefusal("signers can be written by its group and everybody else")
         unlink("\(world.directory)/signers")
         try await expectRefusal("signers is not there")
     }

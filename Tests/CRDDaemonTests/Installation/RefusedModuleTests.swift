@@ -263,7 +263,7 @@ struct RefusedModuleTests {
             Flaw(
                 testDescription: "an interpreter that is not there, and no install",
                 files: ["queue": "#!/nowhere/sh\n"],
-                says: "queue/queue:1:1: names the interpreter /nowhere/sh"),
+                says: "queue/queue:1:1: has a #! line that names the interpreter /nowhere/sh"),
             Flaw(
                 testDescription: "executables with endings",
                 files: ["check.sh": "#!/bin/sh\n", "response.sh": "#!/bin/sh\n"],

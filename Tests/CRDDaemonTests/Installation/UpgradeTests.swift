@@ -50,7 +50,7 @@ struct UpgradeTests {
             ("echo version 2\n", "make '#!/bin/sh' or the like its first line"),
             ("", "is empty"),
             // Its install might have provided it.
-            ("#!/nowhere/sh\n", "names the interpreter /nowhere/sh in its #! line"),
+            ("#!/nowhere/sh\n", "has a #! line that names the interpreter /nowhere/sh"),
         ])
     func unexecutable(text: String, says: String) async throws {
         try await publish(version: 2)

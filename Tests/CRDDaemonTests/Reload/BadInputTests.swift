@@ -39,7 +39,7 @@ struct BadModule: Sendable, CustomTestStringConvertible {
         BadModule(
             testDescription: "no interpreter", file: "Bad/check",
             says: "interpreter its #! line names",
-            checkSays: "names the interpreter /nowhere/sh in its #! line, which is not there"
+            checkSays: "names the interpreter /nowhere/sh, which is not there"
         ) {
             try $0.module("Bad", check: "#!/nowhere/sh\n")
         },

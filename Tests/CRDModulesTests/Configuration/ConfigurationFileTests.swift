@@ -51,7 +51,7 @@ struct ConfigurationFileTests {
             (directory.path, "\(directory.path):1:1: is not a regular file"),
             (
                 open,
-                "\(open):1:1: can be written by its group and anybody; run: chmod go-w '\(open)'"
+                "\(open):1:1: can be written by its group and everybody else; run: chmod go-w '\(open)'"
             ),
         ] {
             let file = ConfigurationFile(path.string)

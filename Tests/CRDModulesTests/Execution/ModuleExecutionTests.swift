@@ -296,7 +296,7 @@ struct ModuleExecutionTests {
             try execute("gone")
                 == says(
                     126,
-                    "\(file("gone")) names the interpreter /nowhere/sh in its #! line, which is "
+                    "\(file("gone")) has a #! line that names the interpreter /nowhere/sh, which is "
                         + "not there; write '#!/usr/bin/sh', which is there"))
     }
 

@@ -202,7 +202,7 @@ struct Git {
         case .timedOut(let timeout) where !isFetch:
             throw InstallationFailure(
                 "git \(arguments[0]) took longer than \(TimeSpan(timeout)) and was ended; is the disk "
-                    + "in order?")
+                    + "faulty?")
         case .timedOut(let timeout):
             throw InstallationFailure(
                 "git did not finish fetching \(location) within \(TimeSpan(timeout)) and was ended; check "

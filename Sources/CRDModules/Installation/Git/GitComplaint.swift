@@ -21,7 +21,7 @@ enum GitComplaint {
                 ],
                 { place, ref in
                     "\(place) has no branch, tag or commit \(ref); 'git ls-remote' shows those that "
-                        + "exist, and a commit is named in full"
+                        + "exist; a commit must be named in full"
                 }
             ),
             (
@@ -117,14 +117,15 @@ enum GitComplaint {
             (
                 ["No space left on device"],
                 { place, _ in
-                    "\(place) does not fit on the disk; free some space in 'state' of crd.conf"
+                    "\(place) does not fit on the disk; free some space in the directory that 'state' in "
+                        + "crd.conf names"
                 }
             ),
             (
                 ["unable to write file", "unable to create file"],
                 { place, _ in
-                    "the files of \(place) cannot be written; is there room in 'modules' and 'support' of "
-                        + "crd.conf?"
+                    "the files of \(place) cannot be written; is there room in the directories that "
+                        + "'modules' and 'support' in crd.conf name?"
                 }
             ),
             (

@@ -101,8 +101,8 @@ public struct RepositoryCheck {
         if let other = shelfOfName.updateValue(shelf, forKey: name) {
             complain(
                 path.string,
-                "has the name of a module in \(other.isEmpty ? "the root" : "\(other)/"); a name is "
-                    + "one module")
+                "has the name of a module in \(other.isEmpty ? "the root" : "\(other)/"); a name may "
+                    + "belong to one module only")
         }
     }
 
