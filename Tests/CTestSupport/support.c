@@ -27,6 +27,8 @@ int crd_test_unshare_mounts(void) {
     return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 }
 
+int crd_test_unshare_descriptors(void) { return unshare(CLONE_FILES); }
+
 int crd_test_exchange(const char *one, const char *other) {
     return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
 }

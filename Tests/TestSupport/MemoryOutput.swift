@@ -18,7 +18,7 @@ public final class MemoryOutput {
 
     /// All that was printed so far.
     public var bytes: [UInt8] {
-        let own = FilePath("/proc/self/fd/\(descriptor)")
+        let own = FilePath("/proc/thread-self/fd/\(descriptor)")
         return (try? Descriptor.open(own, O_RDONLY).readAll()) ?? []
     }
 

@@ -25,6 +25,9 @@ int crd_test_add_chdir(posix_spawn_file_actions_t *actions, const char *path);
 /// \returns 0, or -1.
 int crd_test_unshare_mounts(void);
 
+/// Gives this thread descriptors of its own, a copy of the process's (unshare(2)). \returns 0, or -1.
+int crd_test_unshare_descriptors(void);
+
 /// Swaps two paths (renameat2(2), RENAME_EXCHANGE). \returns 0, or -1.
 int crd_test_exchange(const char *one, const char *other);
 
