@@ -25,7 +25,7 @@ struct DaemonReport {
         let failed = members.count { $0.member.prepared == nil }
         let trouble = failed == 0 ? "" : " (\(failed) failed)"
         logger.notice(
-            "started version \(Version.current): \(count) module\(count == 1 ? "" : "s")\(trouble), every \(TimeSpan(reloader.configuration.interval)), \(reloader.configuration.slotsInForce) slots, processes followed by \(containment)\(journal.wakeName.map { ", journal by \($0)" } ?? "")"
+            "started version \(Version.current): \(CountedNoun(count, "module"))\(trouble), every \(TimeSpan(reloader.configuration.interval)), \(CountedNoun(reloader.configuration.slotsInForce, "slot")), processes followed by \(containment)\(journal.wakeName.map { ", journal by \($0)" } ?? "")"
         )
         if members.isEmpty {
             logger.warning(
@@ -59,7 +59,7 @@ struct DaemonReport {
         let outdated = members.count { !$0.member.faults.isEmpty }
         if outdated > 0 { told.append("\(outdated) with faulty files, active as before") }
         if !reloader.fileFaults.isEmpty { told.append("crd.conf faulty, active as before") }
-        return "\(count) module\(count == 1 ? "" : "s")"
+        return "\(CountedNoun(count, "module"))"
             + (told.isEmpty ? ", all well" : ": \(told.joined(separator: ", ")); see crd list")
     }
 

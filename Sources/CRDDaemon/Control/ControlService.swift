@@ -59,7 +59,9 @@ final class ControlService {
         } catch {
             // Clients decide how often this happens, so it must not fill the log.
             guard let count = failures.recordCause(at: Clock.now) else { return }
-            logger.warning("\(path): \(count) connections were closed, the last one by \(error)")
+            logger.warning(
+                "\(path): closed \(CountedNoun(count, "connection")), the last one because of \(error)"
+            )
         }
     }
 
@@ -79,7 +81,7 @@ final class ControlService {
     private func log(_ refusal: ConnectionPlaces.Refusal, of user: UID) {
         guard let count = refusals.recordCause(at: Clock.now) else { return }
         logger.warning(
-            "\(path): \(count) connections were closed since the last such line, the last one of uid \(user): \(refusal); have that user's programs close their connections, or remove the user from the group \(Self.group)"
+            "\(path): closed \(CountedNoun(count, "connection")) since the last such line, the last one of uid \(user): \(refusal); have that user's programs close their connections, or remove the user from the group \(Self.group)"
         )
     }
 

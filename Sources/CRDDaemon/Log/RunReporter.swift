@@ -60,7 +60,7 @@ struct RunReporter {
     func reportMissingLines(_ count: Int, of module: String) {
         guard count > 0 else { return }
         logger.warning(
-            "\(module): dropped \(count) line\(count == 1 ? "" : "s") of its output",
+            "\(module): dropped \(CountedNoun(count, "line")) of its output",
             metadata: ["module": "\(module)"])
     }
 
@@ -90,13 +90,13 @@ struct RunReporter {
 
     private func reportPassedOver(_ count: Int, of module: String) {
         logger.warning(
-            "\(module): \(count) matching journal entries were logged while crd was down and are older than catch-up; they were skipped: raise catch-up in crd.conf to have such entries checked",
+            "\(module): skipped \(CountedNoun(count, "matching journal entry", "matching journal entries")), logged while crd was down and older than catch-up; raise catch-up in crd.conf to have such entries checked",
             metadata: ["module": "\(module)"])
     }
 
     private func reportForgotten(_ count: Int, of module: String) {
         logger.warning(
-            "\(module): too many distinct keys to count: the counts of \(count) keys have been dropped so far, the least recent first; count by something with fewer values, or lower 'count'",
+            "\(module): too many distinct keys to count: dropped the counts of \(CountedNoun(count, "key")) so far, the least recent first; count by something with fewer values, or lower 'count'",
             metadata: ["module": "\(module)"])
     }
 

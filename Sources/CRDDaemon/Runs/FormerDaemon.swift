@@ -40,7 +40,8 @@ struct FormerDaemon {
             }
         }
         guard killed > 0 else { return }
-        logger.notice("killed \(killed) processes that a former crd's runs had left behind")
+        let count = CountedNoun(killed, "process", "processes")
+        logger.notice("killed \(count) that a former crd's runs had left behind")
     }
 
     private func isLeftover(_ pid: PID, _ variables: [String: String]) -> Bool {

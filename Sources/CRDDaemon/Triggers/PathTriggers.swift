@@ -158,7 +158,7 @@ final class PathTriggers: TriggerHost {
         overflowsLogged = overflows
         overflowLoggedAt = now
         logger.warning(
-            "the kernel's queue of path events was full (\(overflows) times so far), so every module with a path trigger looks again; if this happens often, raise the sysctl fs.inotify.max_queued_events and restart crd"
+            "the kernel's queue of path events was full (\(CountedNoun(overflows, "time")) so far), so every module with a path trigger looks again; if this happens often, raise the sysctl fs.inotify.max_queued_events and restart crd"
         )
     }
 

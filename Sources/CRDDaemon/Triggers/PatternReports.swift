@@ -34,7 +34,7 @@ struct PatternReports {
         reportedAt = now
         let (event, remedy) = Self.story(of: source.exceeded.outcome)
         logger.warning(
-            "\(name(module)): the pattern \(source.exceeded.pattern.prefix(200)) \(event) (\(exceeded) such lines so far); such a line counts as a match; \(remedy)",
+            "\(name(module)): the pattern \(source.exceeded.pattern.prefix(200)) \(event) (\(CountedNoun(exceeded, "such line")) so far); such a line counts as a match; \(remedy)",
             metadata: ["module": "\(name(module))"])
     }
 

@@ -217,7 +217,7 @@ final class TreeScan {
         }
         guard node.depth < Self.depthMax else {
             recordFault(
-                "a watched tree is more than \(Self.depthMax) directories deep, and directories below that are not watched; exclude them, or make the tree flatter",
+                "a watched tree has directories more than \(Self.depthMax) levels below the root directory, which are not watched; exclude them, or make the tree flatter",
                 of: heirs, at: node)
             return nil
         }

@@ -33,7 +33,7 @@ struct JournalSocket: LogDestination {
         var entry = JournalDatagram()
         entry.append(
             "MESSAGE",
-            "dropped \(dropped) line\(dropped == 1 ? "" : "s"): journald did not read them in time")
+            "dropped \(CountedNoun(dropped, "line")) that journald did not read in time")
         entry.append("PRIORITY", "\(LogPriority.warning.rawValue)")
         entry.append("SYSLOG_IDENTIFIER", "crd")
         return entry.bytes

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CRDCore
 import Glibc
 import SystemPackage
 
@@ -68,7 +69,7 @@ struct StandardErrorStream: LogDestination {
     }
 
     static func notice(dropped: Int) -> [UInt8] {
-        let lines = "\(dropped) line\(dropped == 1 ? "" : "s")"
+        let lines = CountedNoun(dropped, "line")
         return Array("crd: warning: dropped \(lines): standard error was not read in time\n".utf8)
     }
 }

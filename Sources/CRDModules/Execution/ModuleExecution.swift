@@ -138,7 +138,9 @@ public struct ModuleExecution: Error, CustomStringConvertible {
         var next = argv + 1
         while let argument = next.pointee {
             guard let text = String(validatingCString: argument) else {
-                return ModuleExecution(126, "an argument is not UTF-8; run crd without a terminal")
+                return ModuleExecution(
+                    126,
+                    "an argument is not UTF-8, which cannot be passed on while crd has a terminal")
             }
             arguments.append(text)
             next += 1

@@ -329,9 +329,10 @@ public struct Installer {
         if console.assumesYes || files.isKnown(wish.location) { return }
         guard let confirm = console.confirm else {
             throw InstallationFailure(
-                "nothing has ever been installed from \(wish.location), its commit \(commit) is not "
-                    + "signed by a key in allowed-signers, and there is no terminal to ask on; look at it, "
-                    + "and give --yes, or set 'allowed-signers' in \(configuration.path)")
+                "nothing has ever been installed from \(wish.location), 'allowed-signers' is not "
+                    + "set, so that no signature of its commit \(commit) is verified, and there is no "
+                    + "terminal to ask on; look at the commit, and give --yes, or set 'allowed-signers' in \(configuration.path)"
+            )
         }
         var lines = ["nothing has been installed from \(wish.location) before. \(wish.name) is:"]
         lines += try git.description(of: commit, wish.location).map { "    \($0)" }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import ArgumentParser
+import CRDCore
 import CRDModules
 import SystemPackage
 
@@ -25,6 +26,6 @@ struct CheckRepositoryCommand: ConfiguredCommand {
         }
         for complaint in check.complaints + check.warnings { StandardOutput.say(complaint) }
         guard check.complaints.isEmpty else { throw ExitCode.failure }
-        StandardError.say("\(check.count) module\(check.count == 1 ? "" : "s"), no errors")
+        StandardError.say("\(CountedNoun(check.count, "module")), no errors")
     }
 }

@@ -10,7 +10,7 @@ struct NewCommand: ConfiguredCommand {
         commandName: "new",
         abstract: "Create a module that works immediately, as a starting point.",
         discussion: """
-            Without --path, --journal or --signal it is checked periodically. Each of them may be \
+            Without --path, --journal or --signal it is checked only periodically. Each of them may be \
             given several times. Exit codes: 0 created, 1 not created.
             """)
 

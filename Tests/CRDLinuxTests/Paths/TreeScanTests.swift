@@ -231,7 +231,7 @@ struct TreeScanTests {
         let reasons = events.compactMap { event -> String? in
             if case .deafened(_, _, let reason) = event { reason } else { nil }
         }
-        #expect(reasons.count == 1 && reasons[0].contains("more than 128 directories deep"))
+        #expect(reasons.count == 1 && reasons[0].contains("more than 128 levels below"))
         events = []
         for depth in [100, 199] {
             close(open(deep(depth) + "/new\(depth)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))

@@ -142,7 +142,7 @@ struct Transaction {
         guard status?.kind == .directory, status?.inode == record.inode else {
             throw InstallationFailure(
                 "'install' of \(record.name) has moved or replaced the module's own directory, "
-                    + "\(place), which crd does not activate; see where it is")
+                    + "\(place), so crd does not activate the module; see where that directory is")
         }
     }
 
