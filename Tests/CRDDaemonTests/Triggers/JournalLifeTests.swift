@@ -210,6 +210,7 @@ struct JournalLifeTests {
         for index in 0..<2_000 {
             try box.send(["MESSAGE": "lost \(index)", "TEST": index % 100 == 0 ? "yes" : "no"])
         }
+        try await box.sync()
         try await box.rotate()
         // Objects in the middle of the file, and the links to later ones.
         try await box.run(

@@ -184,7 +184,7 @@ struct JournalPositionTests {
         try await log.tells(["seen", "waiting", "late"])
         try await counting.tells(["late"])
         for name in ["Log", "Counting"] {
-            let lines = place.world.lines.filter { $0.contains("\(name): 5 matching") }
+            let lines = place.world.lines.filter { $0.contains("\(name): skipped 5 matching") }
             #expect(lines.count == 1 && lines[0].hasPrefix("crd: warning: "), "\(lines)")
             #expect(lines.first?.contains("catch-up") == true)
         }
@@ -208,8 +208,9 @@ struct JournalPositionTests {
         for index in 2...4 {
             try await place.box.rotate()
             try send("\(index)", to: place)
+            // Otherwise journald might rotate before it reads the entry, and two share a file.
+            try await place.box.sync()
         }
-        try await place.box.sync()
         try await place.box.vacuum(keeping: 2)
         let left = try await place.box.entries().filter { $0["TEST"] != nil }
         let messages = left.compactMap { $0["MESSAGE"] as? String }

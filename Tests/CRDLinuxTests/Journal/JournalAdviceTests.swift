@@ -69,8 +69,8 @@ struct JournalAdviceTests {
             ),
             (
                 "match = { SYSTEMD_UNIT = \"a.service\" }",
-                "m:2:11: warning: 'trigger.journal.match.SYSTEMD_UNIT' is not a field that "
-                    + "systemd writes, only programs that invent it do; journald's own field is "
+                "m:2:11: warning: 'trigger.journal.match.SYSTEMD_UNIT' is a field that "
+                    + "systemd does not write; only programs that invent it do: journald's own field is "
                     + "'_SYSTEMD_UNIT'"
             ),
             (
@@ -81,13 +81,13 @@ struct JournalAdviceTests {
             ),
             (
                 "pattern = 'x'\nfield = 'COMM'",
-                "m:3:9: warning: 'trigger.journal.field': 'COMM' is not a field that systemd writes, "
-                    + "only programs that invent it do; journald's own field is '_COMM'"
+                "m:3:9: warning: 'trigger.journal.field': 'COMM' is a field that systemd does not "
+                    + "write; only programs that invent it do: journald's own field is '_COMM'"
             ),
             (
                 "pattern = 'x'\ncount = 2\nwithin = 1\nby = 'UID'",
-                "m:5:6: warning: 'trigger.journal.by': 'UID' is not a field that systemd writes, "
-                    + "only programs that invent it do; journald's own field is '_UID'"
+                "m:5:6: warning: 'trigger.journal.by': 'UID' is a field that systemd does not "
+                    + "write; only programs that invent it do: journald's own field is '_UID'"
             ),
             (
                 "pattern = 'ab{,5}c'",
