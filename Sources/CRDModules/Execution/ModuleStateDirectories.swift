@@ -73,7 +73,11 @@ public struct ModuleStateDirectories: Sendable {
             let directory = try parent.openUnlessStalling(name)
             let reason = try objection(to: directory, for: account, isForRoles: isForRoles)
             guard let reason else {
-                try directory.give(to: account, mode: mode)
+                // Another user's own directory stays as it is: that user can hold its lock, for which
+                // chmod(2) and every look into it would wait.
+                if account.uid == UserAccount.daemon.uid {
+                    try directory.give(to: account, mode: mode)
+                }
                 return directory
             }
             let aside = try Self.putAside(directory.path, in: parent)
@@ -97,6 +101,8 @@ public struct ModuleStateDirectories: Sendable {
             return "belongs to \(name ?? "uid \(owner)"), and not to \(account.name)"
         }
         guard isForRoles else {
+            // One that held a directory for each role is the daemon's.
+            guard account.uid == UserAccount.daemon.uid else { return nil }
             for role in Role.allCases where Self.holds(role, of: account, directory) {
                 return "holds a directory for each role, but the roles now run as one user"
             }

@@ -96,6 +96,9 @@ struct RoleStateTests {
             try await world.stop()
         }
         #expect(world.notedLines("counts") == ["x", "x", "x"])
+        // A chmod(2) of the daemon's would wait for whatever holds the directory's lock.
+        var status = stat()
+        #expect(stat(state, &status) == 0 && status.st_mode & 0o7777 == 0o755)
         #expect(!world.lines.contains { $0.contains("put aside") })
     }
 }
