@@ -59,7 +59,7 @@ public struct ModuleStateDirectories: Sendable {
         for role in Role.allCases {
             guard let account = accounts[role] else { continue }
             _ = try make(
-                role.directoryName, in: directory, for: account, mode: 0o700, isForRoles: false,
+                role.fileName, in: directory, for: account, mode: 0o700, isForRoles: false,
                 &former)
         }
         return former
@@ -122,7 +122,7 @@ public struct ModuleStateDirectories: Sendable {
         _ role: Role, of account: UserAccount, _ directory: borrowing OpenDirectory
     ) -> Bool {
         do throws(SystemCallError) {
-            return try directory.openUnlessStalling(role.directoryName).status().owner
+            return try directory.openUnlessStalling(role.fileName).status().owner
                 != account.uid
         } catch {
             return error.errno == .improperLink
@@ -140,14 +140,5 @@ public struct ModuleStateDirectories: Sendable {
         while let name = aside().lastComponent?.string, names.contains(name) { number += 1 }
         try DurableFile.move(path, to: aside())
         return aside()
-    }
-}
-
-extension Role {
-    fileprivate var directoryName: FilePath.Component {
-        guard let name = FilePath.Component(rawValue) else {
-            preconditionFailure("\(rawValue) is not a name")
-        }
-        return name
     }
 }
