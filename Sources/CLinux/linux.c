@@ -151,18 +151,45 @@ int crd_unix_datagram(const char *name) {
     return fd;
 }
 
-int crd_send_descriptor(int socket, int passed) {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof passed)];
-    } control = {0};
-    struct msghdr message = {.msg_control = &control, .msg_controllen = sizeof control};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof passed);
-    memcpy(CMSG_DATA(header), &passed, sizeof passed);
+union passed_descriptors {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(CRD_PASSED_MAX * sizeof(int))];
+};
+
+int crd_send_passing(int socket, const void *bytes, size_t size, const int *passed, size_t count) {
+    if (count > CRD_PASSED_MAX) {
+        errno = E2BIG;
+        return -1;
+    }
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    union passed_descriptors control = {0};
+    if (count > 0) {
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(count * sizeof *passed);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(count * sizeof *passed);
+        memcpy(CMSG_DATA(header), passed, count * sizeof *passed);
+    }
     return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == -1 ? -1 : 0;
+}
+
+ssize_t crd_receive_passed(int socket, void *bytes, size_t size, int *passed, size_t *count) {
+    struct iovec part = {.iov_base = bytes, .iov_len = size};
+    union passed_descriptors control;
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    *count = 0;
+    const ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (received == -1) return -1;
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        *count = (header->cmsg_len - CMSG_LEN(0)) / sizeof *passed;
+        memcpy(passed, CMSG_DATA(header), *count * sizeof *passed);
+    }
+    return received;
 }
 
 int crd_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }

@@ -37,6 +37,8 @@ struct birth {
     bool handlers_are_cleared;
     /// Where to report a failure; -1: in the memory shared with the parent.
     int report;
+    /// A pipe that the parent closes when the child may go on; -1: it may at once.
+    int gate[2];
 };
 
 /// The report of a child that shares no memory with its parent.
@@ -111,6 +113,15 @@ static int place_descriptors(struct crd_spawn *spawn, int *report) {
     return 0;
 }
 
+/// Waits for the parent to let the child go on, or to end.
+static void pass_gate(const struct birth *birth) {
+    if (birth->gate[0] < 0) return;
+    syscall(SYS_close, birth->gate[1]);
+    char byte;
+    // All signals are blocked, and nobody writes.
+    syscall(SYS_read, birth->gate[0], &byte, sizeof byte);
+}
+
 /// Switches to the user. \returns whether that worked; `step` is the one that failed.
 static bool become_user(struct crd_spawn *spawn) {
     // All who share a session keyring can read, change and revoke what is in it (keyrings(7)). A new
@@ -150,6 +161,7 @@ static int child(void *argument) {
     if (spawn->open_files != 0 && set_soft_limit(RLIMIT_NOFILE, spawn->open_files) == -1)
         fail(birth, CRD_SPAWN_LIMIT);
     if (spawn->mark != 0) carry_mark(spawn->mark);
+    pass_gate(birth);
     if (place_descriptors(spawn, &birth->report) == -1) fail(birth, CRD_SPAWN_DUP);
     // From here on, that user may stop, end or slow down the child.
     if (spawn->switches_user && !become_user(spawn)) fail(birth, spawn->step);
@@ -246,11 +258,22 @@ static pid_t clone_child(struct birth *birth) {
     return clone(child, stack + STACK_SIZE, (int)flags | SIGCHLD, birth, &spawn->pidfd);
 }
 
+static void close_both(const int ends[2]) {
+    const int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    errno = error;
+}
+
 /// Makes a child with a copy of our memory, which nothing waits for.
 static pid_t fork_child(struct birth *birth) {
     struct crd_spawn *spawn = birth->spawn;
     int ends[2];
     if (crd_pipe(ends) == -1) return -1;
+    if (pipe2(birth->gate, O_CLOEXEC) == -1) {
+        close_both(ends);
+        return -1;
+    }
     birth->report = ends[1];
     struct clone_args args = clone_arguments(spawn, CLONE_PIDFD);
     birth->handlers_are_cleared = true;
@@ -261,21 +284,23 @@ static pid_t fork_child(struct birth *birth) {
         pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &spawn->pidfd, 0, 0);
     }
     if (pid == 0) child(birth);
-    const int error = errno;
-    close(ends[1]);
     if (pid == -1) {
-        close(ends[0]);
-        errno = error;
+        close_both(ends);
+        close_both(birth->gate);
         return -1;
     }
+    close(ends[1]);
+    close(birth->gate[0]);
     spawn->report = ends[0];
+    spawn->gate = birth->gate[1];
     return (pid_t)pid;
 }
 
 pid_t crd_spawn(struct crd_spawn *spawn) {
-    struct birth birth = {.spawn = spawn, .parent = getpid(), .report = -1};
+    struct birth birth = {.spawn = spawn, .parent = getpid(), .report = -1, .gate = {-1, -1}};
     spawn->pidfd = -1;
     spawn->report = -1;
+    spawn->gate = -1;
     spawn->error = 0;
 
     // None of the parent's handlers may run in the child, in the parent's memory.

@@ -90,7 +90,7 @@ public final class Daemon {
         }
         state.store(life)
         performer = try Performer(
-            reloader.inForce, reactor: reactor, containment: containment,
+            reloader.inForce, reactor: reactor, containment: containment, helpers: helpers,
             life: life, reach: reloader.reach, outputMax: settings.outputMax, output: output,
             reporter: RunReporter(logger: logger),
             trouble: state.trouble)
@@ -150,6 +150,7 @@ public final class Daemon {
             tellServiceManager()
             var events: [Event] = []
             for failure in try wait(into: &events, for: service) { drop(failure, &events) }
+            performer.settle(into: &events)
             let childHasEnded = receiveSignals(into: &events)
             for host in triggerHosts { host.settle(into: &events) }
             process(events)
@@ -186,6 +187,7 @@ public final class Daemon {
             [
                 scheduler.nextDeadline, aliveBy, reloader.schedule.deadline,
                 log.deadline(at: now), hasReported ? summaryAt : nil, state.trouble.retryAt,
+                performer.deadline,
             ] + triggerHosts.map(\.deadline)
         // Deadlines that have passed but are not judged yet would fire the timer again.
         if judgedAt == nil { try timer.arm(deadlines.compactMap(\.self).min()) }

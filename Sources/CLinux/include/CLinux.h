@@ -58,6 +58,9 @@ struct crd_spawn {
     /// Out: where a child that switches user reports why it could not be started, see
     /// crd_spawn_failure; non-blocking and close-on-exec. -1 for all others.
     int report;
+    /// Out: a child that switches user waits until the caller has closed this; close-on-exec. -1 for
+    /// all others.
+    int gate;
     /// Out: the error number and the step of a failure.
     int error;
     enum crd_spawn_step step;
@@ -70,6 +73,9 @@ struct crd_bell {
     size_t size;
 };
 
+/// The most descriptors in one message of ours.
+enum { CRD_PASSED_MAX = 4 };
+
 #pragma clang assume_nonnull begin
 
 /// Starts a process in a new session, with default signal dispositions, an empty signal mask, umask
@@ -81,7 +87,8 @@ struct crd_bell {
 ///
 /// A child that switches user has a copy of the memory instead (fork(2)), and the caller does not wait.
 /// That user may stop the child before its execve for any time, and the caller would sleep in the
-/// kernel all that time.
+/// kernel all that time. The child goes on when the caller closes the gate. By then the caller should
+/// have closed what the user could make it wait for, such as the writing ends of the child's pipes.
 ///
 /// \returns the process ID, or -1 with `error` and `step` set; then no process is left.
 pid_t crd_spawn(struct crd_spawn *spawn);
@@ -145,8 +152,12 @@ int crd_unix_connect(const char *path);
 /// Makes a datagram socket, non-blocking and close-on-exec, connected to a path, or to an abstract
 /// name, written with a leading '@'. \returns it, or -1.
 int crd_unix_datagram(const char *address);
-/// Sends a descriptor with an empty message, without blocking (unix(7), SCM_RIGHTS).
-int crd_send_descriptor(int socket, int passed);
+/// Sends a message with up to CRD_PASSED_MAX descriptors, without blocking (unix(7), SCM_RIGHTS).
+int crd_send_passing(
+    int socket, const void *_Nullable bytes, size_t size, const int *_Nullable passed, size_t count);
+/// Receives a message with up to CRD_PASSED_MAX descriptors, which become close-on-exec (recvmsg(2)).
+/// `*count` becomes their number. \returns the message's size, or -1.
+ssize_t crd_receive_passed(int socket, void *bytes, size_t size, int *passed, size_t *count);
 /// Calls accept4(2): non-blocking and close-on-exec.
 int crd_accept(int listener);
 /// Reads SO_PEERCRED, unix(7).

@@ -45,7 +45,7 @@ final class HelperProcess {
 
     /// The helper's purpose: the argument of `crd helper`.
     enum Kind: String {
-        case paths, accounts, mounts
+        case paths, accounts, mounts, outputs
 
         /// How many of them may run, those included that block.
         var max: Int {
@@ -53,6 +53,7 @@ final class HelperProcess {
             case .paths: MountPlaces.total
             case .accounts: 1
             case .mounts: 16
+            case .outputs: 128
             }
         }
     }
@@ -105,11 +106,11 @@ final class HelperProcess {
         }
     }
 
-    /// Sends a message.
+    /// Sends a message, with up to four descriptors.
     ///
     /// - Returns: false if the helper has not taken an earlier message, or has ended.
-    func send(_ message: [UInt8]) -> Bool {
-        (try? socket?.send(message)) ?? false
+    func send(_ message: [UInt8], passing descriptors: [CInt] = []) -> Bool {
+        (try? socket?.send(message, passing: descriptors)) ?? false
     }
 
     /// Waits for a message and receives it. Use short timeouts, since the whole daemon waits.

@@ -16,6 +16,8 @@ final class ActiveRun {
     var token: Reactor.Token?
     /// The run's pipes and their registrations.
     var outputs: [(source: PipeSource, token: Reactor.Token)] = []
+    /// The relay of these outputs, if their role runs as another user.
+    var channel: OutputRelays.Channel?
     /// The check's standard output.
     let captured: CaptureSink
 

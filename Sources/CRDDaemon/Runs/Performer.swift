@@ -29,13 +29,14 @@ final class Performer {
     private let life: DaemonLife
     private let supplies: SpawnSupplies
     private let kept: KeptOutputs
+    private let relays: OutputRelays
     /// The open file limit that modules get, if the daemon's own was raised.
     private let openFiles = ChildProcess.raiseOpenFiles()
 
     init(
         _ inForce: ModulesInForce, reactor: Reactor, containment: any Containment,
-        life: DaemonLife, reach: PathReach, outputMax: Int, output: LogOutput,
-        reporter: RunReporter, trouble: StateTrouble
+        helpers: HelperProcess.Roll, life: DaemonLife, reach: PathReach, outputMax: Int,
+        output: LogOutput, reporter: RunReporter, trouble: StateTrouble
     ) throws(SystemCallError) {
         self.inForce = inForce
         self.reactor = reactor
@@ -48,6 +49,7 @@ final class Performer {
         self.trouble = trouble
         supplies = SpawnSupplies(reactor)
         kept = KeptOutputs(reactor, reporter)
+        relays = OutputRelays(helpers, logger: reporter.logger)
     }
 
     /// Performs a command.
@@ -85,6 +87,14 @@ final class Performer {
     /// Whether adopted processes remain to be signalled or collected.
     var hasAdoptedBacklog: Bool { containment.hasBacklog }
 
+    /// When a relay's answer is due.
+    var deadline: Instant? { relays.deadline }
+
+    /// Continues what has waited for the output of roles.
+    func settle(into events: inout [Event]) {
+        relays.callDue(into: &events)
+    }
+
     /// Collects adopted children, after SIGCHLD or while there is a backlog.
     func reapAdopted(into events: inout [Event]) {
         containment.reapAdopted(into: &events)
@@ -99,6 +109,7 @@ final class Performer {
     ///
     /// - Returns: whether only processes that may stay are left.
     func endLeftovers() -> Bool {
+        relays.finish()
         forwarder.flush()
         if containment.endLeftovers() { return true }
         reporter.logger.error("a module's process could not be ended and may live on")
@@ -185,11 +196,8 @@ final class Performer {
         let input = try input(of: role, active)
         let events = try supplies.eventFile(active.run.events.text)
         let user = module.user(role)
-        if let user {
-            // Otherwise the user could not open its own /dev/stdout and /dev/stderr.
-            try systemCall("fchown") { fchown(printed.childEnd, user.uid, user.gid) }
-            try systemCall("fchown") { fchown(told.childEnd, user.uid, user.gid) }
-        }
+        let channel = try user.map { try relays.open([printed, told], for: $0) }
+        active.channel = channel
         let mayStay = role == .response && module.installed.manifest.leftovers == .keep
         let mark = RunMark(life: life.mark, mayStay: mayStay, run: active.tree.number)
         let request = ChildProcess.Request(
@@ -202,13 +210,16 @@ final class Performer {
             ),
             user: user, cgroup: active.tree.cgroup?.directoryDescriptor,
             openFiles: openFiles, mark: mark.processMark)
-        let process = try withExtendedLifetime((printed, told, nothing, input, events)) {
-            try ChildProcess.spawn(request)
+        let process = try withExtendedLifetime((nothing, input, events)) {
+            try ChildProcess.spawn(request) {
+                printed.replaceChildEnd(nil)
+                told.replaceChildEnd(nil)
+            }
         }
         let source = ChildSource(
-            process, outputs: [printed.source, told.source]
+            process, outputs: channel == nil ? [printed.source, told.source] : []
         ) { [weak self] end, events in
-            self?.end(active, role, end, mayStay: mayStay, into: &events)
+            self?.receive(end, of: active, role, mayStay: mayStay, into: &events)
         }
         do throws(SystemCallError) {
             active.token = try reactor.add(source)
@@ -238,18 +249,31 @@ final class Performer {
 
     // MARK: Ending
 
+    /// Ends a role whose process has ended, once its output has been received.
+    private func receive(
+        _ end: ChildSource.End, of active: ActiveRun, _ role: Role, mayStay: Bool,
+        into events: inout [Event]
+    ) {
+        letGo(of: active)
+        guard let channel = active.channel, case .ended = end else {
+            return self.end(active, role, end, mayStay: mayStay, into: &events)
+        }
+        relays.settle(channel) { [weak self] events in
+            self?.end(active, role, end, mayStay: mayStay, into: &events)
+        }
+    }
+
     private func end(
         _ active: ActiveRun, _ role: Role, _ end: ChildSource.End, mayStay: Bool,
         into events: inout [Event]
     ) {
         if mayStay {
             kept.keep(active.outputs, of: active.prepared.name)
-            active.outputs = []
+            leaveOutputs(of: active)
         }
         // Other processes of the run may still be cleaning up, and printing must not kill them by
         // SIGPIPE.
         for output in active.outputs { output.source.outlivesChild = true }
-        letGo(of: active)
         switch end {
         case .ended(let termination): events.append(.exited(active.module, termination))
         case .unstarted(let failure):
@@ -266,7 +290,14 @@ final class Performer {
 
     private func closeOutputs(of active: ActiveRun) {
         for output in active.outputs { reactor.remove(output.token) }
+        leaveOutputs(of: active)
+    }
+
+    /// Leaves the run without outputs, which end by themselves or have been closed.
+    private func leaveOutputs(of active: ActiveRun) {
         active.outputs = []
+        active.channel?.release()
+        active.channel = nil
     }
 
     private func letGo(of active: ActiveRun) {
@@ -305,8 +336,14 @@ final class Performer {
     }
 
     private func forget(_ run: ActiveRun) {
-        for output in run.outputs { output.source.readRest() }
-        closeOutputs(of: run)
+        if let channel = run.channel, !channel.isFinished {
+            let tokens = run.outputs.map(\.token)
+            relays.settle(channel) { [reactor] _ in tokens.forEach(reactor.remove) }
+            leaveOutputs(of: run)
+        } else {
+            for output in run.outputs { output.source.readRest() }
+            closeOutputs(of: run)
+        }
         containment.release(run.tree)
         active[run.module] = nil
     }

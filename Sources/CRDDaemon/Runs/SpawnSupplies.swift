@@ -8,19 +8,24 @@ import SystemPackage
 /// check there is then little more than the spawn itself.
 final class SpawnSupplies {
     /// A pipe that a child prints into. Our end is registered; the child's end is closed with this
-    /// object.
+    /// object, or before.
     final class Pipe {
         let source: PipeSource
         let token: Reactor.Token
-        private let other: Descriptor
+        private var other: SharedDescriptor?
 
-        var childEnd: CInt { other.rawValue }
+        /// -1 when it is closed.
+        var childEnd: CInt { other?.rawValue ?? -1 }
+
+        /// Closes the child's end, unless somebody else has it, too; the child gets the other one
+        /// instead.
+        func replaceChildEnd(_ end: SharedDescriptor?) { other = end }
 
         fileprivate init(
             _ reactor: Reactor, _ scratch: PipeSource.Scratch
         ) throws(SystemCallError) {
             let (source, childEnd) = try PipeSource.make(scratch: scratch)
-            other = Descriptor(adopting: childEnd)
+            other = SharedDescriptor(Descriptor(adopting: childEnd))
             self.source = source
             token = try reactor.add(source)
         }

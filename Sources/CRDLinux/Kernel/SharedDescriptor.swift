@@ -6,7 +6,7 @@ public final class SharedDescriptor: Sendable {
 
     public var rawValue: CInt { descriptor.rawValue }
 
-    init(_ descriptor: consuming Descriptor) {
+    public init(_ descriptor: consuming Descriptor) {
         self.descriptor = descriptor
     }
 }

@@ -74,10 +74,12 @@ public struct ChildProcess: ~Copyable {
 
     /// Starts a process in a new session; see `crd_spawn` for everything that is set in it.
     ///
+    /// - Parameter letGo: called before a user that the request names has a process: it closes what
+    ///   that user could make us wait for. Without a user the child may be running already.
     /// - Throws: `SpawnError`, also for failures in the child, including execve(2). If the request
     ///   names a user, that user could delay the child; then `startFailure` reports these failures.
     public static func spawn(
-        _ request: Request
+        _ request: Request, letGo: () -> Void = {}
     ) throws(SpawnError) -> ChildProcess {
         var spawn = crd_spawn()
         var arguments = CStringBlock([request.path] + request.arguments)
@@ -85,6 +87,8 @@ public struct ChildProcess: ~Copyable {
             fill(&spawn, request, argv) { crd_spawn(&$0) }
         }
         guard pid > 0 else { throw SpawnError(spawn, request) }
+        letGo()
+        if spawn.gate >= 0 { _ = Descriptor(adopting: spawn.gate) }
         let report =
             spawn.report < 0 ? nil : StartReport(Descriptor(adopting: spawn.report), request)
         return ChildProcess(pid: pid, pidfd: Descriptor(adopting: spawn.pidfd), report: report)

@@ -26,7 +26,7 @@ public final class PipeSource: BackloggedSource {
         deinit { bytes.deallocate() }
     }
 
-    private let pipe: Descriptor
+    private let pipe: SharedDescriptor
     private let scratch: Scratch
     /// Set before the child starts; a pipe without a writer needs none.
     public var sink: (any OutputSink)?
@@ -34,6 +34,8 @@ public final class PipeSource: BackloggedSource {
     public private(set) var isFinished = false
     /// Whether the child's descendants may continue to write after it has ended.
     public var outlivesChild = false
+    /// Whether to read although the sink is full, since something else waits for the output.
+    public var isUrgent = false
     /// There may be unread output.
     private var isPending = false
 
@@ -42,16 +44,24 @@ public final class PipeSource: BackloggedSource {
     public static func make(
         into sink: (any OutputSink)? = nil, scratch: Scratch = Scratch()
     ) throws(SystemCallError) -> (source: PipeSource, childEnd: CInt) {
+        let (pipe, childEnd) = try makeEnds()
+        return (PipeSource(pipe, sink: sink, scratch: scratch), childEnd)
+    }
+
+    /// Makes a pipe: a non-blocking reading end, and a blocking writing end, which the caller
+    /// closes (pipe2(2)).
+    public static func makeEnds() throws(SystemCallError) -> (reading: SharedDescriptor, CInt) {
         var ends: (CInt, CInt) = (-1, -1)
         try systemCall("pipe2") {
             withUnsafeMutableBytes(of: &ends) {
                 crd_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress!)
             }
         }
-        return (PipeSource(Descriptor(adopting: ends.0), sink: sink, scratch: scratch), ends.1)
+        return (SharedDescriptor(Descriptor(adopting: ends.0)), ends.1)
     }
 
-    private init(_ pipe: consuming Descriptor, sink: (any OutputSink)?, scratch: Scratch) {
+    /// - Parameter pipe: a reading end, which must be non-blocking.
+    public init(_ pipe: SharedDescriptor, sink: (any OutputSink)?, scratch: Scratch) {
         self.pipe = pipe
         self.scratch = scratch
         self.sink = sink
@@ -59,12 +69,13 @@ public final class PipeSource: BackloggedSource {
 
     public var descriptor: CInt { pipe.rawValue }
     public var interest: Interest { [.readable, .edge] }
-    public var hasBacklog: Bool { isPending && sink?.isFull != true }
+    public var hasBacklog: Bool { isPending && mayRead }
+    private var mayRead: Bool { isUrgent || sink?.isFull != true }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         isPending = true
         var left = Self.share
-        while left > 0, sink?.isFull != true {
+        while left > 0, mayRead {
             let count = try read(upTo: left)
             guard count > 0 else {
                 isPending = false

@@ -38,7 +38,7 @@ struct DatagramSocket {
 
     /// Sends a file instead of a message (`SCM_RIGHTS`).
     mutating func send(_ file: MemoryFile) -> Result {
-        send { Int(crd_send_descriptor($0, file.descriptor)) }
+        send { Int(crd_send_passing($0, nil, 0, [file.descriptor], 1)) }
     }
 
     private mutating func send(_ call: (CInt) -> Int) -> Result {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import CLinux
 public import CRDCore
 import Glibc
 import SystemPackage
@@ -15,6 +16,9 @@ public final class MessageSocket: EventSource {
     private let socket: Descriptor
     /// Called from `drain` for each message.
     public var received: ([UInt8]) -> Void = { _ in }
+    /// The descriptors that came with the message that is being received; whoever wants one keeps
+    /// it.
+    public private(set) var passed: [SharedDescriptor] = []
     /// The other end is closed.
     public private(set) var isFinished = false
 
@@ -40,13 +44,16 @@ public final class MessageSocket: EventSource {
 
     public var descriptor: CInt { socket.rawValue }
 
-    /// Sends a message (send(2)).
+    /// Sends a message, with up to four descriptors (sendmsg(2), `SCM_RIGHTS`).
     ///
     /// - Returns: false if the socket is full.
-    public func send(_ message: [UInt8]) throws(SystemCallError) -> Bool {
+    public func send(
+        _ message: [UInt8], passing descriptors: [CInt] = []
+    ) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
-            try systemCall("send", on: "helper") {
-                Glibc.send(socket.rawValue, message, message.count, CInt(MSG_NOSIGNAL))
+            try systemCall("sendmsg", on: "helper") {
+                crd_send_passing(
+                    socket.rawValue, message, message.count, descriptors, descriptors.count)
             }
             return true
         } catch let error where error.errno == .wouldBlock {
@@ -80,6 +87,7 @@ public final class MessageSocket: EventSource {
                 return
             }
             received(message)
+            passed = []
         }
     }
 
@@ -87,16 +95,23 @@ public final class MessageSocket: EventSource {
     private func receive() throws(SystemCallError) -> [UInt8]? {
         do throws(SystemCallError) {
             var failure: SystemCallError?
+            var descriptors = [CInt](repeating: -1, count: Int(CRD_PASSED_MAX))
+            var descriptorCount = 0
             let message = [UInt8](unsafeUninitializedCapacity: Self.sizeMax) { buffer, count in
                 do throws(SystemCallError) {
-                    count = try systemCall("recv", on: "helper") {
-                        recv(socket.rawValue, buffer.baseAddress!, Self.sizeMax, 0)
+                    count = try systemCall("recvmsg", on: "helper") {
+                        crd_receive_passed(
+                            socket.rawValue, buffer.baseAddress!, Self.sizeMax, &descriptors,
+                            &descriptorCount)
                     }
                 } catch {
                     failure = error
                 }
             }
             if let failure { throw failure }
+            passed = descriptors[..<descriptorCount].map {
+                SharedDescriptor(Descriptor(adopting: $0))
+            }
             return message
         } catch let error where error.errno == .wouldBlock {
             return nil

@@ -14,7 +14,7 @@ struct HelperCommand: ParsableCommand {
         discussion: "The daemon starts it, with a socket as descriptor 3. Not for users.",
         shouldDisplay: false)
 
-    @Argument(help: "What it does: paths, accounts or mounts.")
+    @Argument(help: "What it does: paths, accounts, mounts or outputs.")
     var kind: String
 
     private static let socket: CInt = 3
@@ -37,6 +37,7 @@ struct HelperCommand: ParsableCommand {
         case "paths": try PathHelper(socket).run()
         case "accounts": try AccountHelper(socket).run()
         case "mounts": try MountHelper(socket).run()
+        case "outputs": try OutputHelper(socket).run()
         default: throw ValidationError("there is no helper '\(kind)'")
         }
     }

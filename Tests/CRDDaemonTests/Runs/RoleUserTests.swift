@@ -105,7 +105,8 @@ struct RoleUserTests {
 
     @Test("gets no open file that another run has, and none that it can write or put anything on")
     func openFiles() async throws {
-        let world = try Self.world()
+        // A run that is out of time notes nothing.
+        let world = try Self.world(timeout: "10min")
         let look = "for fd in 0 3; do stat -L -c '%i %a %F' /dev/fd/$fd; done"
         try world.module(
             "Look", check: "{ \(look); } >>'\(world.notes)/look'; exit 1",
@@ -201,7 +202,7 @@ struct RoleUserTests {
 
     @Test("reaches no terminal of root's, who runs its check by hand, and loses no output by that")
     func terminal() async throws {
-        let world = try Self.world()
+        let world = try Self.world(timeout: "10min")
         // TIOCSTI would type into the shell that the terminal belongs to.
         try world.module(
             "Types",

@@ -11,10 +11,14 @@ struct Attacker {
         && ["setpriv", "perl", "python3"].allSatisfy { Surroundings.find($0) != nil }
     static let needs = "needs root, setpriv, perl and python3"
 
-    /// - Parameter user: a system user that nothing else runs as.
-    init(_ user: String, _ script: String) throws {
+    var pid: pid_t { program.pid }
+
+    /// - Parameters:
+    ///   - user: a system user that nothing else runs as.
+    ///   - prefix: a command that runs it elsewhere.
+    init(_ user: String, in prefix: [String] = [], _ script: String) throws {
         program = try Program(
-            [
+            prefix + [
                 Surroundings.find("setpriv") ?? "setpriv", "--reuid", user, "--regid", user,
                 "--clear-groups", "/bin/sh", "-c", script,
             ], environment: World.environment, output: "/dev/null", errors: "/dev/null")

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import CRDCore
+import CRDLinux
+import Glibc
+import Logging
+import SystemPackage
+
+/// The relays for the output of roles that run as other users than the daemon: one for each user,
+/// started with that user's first run.
+final class OutputRelays {
+    /// How many relays are kept that no run needs at the moment.
+    private static let idleMax = 8
+    /// How long a stop of the daemon waits for the last lines of output.
+    private static let finalPatience = Duration.seconds(1)
+
+    /// The outputs of one role, on their way through a relay.
+    final class Channel {
+        fileprivate let relay: OutputRelay
+        fileprivate let number: OutputRelay.Number
+        fileprivate let sources: [PipeSource]
+
+        fileprivate init(
+            _ relay: OutputRelay, _ number: OutputRelay.Number, _ sources: [PipeSource]
+        ) {
+            self.relay = relay
+            self.number = number
+            self.sources = sources
+        }
+
+        /// Whether all processes that could print have closed their ends.
+        var isFinished: Bool { sources.allSatisfy(\.isFinished) }
+
+        /// Takes note that its run is over.
+        func release() { relay.release(number) }
+    }
+
+    /// Why no relay can be had.
+    struct Stuck: Error, CustomStringConvertible {
+        let user: String
+
+        var description: String {
+            "the process that reads the output of the roles of '\(user)' does not answer: a process of that user has locked a pipe for good; end all processes of '\(user)', and unmount that user's file systems"
+        }
+    }
+
+    private let helpers: HelperProcess.Roll
+    private let logger: Logger
+    /// The latest use comes last.
+    private var relays: [OutputRelay] = []
+    private var lastNumber: OutputRelay.Number = 0
+    /// Those who need not wait, to be called in this turn of the loop.
+    private var due: [(inout [Event]) -> Void] = []
+
+    init(_ helpers: HelperProcess.Roll, logger: Logger) {
+        self.helpers = helpers
+        self.logger = logger
+    }
+
+    var deadline: Instant? { relays.compactMap(\.deadline).min() }
+
+    /// Puts a relay before both pipes of a role: their children's ends become those of pipes that
+    /// belong to the user, and that the daemon cannot read.
+    ///
+    /// - Throws: `SystemCallError`; `Stuck`; what starting a helper throws.
+    func open(_ outputs: [SpawnSupplies.Pipe], for user: UserAccount) throws -> Channel {
+        let relay = try relay(for: user)
+        lastNumber += 1
+        let pipes = try outputs.map { _ in try UserPipe(of: user) }
+        let descriptors = zip(pipes, outputs).flatMap { [$0.reading.rawValue, $1.childEnd] }
+        guard relay.open(lastNumber, descriptors) else { throw Stuck(user: user.name) }
+        for (pipe, output) in zip(pipes, outputs) { output.replaceChildEnd(pipe.writing) }
+        return Channel(relay, lastNumber, outputs.map(\.source))
+    }
+
+    /// Calls `done` once everything that was printed so far has been received, or when the relay
+    /// takes too long.
+    func settle(_ channel: Channel, _ done: @escaping (inout [Event]) -> Void) {
+        let finish = { (events: inout [Event]) in
+            for source in channel.sources {
+                source.readRest()
+                source.isUrgent = false
+            }
+            done(&events)
+        }
+        for source in channel.sources { source.isUrgent = true }
+        // A relay that has ended may be forgotten already.
+        if !channel.relay.settle(channel.number, finish) { due.append(finish) }
+    }
+
+    /// Calls those who wait, if their output has been received or takes too long.
+    func callDue(into events: inout [Event]) {
+        let calls = due
+        due = []
+        for call in calls { call(&events) }
+        let now = Clock.now
+        for relay in relays {
+            if relay.passDeadline(at: now) {
+                logger.warning(
+                    "\(Stuck(user: relay.user.name)); until it answers, that user's roles do not run"
+                )
+            }
+            relay.callDue(into: &events)
+            guard let end = relay.unexpectedEnd else { continue }
+            logger.warning(
+                "the process that reads the output of the roles of '\(relay.user.name)' has ended (\(end)), and what they were printing is lost; it is started again"
+            )
+        }
+        relays.removeAll(where: \.hasEnded)
+    }
+
+    /// Receives what roles have printed whose runs are over, while the daemon stops.
+    func finish() {
+        let end = Clock.now + Self.finalPatience
+        var events: [Event] = []
+        for relay in relays { relay.waitForAnswers(until: end) }
+        callDue(into: &events)
+    }
+
+    private func relay(for user: UserAccount) throws -> OutputRelay {
+        if let index = relays.firstIndex(where: { $0.user.uid == user.uid && !$0.isDismissed }) {
+            let relay = relays.remove(at: index)
+            relays.append(relay)
+            if relay.isStuck { throw Stuck(user: user.name) }
+            return relay
+        }
+        let relay = try OutputRelay(of: user, helpers)
+        relays.append(relay)
+        dismissOldest()
+        return relay
+    }
+
+    /// Dismisses those that have been idle for longest. One that lives on, since its user's
+    /// leftovers still print, is the only one of its user.
+    private func dismissOldest() {
+        let leaving = Set(relays.filter(\.isDismissed).map(\.user.uid))
+        let idle = relays.filter { $0.isIdle && !leaving.contains($0.user.uid) }
+        for relay in idle.dropLast(Self.idleMax) { relay.dismiss() }
+    }
+}
+
+/// A pipe that a user's role prints into.
+private final class UserPipe {
+    let reading: SharedDescriptor
+    let writing: SharedDescriptor
+
+    init(of user: UserAccount) throws(SystemCallError) {
+        let (reading, writing) = try PipeSource.makeEnds()
+        self.reading = reading
+        self.writing = SharedDescriptor(Descriptor(adopting: writing))
+        // Otherwise the user could not open its own /dev/stdout and /dev/stderr.
+        try systemCall("fchown") { fchown(writing, user.uid, user.gid) }
+    }
+}
