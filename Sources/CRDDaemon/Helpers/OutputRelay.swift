@@ -27,11 +27,15 @@ final class OutputRelay {
     /// How long the helper may take to answer. All of one user's roles share it, so nobody else
     /// suffers.
     static let patience = Duration.seconds(5)
+    /// How long it may take when that is over: the machine may have slept, or the daemon may have
+    /// been stopped, and the helper with it.
+    private static let secondPatience = Duration.seconds(1)
 
     /// Somebody who waits for what was printed so far.
     private struct Wait {
         let number: Number
-        let deadline: Instant
+        var deadline: Instant
+        var isSecondChance = false
         let done: (inout [Event]) -> Void
     }
 
@@ -103,7 +107,12 @@ final class OutputRelay {
     ///
     /// - Returns: whether it was given up just now.
     func passDeadline(at now: Instant) -> Bool {
-        guard let deadline, deadline <= now else { return false }
+        guard let index = waits.firstIndex(where: { $0.deadline <= now }) else { return false }
+        guard waits[index].isSecondChance else {
+            waits[index].isSecondChance = true
+            waits[index].deadline = now + Self.secondPatience
+            return false
+        }
         isStuck = true
         letGo()
         return true

@@ -211,6 +211,36 @@ struct ChildProcessTests {
         return orders + [[4, 5, 6, 7], [7, 6, 5, 4], [1, 4, 7, 0], [3, 0, 5, 2]]
     }()
 
+    @Test(
+        "G15: is not another user's before the parent has let go of what that user could hold",
+        .enabled(if: geteuid() == 0))
+    func gate() async {
+        await #expect(processExitsWith: .success) {
+            var shell = Shell("exec sleep 100")
+            shell.user = Self.nobody
+            let nothing = try Descriptor.open("/dev/null", O_WRONLY)
+            var status = ""
+            let process = try shell.start(printingInto: nothing.rawValue) {
+                // The only child of this process. It comes to rest at the gate, or in its program.
+                _ = eventually {
+                    guard let pid = ChildList().read().first else { return false }
+                    status = Self.status(of: pid)
+                    return status.contains("State:\tS")
+                }
+            }
+            #expect(status.contains("\nUid:\t0\t0\t0\t0\n"), "\(status)")
+            #expect(
+                eventually { Self.status(of: process.pid).contains("\nUid:\t65534\t") },
+                "it goes on")
+            process.end()
+        }
+    }
+
+    private static func status(of pid: PID) -> String {
+        let file = try? Descriptor.open(FilePath("/proc/\(pid)/status"), O_RDONLY)
+        return String(decoding: (try? file?.readAll()) ?? [], as: UTF8.self)
+    }
+
     @Test("G7: dies with its parent, also as another user", arguments: [false, true])
     func parentDeath(asAnother: Bool) async throws {
         if asAnother && geteuid() != 0 { return }

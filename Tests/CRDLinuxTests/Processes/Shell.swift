@@ -21,14 +21,16 @@ struct Shell {
         self.script = script
     }
 
-    func start(printingInto output: CInt) throws -> ChildProcess {
+    func start(
+        printingInto output: CInt, letGo: () -> Void = {}
+    ) throws -> ChildProcess {
         let script = try MemoryFile(name: "script", Array(script.utf8))
         return try withExtendedLifetime(script) {
             try ChildProcess.spawn(
                 .init(
                     path: path, environment: CStringBlock(environment), directory: directory,
                     descriptors: (script.descriptor, output, output, script.descriptor),
-                    user: user, cgroup: cgroup, openFiles: openFiles, mark: mark))
+                    user: user, cgroup: cgroup, openFiles: openFiles, mark: mark), letGo: letGo)
         }
     }
 

@@ -71,6 +71,16 @@ final class PipeSourceTests {
         #expect(sink.bytes.elementsEqual("onetwo".utf8))
     }
 
+    @Test("a sink that is full is no hindrance if somebody waits for the output")
+    func urgent() throws {
+        sink.isFull = true
+        source.isUrgent = true
+        try childEnd.writeAll(Array("one".utf8))
+        var events: [Event] = []
+        try source.drain(into: &events)
+        #expect(sink.bytes.elementsEqual("one".utf8))
+    }
+
     @Test("takes what the child left at its end") func rest() throws {
         let bytes = try fill(300_000)
         source.readRest()
