@@ -317,10 +317,11 @@ public final class Daemon {
         return childHasEnded
     }
 
-    /// The longest time a stop takes: responses get `grace` to finish, then `grace` from SIGTERM to
-    /// SIGKILL.
+    /// The longest time a stop takes: responses get `grace` to finish, their output may take a
+    /// while, then `grace` from SIGTERM to SIGKILL.
     private var longestEnd: Duration {
-        reloader.configuration.grace * 2 + Scheduler.killPatience + .seconds(5)
+        reloader.configuration.grace * 2 + OutputRelay.longestWait + Scheduler.killPatience
+            + .seconds(5)
     }
 
     private func drop(_ failure: Reactor.Failure, _ events: inout [Event]) {

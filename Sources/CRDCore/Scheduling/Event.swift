@@ -12,7 +12,10 @@ public enum Event: Sendable {
     /// The executable of the latest `Command.spawn` was started at this time. That may be later than
     /// the command, since the same turn may have started others before.
     case spawned(ModuleID, at: Instant)
-    /// The process spawned last for the module has ended.
+    /// The process spawned last for the module ended at this time, and its output is still being
+    /// read. `.exited` follows.
+    case awaitingOutput(ModuleID, since: Instant)
+    /// The process spawned last for the module has ended, and its output has been read.
     case exited(ModuleID, Termination)
     /// The answer to `Command.clear`: no process of the run is left.
     case emptied(ModuleID)

@@ -35,10 +35,13 @@ struct Execution {
     let run: Run
     private(set) var role = Role.check
     private(set) var stage = Stage.working
-    /// When the stage has taken too long.
-    private(set) var deadline: Instant
+    /// When the stage has taken too long; nil while only output is awaited, which is bounded by
+    /// the shell.
+    private(set) var deadline: Instant?
     /// When the role's executable was started.
     private var started: Instant
+    /// When the role's executable ended, if its output is still being read.
+    private var ended: Instant?
     /// Why the daemon ended the executable; overrides the process's own exit status.
     private var forcedTermination: Termination?
     private(set) var check: Termination?
@@ -69,6 +72,13 @@ struct Execution {
 
     // MARK: The executable ends by itself
 
+    /// The main process ended at this time, and its output is still being read. It was in time, if
+    /// nobody has ended it so far.
+    mutating func awaitOutput(since time: Instant) {
+        ended = time
+        if stage == .working { deadline = nil }
+    }
+
     /// The main process has ended.
     ///
     /// - Parameter isStopping: the daemon stops, so no response starts any more.
@@ -96,7 +106,8 @@ struct Execution {
 
     private mutating func record(_ termination: Termination, at now: Instant) {
         let outcome = forcedTermination ?? termination
-        let taken = started.duration(to: now)
+        let taken = started.duration(to: ended ?? now)
+        ended = nil
         switch role {
         case .check:
             check = outcome
@@ -140,11 +151,11 @@ struct Execution {
     /// The daemon stops. A check is ended at once, since no response may follow it; a response gets
     /// `grace` to finish.
     mutating func beginEnd(grace: Duration, at now: Instant) -> [Command] {
-        guard stage == .working else { return [] }
+        guard stage == .working, let deadline else { return [] }
         switch role {
         case .check: return overrun(grace: grace, isStopping: true, at: now)
         case .response:
-            deadline = min(deadline, now + grace)
+            self.deadline = min(deadline, now + grace)
             return []
         }
     }

@@ -63,7 +63,7 @@ struct ModuleState {
     /// Returns whether the stage of the run under way has exceeded its deadline.
     func isOverdue(at now: Instant) -> Bool {
         guard case .running(let execution) = stage else { return false }
-        return execution.deadline <= now
+        return execution.deadline.map { $0 <= now } ?? false
     }
 
     // MARK: Reload

@@ -77,6 +77,11 @@ public struct Scheduler: Sendable {
                 $0.start(at: time)
                 return []
             }
+        case .awaitingOutput(let module, let time):
+            change(module, &commands) {
+                $0.awaitOutput(since: time)
+                return []
+            }
         case .exited(let module, let termination): end(module, termination, at: now, &commands)
         case .emptied(let module): conclude(module, at: now, &commands)
         case .unable(let module, let reason):
@@ -490,6 +495,8 @@ public struct Scheduler: Sendable {
         }
         commands.append(.conclude(module, conclusion))
         if let reason = conclusion.notReadyReason {
+            // A process of the run survived SIGKILL, and has ended after all.
+            if case .stuck = modules[module].health { report(.well, of: module, &commands) }
             putBack(execution.run, of: module, reason, at: now, &commands)
         } else {
             report(health(after: conclusion, of: module), of: module, &commands)

@@ -26,10 +26,11 @@ final class OutputRelay {
 
     /// How long the helper may take to answer. All of one user's roles share it, so nobody else
     /// suffers.
-    static let patience = Duration.seconds(5)
+    private static let patience = Duration.seconds(5)
     /// How long it may take when that is over: the machine may have slept, or the daemon may have
     /// been stopped, and the helper with it.
     private static let secondPatience = Duration.seconds(1)
+    static let longestWait = patience + secondPatience
 
     /// Somebody who waits for what was printed so far.
     private struct Wait {

@@ -258,6 +258,7 @@ final class Performer {
         guard let channel = active.channel, case .ended = end else {
             return self.end(active, role, end, mayStay: mayStay, into: &events)
         }
+        events.append(.awaitingOutput(active.module, since: Clock.now))
         relays.settle(channel) { [weak self] events in
             self?.end(active, role, end, mayStay: mayStay, into: &events)
         }

@@ -55,6 +55,63 @@ private let b = ModuleID(1)
         #expect(rig.next() == [])
     }
 
+    @Test(
+        "A stuck module is no longer stuck when its run has ended, though its response was not ready"
+    )
+    func stuckBeforeResponse() {
+        var rig = Rig { $0.interval = nil }
+        _ = rig.send(.started, at: 0)
+        #expect(rig.send(.exited(a, .exited(0)), at: 1_000) == ["kill a", "response a"])
+        #expect(rig.send(.notReady(a, reason: "written"), at: 1_000) == ["clear a kill"])
+        #expect(rig.next() == ["at 6000", "clear a kill", "report a stuck"])
+        #expect(
+            rig.send(.emptied(a), at: 7_000) == ["conclude a exit code 0", "report a well"])
+        #expect(rig.next() == ["at 8000", "check a start 0"])
+    }
+
+    @Test("G7: what has ended in time has, however long its output is read")
+    func awaitedOutput() {
+        var rig = Rig { $0.interval = nil }
+        _ = rig.send(.started, at: 0)
+        #expect(rig.send(.awaitingOutput(a, since: Rig.instant(9_000)), at: 9_500) == [])
+        #expect(rig.next() == [])
+        #expect(rig.send(.elapsed, at: 12_000) == [])
+        #expect(rig.send(.exited(a, .exited(1)), at: 12_000) == ["clear a kill"])
+        var taken: Duration?
+        rig.withScheduler {
+            for case .conclude(_, let conclusion) in $0.receive(
+                .emptied(a), at: Rig.instant(12_000))
+            {
+                taken = conclusion.checkDuration
+            }
+        }
+        #expect(taken == .seconds(9))
+    }
+
+    @Test("G7: output that is read does not stop the kill of what has had its time")
+    func awaitedOutputTooLate() {
+        var rig = Rig { $0.interval = nil }
+        _ = rig.send(.started, at: 0)
+        #expect(rig.next() == ["at 10000", "terminate a"])
+        #expect(rig.send(.awaitingOutput(a, since: Rig.instant(10_100)), at: 10_100) == [])
+        #expect(rig.next() == ["at 15000", "kill a"])
+        #expect(rig.send(.exited(a, .exited(0)), at: 15_100) == ["clear a kill"])
+        #expect(
+            rig.send(.emptied(a), at: 15_100) == ["conclude a timeout", "report a erring"])
+    }
+
+    @Test("A stop waits for the output of what has ended")
+    func stopWhileOutputIsRead() {
+        var rig = Rig { $0.interval = nil }
+        _ = rig.send(.started, at: 0)
+        _ = rig.send(.exited(a, .exited(0)), at: 1_000)
+        #expect(rig.send(.awaitingOutput(a, since: Rig.instant(2_000)), at: 2_000) == [])
+        #expect(rig.send(.stopped, at: 2_000) == [])
+        #expect(rig.next() == [])
+        #expect(rig.send(.exited(a, .exited(0)), at: 7_500) == ["clear a terminate"])
+        #expect(rig.send(.emptied(a), at: 7_500) == ["conclude a exit code 0", "exit"])
+    }
+
     @Test("While the executable itself survives SIGKILL, it is sent again")
     func stuckExecutable() {
         var rig = Rig { $0.interval = nil }

@@ -71,6 +71,9 @@ struct ContractModel {
         case .paused(let module, let until): modules[module.index].pause(until: until)
         case .resumed(let module): modules[module.index].resume(at: now)
         case .spawned: break
+        case .awaitingOutput(let module, let time):
+            modules[module.index].run?.noteEnd(at: time)
+            if modules[module.index].run?.awaitsOutput == true { coverage.reach(.outputAwaited) }
         case .exited(let module, let termination): try noteExit(module, termination, at: now)
         case .emptied(let module): modules[module.index].run?.duty = .conclude
         case .unable(let module, let reason): noteUnable(module, reason, at: now)
@@ -433,7 +436,7 @@ struct ContractModel {
         switch (signal, run.force) {
         case (.terminate, .none):
             try Violation.unless(
-                run.due <= now || (stops > 0 && run.role == .check), "G7",
+                !run.awaitsOutput && (run.due <= now || (stops > 0 && run.role == .check)), "G7",
                 "\(name) is terminated before its time")
             if stops == 0 { coverage.reach(.timeout) }
             run.verdict = run.verdict ?? (stops == 0 ? .timedOut : .stopped)
@@ -504,6 +507,9 @@ struct ContractModel {
         modules[module.index].conclude(after: run.checkDuration, isServed: isServed, at: now)
         modules[module.index].mustSucceed = true
         if case .notReady(let reason) = run.response {
+            if case .stuck = modules[module.index].health {
+                expectedHealth[module.index] = .well
+            }
             return putBack(run, of: module, reason, at: now)
         }
         modules[module.index].waits = 0
@@ -619,10 +625,11 @@ struct ContractModel {
         switch event {
         case .elapsed:
             try Violation.unless(
-                run.due > now, "G7", "\(name) is \(run.force) for too long")
+                run.due > now || run.awaitsOutput, "G7", "\(name) is \(run.force) for too long")
         case .stopped where stops == 1:
             try Violation.unless(
-                run.force != .none || run.role == .response, "stop", "\(name)'s check goes on")
+                run.force != .none || run.role == .response || run.awaitsOutput, "stop",
+                "\(name)'s check goes on")
         case .stopped:
             try Violation.unless(run.force >= .killed, "stop", "\(name) goes on")
         default: break
@@ -641,7 +648,7 @@ struct ContractModel {
     /// When it must be woken, at the latest.
     var wakeNeeded: Instant? {
         if stops > 0 {
-            return modules.compactMap { $0.run?.due }.min()
+            return modules.compactMap { $0.run?.dueUnlessOutput }.min()
         }
         return modules.compactMap { $0.wakeNeeded(hasFreeSlot: slotsInUse < slots) }.min()
     }

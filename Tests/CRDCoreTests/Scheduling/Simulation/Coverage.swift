@@ -4,7 +4,8 @@
 /// something.
 struct Coverage {
     enum Corner: CaseIterable {
-        case response, error, timeout, kill, stuck, askedAgain, refused, unable, droppedEvents
+        case response, error, timeout, outputAwaited, kill, stuck, askedAgain, refused, unable,
+            droppedEvents
         case settled, settledByBound, cooled, limited, deferredButTakenAlong
         case timerBeforeUrgent, stoppedWhileRunning
         case deaf, deafWithoutPoll, polled, rearmedWhilePaused, healed, healedWhileRunning

@@ -185,6 +185,9 @@ struct ModuleFacts {
         return areEchoes && run == nil && echoRuns > 1 && quietUntil > max(now, cooledAt)
     }
 
+    /// Whether it has triggered itself, and its next run waits for that.
+    var isPausedByEchoes: Bool { run == nil && areEchoes && echoRuns > 1 }
+
     private mutating func judgeEchoes(_ cooldown: Duration, at now: Instant) {
         echoRuns = isEchoRun && !unserved.contains { !isEcho($0) } ? echoRuns + 1 : 0
         quietUntil = cooledAt
@@ -233,7 +236,7 @@ struct ModuleFacts {
         guard isEnabled else { return nil }
         var needs = [rearmBy].compactMap { $0 }
         if let run {
-            needs.append(run.due)
+            needs += [run.dueUnlessOutput].compactMap(\.self)
         } else if isPaused {
             if let pausedUntil { needs.append(pausedUntil) }
         } else {

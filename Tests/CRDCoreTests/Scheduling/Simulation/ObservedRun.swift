@@ -24,6 +24,8 @@ struct ObservedRun {
     var due: Instant
     var duty = Duty.nothing
     var isMainAlive = true
+    /// When the main process ended, if its output is still being read.
+    private var endedAt: Instant?
     /// The end of a process that was ended by force.
     var verdict: Termination?
     var check: Termination?
@@ -54,10 +56,18 @@ struct ObservedRun {
         mustTellRefusal = isStuck
     }
 
+    mutating func noteEnd(at time: Instant) { endedAt = time }
+
+    /// Whether nothing but its output is awaited, so that no deadline holds.
+    var awaitsOutput: Bool { endedAt != nil && force == .none }
+
+    var dueUnlessOutput: Instant? { awaitsOutput ? nil : due }
+
     mutating func noteExit(_ termination: Termination, at now: Instant) {
         isMainAlive = false
         let outcome = verdict ?? termination
-        let taken = roleStarted.duration(to: now)
+        let taken = roleStarted.duration(to: endedAt ?? now)
+        endedAt = nil
         switch role {
         case .check: (check, checkDuration) = (outcome, taken)
         case .response: response = .ended(outcome, after: taken)

@@ -24,12 +24,16 @@ struct ProcessTree {
     enum Occurrence {
         case unable
         case notReady
+        case awaitingOutput(since: Instant)
         case exited(Termination)
         case emptied
     }
 
     private(set) var main: Process?
     private var termination = Termination.exited(0)
+    /// How long the main process's output is read after its end; nil: not at all.
+    private var outputTakes: Duration?
+    private var outputEnd: Instant?
     private var others: [Process] = []
     private var failedAt: Instant?
     private var isUnready = false
@@ -40,9 +44,13 @@ struct ProcessTree {
 
     var isEmpty: Bool { main == nil && others.isEmpty }
 
-    mutating func start(_ process: Process, endingWith termination: Termination) {
+    mutating func start(
+        _ process: Process, endingWith termination: Termination, outputTakes: Duration?
+    ) {
         main = process
         self.termination = termination
+        self.outputTakes = outputTakes
+        outputEnd = nil
     }
 
     /// Left behind by the executable just started.
@@ -55,7 +63,7 @@ struct ProcessTree {
     }
 
     mutating func signal(_ signal: TreeSignal, at now: Instant) {
-        if main?.take(signal, at: now) == true {
+        if outputEnd == nil, main?.take(signal, at: now) == true {
             termination = .signaled(signal == .kill ? 9 : 15)
         }
         for index in others.indices { _ = others[index].take(signal, at: now) }
@@ -76,7 +84,13 @@ struct ProcessTree {
 
     var next: (time: Instant, what: Occurrence)? {
         if let failedAt { return (failedAt, isUnready ? .notReady : .unable) }
-        if let main { return (main.end, .exited(termination)) }
+        if let outputEnd { return (outputEnd, .exited(termination)) }
+        if let main {
+            return (
+                main.end,
+                outputTakes == nil ? .exited(termination) : .awaitingOutput(since: main.end)
+            )
+        }
         guard let clearedAt else { return nil }
         return (others.map(\.end).reduce(clearedAt, max), .emptied)
     }
@@ -85,7 +99,8 @@ struct ProcessTree {
     mutating func pass(_ occurrence: Occurrence) {
         switch occurrence {
         case .unable, .notReady: failedAt = nil
-        case .exited: main = nil
+        case .awaitingOutput(let time): outputEnd = time + (outputTakes ?? .zero)
+        case .exited: (main, outputEnd) = (nil, nil)
         case .emptied: self = ProcessTree()
         }
     }

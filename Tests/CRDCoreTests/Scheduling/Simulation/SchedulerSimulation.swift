@@ -166,10 +166,10 @@ struct SchedulerSimulation {
 
     /// A module whose runs trigger it, for a while.
     private mutating func loop(_ module: ModuleID) throws(Violation) {
-        for _ in 0..<40 where world.unanswered == nil {
-            if contract.modules[module.index].run != nil, world.random.percent(60) {
-                try send(.triggered(module, world.drawTrigger()))
-            } else if world.random.percent(5) {
+        for _ in 0..<60 where world.unanswered == nil {
+            let facts = contract.modules[module.index]
+            // An outsider's trigger is most interesting in a pause.
+            if world.random.percent(facts.run != nil ? 60 : facts.isPausedByEchoes ? 10 : 5) {
                 try send(.triggered(module, world.drawTrigger()))
             }
             if let next = nextThing { now = max(now, next) }
@@ -270,8 +270,9 @@ struct SchedulerSimulation {
             if isImpatient && contract.stops == 1 && world.random.percent(30) { try send(.stopped) }
             _ = try handleWhatIsDue()
             try Violation.unless(
-                started.duration(to: now) <= graces + Scheduler.killPatience, "exit",
-                "the end takes longer than twice the grace and the patience after a kill")
+                started.duration(to: now)
+                    <= graces + Scheduler.killPatience + SimulatedWorld.outputMax, "exit",
+                "the end takes longer than twice the grace, output, and the patience after a kill")
         }
         try send(.stopped)
         for _ in 0..<5 where try !handleWhatIsDue() { try send(.requested(world.drawModule())) }
@@ -284,7 +285,8 @@ extension Event {
         case .started, .elapsed, .stopped, .reloaded: nil
         case .journalRead: nil
         case .triggered(let module, _), .matched(let module, _), .requested(let module),
-            .spawned(let module, _), .exited(let module, _), .emptied(let module),
+            .spawned(let module, _), .awaitingOutput(let module, _), .exited(let module, _),
+            .emptied(let module),
             .unable(let module, _),
             .refused(let module, _),
             .notReady(let module, _),
@@ -299,6 +301,7 @@ extension Event {
         case .triggered(let module, let trigger): "triggered \(module.index) \(trigger.cause)"
         case .exited(let module, let termination): "exited \(module.index) \(termination)"
         case .emptied(let module): "emptied \(module.index)"
+        case .awaitingOutput(let module, _): "awaiting output \(module.index)"
         case .spawned(let module, _): "spawned \(module.index)"
         case .unable(let module, _): "unable \(module.index)"
         case .notReady(let module, _): "not ready \(module.index)"

@@ -175,6 +175,15 @@ struct SimulatedWorld {
         return process
     }
 
+    /// The longest time that the end of a process waits for its output.
+    static let outputMax = Duration.seconds(6)
+
+    /// How long it takes, nil if nobody waits for it.
+    private mutating func drawOutput() -> Duration? {
+        guard !isCalm, random.percent(10) else { return nil }
+        return random.pick([.zero, .milliseconds(20), Self.outputMax])
+    }
+
     private mutating func drawTermination(_ role: Role, _ module: ModuleID) -> Termination {
         let policy = policies[module.index]
         guard role == .check else { return .exited(random.percent(80) ? 0 : 1) }
@@ -236,7 +245,9 @@ struct SimulatedWorld {
             return
         }
         let process = drawProcess(role, policy, at: now)
-        trees[module.index].start(process, endingWith: drawTermination(role, module))
+        trees[module.index].start(
+            process, endingWith: drawTermination(role, module),
+            outputTakes: drawOutput())
         if !isCalm && random.percent(roughness) { trees[module.index].addChild(drawChild(at: now)) }
         if isCalm && role == .response { holds[module.index] = false }
     }
@@ -276,6 +287,7 @@ struct SimulatedWorld {
         switch occurrence {
         case .unable: return .unable(module, reason: "cannot be started")
         case .notReady: return .notReady(module, reason: "is being written")
+        case .awaitingOutput(let time): return .awaitingOutput(module, since: time)
         case .exited(let termination): return .exited(module, termination)
         case .emptied: return .emptied(module)
         }
