@@ -25,7 +25,7 @@ struct DaemonReport {
         let failed = members.count { $0.member.prepared == nil }
         let trouble = failed == 0 ? "" : " (\(failed) failed)"
         logger.notice(
-            "started version \(Version.current): \(CountedNoun(count, "module"))\(trouble), every \(TimeSpan(reloader.configuration.interval)), \(CountedNoun(reloader.configuration.slotsInForce, "slot")), processes followed by \(containment)\(journal.wakeName.map { ", journal by \($0)" } ?? "")"
+            "started version \(Version.current): \(CountedNoun(count, "module"))\(trouble), every \(TimeSpan(reloader.configuration.interval)), \(CountedNoun(reloader.configuration.slotsInForce, "slot")), processes tracked by \(containment)\(journal.wakeName.map { ", journal wake-up: \($0)" } ?? "")"
         )
         if members.isEmpty {
             logger.warning(
@@ -54,7 +54,7 @@ struct DaemonReport {
             let number = phases.count { $0 == phase }
             return number == 0 ? nil : "\(number) \(word)"
         }
-        if erring > 0 { told.append("\(erring) with a check that errs") }
+        if erring > 0 { told.append("\(erring) with a check that ended in an error") }
         if !failing.isEmpty { told.append("\(failing.count) with a response that failed") }
         let outdated = members.count { !$0.member.faults.isEmpty }
         if outdated > 0 { told.append("\(outdated) with faulty files, active as before") }

@@ -50,7 +50,8 @@ final class StateTrouble {
         guard matters.remove(matter) != nil, matters.isEmpty else { return }
         retryAt = nil
         logger.notice(
-            "the state directory \(state) can be written: what crd remembers is stored again")
+            "the state directory \(state) can be written again: crd has resumed storing its records"
+        )
     }
 
     /// Plans the next retry if one is due.

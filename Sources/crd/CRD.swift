@@ -21,7 +21,7 @@ struct CRD: ParsableCommand {
             """,
         discussion: """
             A module is a directory with two executables: check says by its exit code whether a \
-            condition holds (0: it does, 1: it does not), response does something about it. \
+            condition holds (0: it does, 1: it does not), and response does something about it. \
             The daemon runs the checks, and the response whenever a check says 0.
 
             With -x NAME, crd is replaced by the support module NAME, or by the check of the user \

@@ -51,7 +51,7 @@ public enum TriggerSignal: Hashable, Sendable, CustomStringConvertible {
     /// The signals that the daemon itself needs, and what for.
     private static let taken = [
         "HUP": "to read its files again", "TERM": "to stop", "INT": "to stop",
-        "CHLD": "to notice that a child has ended", "PIPE": "when nobody reads its log",
+        "CHLD": "to notice that a child has ended", "PIPE": "to notice that nobody reads its log",
         "QUIT": "to end at once", "ABRT": "to end at once",
     ]
 

@@ -13,7 +13,7 @@ public enum ControlInterface {
         # overflows: how often the kernel's queue of path events was full.
         # journalWake: how new journal entries are noticed: "doorbell", "notify" or "every 20ms";
         # absent if no module has a journal trigger.
-        # patternsExceeded: how many lines counted as matches because a pattern took too long for
+        # patternsExceeded: how many lines counted as matches because a pattern took too long on
         # them, was suspended for that, or was applied only to their first 64 KiB.
         # complaints: the errors in crd.conf. Its former content is active.
         type Daemon (

@@ -81,7 +81,7 @@ final class ControlService {
     private func log(_ refusal: ConnectionPlaces.Refusal, of user: UID) {
         guard let count = refusals.recordCause(at: Clock.now) else { return }
         logger.warning(
-            "\(path): closed \(CountedNoun(count, "connection")) since the last such line, the last one of uid \(user): \(refusal); have that user's programs close their connections, or remove the user from the group \(Self.group)"
+            "\(path): closed \(CountedNoun(count, "connection")) since the last such line, the most recent one from uid \(user): \(refusal); have that user's programs close their connections, or remove the user from the group \(Self.group)"
         )
     }
 

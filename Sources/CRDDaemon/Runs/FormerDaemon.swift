@@ -36,12 +36,13 @@ struct FormerDaemon {
             (killed, refused) = ProcessTable.killAll(
                 knowing: Self.names, where: isLeftover, ownedBy: user)
             for process in refused {
-                logger.error("a former crd's run left a process behind: \(KillRefusal(process))")
+                logger.error(
+                    "a run of a previous crd left a process behind: \(KillRefusal(process))")
             }
         }
         guard killed > 0 else { return }
         let count = CountedNoun(killed, "process", "processes")
-        logger.notice("killed \(count) that a former crd's runs had left behind")
+        logger.notice("killed \(count) that runs of a previous crd had left behind")
     }
 
     private func isLeftover(_ pid: PID, _ variables: [String: String]) -> Bool {

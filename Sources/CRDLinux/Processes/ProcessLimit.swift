@@ -59,7 +59,7 @@ struct ProcessLimit {
                 }
                 let remedy =
                     isUnit == true
-                    ? "raise TasksMax= of \(names.last ?? "")" : "raise pids.max of it"
+                    ? "raise TasksMax= of \(names.last ?? "")" : "raise its pids.max"
                 return "the cgroup /\(names.joined(separator: "/")) may have \(most) of them; "
                     + remedy
             }

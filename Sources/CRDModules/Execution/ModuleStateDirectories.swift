@@ -31,7 +31,7 @@ public struct ModuleStateDirectories: Sendable {
 
         public var description: String {
             "\(path) \(reason), so it was put aside as \(aside), and an empty one was made; look through "
-                + "it as its owner, copy what the module needs, and remove it"
+                + "the old one as its owner, copy what the module needs, and remove the old one"
         }
     }
 

@@ -255,7 +255,7 @@ public struct Installer {
     }
 
     private static func refusal(_ wish: Wish, _ objections: [String]) -> InstallationFailure {
-        let event = "\(wish.name) from \(wish.location) is refused, and nothing of it was executed:"
+        let event = "\(wish.name) from \(wish.location) is refused, and none of it was executed:"
         return InstallationFailure(
             lines: [event] + objections.prefix(refusalsMax).map { "    \($0)" })
     }
@@ -329,9 +329,9 @@ public struct Installer {
         if console.assumesYes || files.isKnown(wish.location) { return }
         guard let confirm = console.confirm else {
             throw InstallationFailure(
-                "nothing has ever been installed from \(wish.location), 'allowed-signers' is not "
-                    + "set, so that no signature of its commit \(commit) is verified, and there is no "
-                    + "terminal to ask on; look at the commit, and give --yes, or set 'allowed-signers' in \(configuration.path)"
+                "nothing has ever been installed from \(wish.location); 'allowed-signers' is not "
+                    + "set, so no signature of its commit \(commit) is verified; and there is no "
+                    + "terminal to ask on: look at the commit, and give --yes, or set 'allowed-signers' in \(configuration.path)"
             )
         }
         var lines = ["nothing has been installed from \(wish.location) before. \(wish.name) is:"]

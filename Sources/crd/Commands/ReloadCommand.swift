@@ -13,7 +13,7 @@ struct ReloadCommand: ConfiguredCommand {
         abstract: "Make the daemon read crd.conf and all modules again.",
         discussion: """
             Returns when the changes are active. Unchanged modules continue undisturbed, and no \
-            process is ended. A file with errors keeps its former content active, and each error \
+            process is ended. If a file has errors, its previous content stays active, and each error \
             is printed as 'file:line:column: message'. Exit codes: 0 all is active, 1 something was \
             refused, or no daemon answers.
             """)

@@ -113,7 +113,7 @@ struct FailingInstallTests {
         try await repository.commit()
         let outcome = try await world.install("queue", "-l", repository.path)
         #expect(outcome.code == 1)
-        #expect(outcome.errors.contains("nothing of it was executed"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("none of it was executed"), "\(outcome.errors)")
         #expect(outcome.errors.contains(why), "\(outcome.errors)")
         #expect(world.marks == [] && world.remains == [])
     }

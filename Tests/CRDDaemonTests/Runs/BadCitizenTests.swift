@@ -474,7 +474,7 @@ struct BadCitizenTests {
         #expect(world.sleepers().isEmpty)
         if containment == .subreaper {
             #expect(
-                world.lines.contains { $0.contains("that a former crd's runs had left") })
+                world.lines.contains { $0.contains("that runs of a previous crd had left") })
         }
         #expect(try await world.runs(1, of: "Orphans").last?.check == "exit code 1")
     }

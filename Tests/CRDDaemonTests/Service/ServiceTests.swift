@@ -59,7 +59,7 @@ struct ServiceTests {
         try box.write("#!/bin/sh\nexit 3\n", to: "/opt/CRD/modules/Failing/response", mode: 0o755)
         try await eventually("it is told") {
             try await property("StatusText", in: box)
-                == "3 modules: 1 failed, 1 with a check that errs, "
+                == "3 modules: 1 failed, 1 with a check that ended in an error, "
                 + "1 with a response that failed; see crd list"
         }
         try await box.run("rm -r /opt/CRD/modules/Erring /opt/CRD/modules/Failing")

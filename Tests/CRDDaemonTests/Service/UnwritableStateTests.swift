@@ -9,7 +9,7 @@ import Testing
     .enabled(if: Surroundings.hasNamespaces, "\(Surroundings.needsNamespaces)"), .takesTurns)
 struct UnwritableStateTests {
     private static let told = "cannot be written: "
-    private static let healed = "can be written: what crd remembers is stored again"
+    private static let healed = "can be written again: crd has resumed storing its records"
 
     /// Starts it with the state directory on a mount of its own.
     private func start(_ world: World, mounted options: String, then script: String = "true")

@@ -7,7 +7,7 @@ import Testing
     "New journal entries are noticed", .takesTurns,
     .enabled(if: JournaldBox.isPossible, "\(JournaldBox.needs)"))
 struct JournalWakeTests {
-    private static let bell = "journal by doorbell"
+    private static let bell = "journal wake-up: doorbell"
 
     /// Measures the seconds by wall clock from sending an entry to the start of its check.
     private final class Stopwatch {
@@ -51,7 +51,7 @@ struct JournalWakeTests {
         #expect(outcome.output.contains(#"  "journalWake" : "doorbell""#), "\(outcome.output)")
         #expect(place.said(Self.bell) == 1)
         #expect(try announced.world.list().daemon?.journalWake == "notify")
-        #expect(announced.said("journal by notify") == 1)
+        #expect(announced.said("journal wake-up: notify") == 1)
         // Without the bell, the same announcement tells both. On a busy machine the checks may
         // begin late, whatever the daemons know.
         var sooner = 0
@@ -123,7 +123,7 @@ struct JournalWakeTests {
         let log = try place.witness("Log", "match = { TEST = 'yes' }")
         try await place.start()
         #expect(try place.world.list().daemon?.journalWake == "every \(period)")
-        #expect(place.said("journal by every \(period)") == 1)
+        #expect(place.said("journal wake-up: every \(period)") == 1)
         #expect(place.said("doorbell") == 0)
         for index in 0..<3 {
             try place.box.send(["MESSAGE": "\(index)", "TEST": "yes"])
@@ -137,7 +137,7 @@ struct JournalWakeTests {
         try place.world.module("Timed", check: "exit 1")
         let daemon = try await place.start()
         #expect(try place.world.list().daemon?.journalWake == nil)
-        #expect(place.said("journal by") == 0)
+        #expect(place.said("journal wake-up") == 0)
         let descriptors = Processes.descriptors(of: daemon.pid).values
         #expect(!descriptors.contains { $0.contains("perf_event") || $0.contains("/journal/") })
     }
@@ -158,7 +158,7 @@ struct JournalWakeTests {
             Surroundings.asNobody[0], "--reuid=65534", "--regid=65534", "--groups=\(group)",
         ])
         #expect(try place.world.list().daemon?.journalWake == "every 20ms")
-        #expect(place.said("journal by every 20ms") == 1)
+        #expect(place.said("journal wake-up: every 20ms") == 1)
         for index in 0..<5 {
             try place.box.send(["MESSAGE": "\(index)", "TEST": "yes"])
             try await log.tells((0...index).map { "\($0)" })

@@ -53,7 +53,7 @@ struct ProcessLimitTests {
         let old = try machine(cgroup: "9:name=systemd:/x\n8:cpu,pids:/box/inner\n0::/")
         try limit("pids/box", to: "10", having: 10)
         #expect(
-            old.remedy == "the cgroup /box may have 10 of them; raise pids.max of it")
+            old.remedy == "the cgroup /box may have 10 of them; raise its pids.max")
     }
 
     @Test("is the machine's") func system() throws {

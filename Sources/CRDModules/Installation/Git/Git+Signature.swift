@@ -29,7 +29,7 @@ extension Git {
         else {
             throw InstallationFailure(
                 "commit \(commit) of \(location) \(Self.objection(lines.first)) by a key in "
-                    + "\(signers) ('allowed-signers' in crd.conf); nothing of it was executed")
+                    + "\(signers) ('allowed-signers' in crd.conf); none of it was executed")
         }
         // The exit code of git's own verification decides.
         try run(settings + ["verify-commit", commit], location)

@@ -104,7 +104,7 @@ struct Git {
         do throws(RepositoryTree.Malformed) {
             return try RepositoryTree(parsing: listing)
         } catch {
-            throw InstallationFailure("\(location) \(error.reason); nothing of it was used")
+            throw InstallationFailure("\(location) \(error.reason); none of it was used")
         }
     }
 

@@ -59,7 +59,10 @@ struct ModuleInspection {
             complain("rollback", "is not there, so nothing undoes what 'install' does")
         }
         if kind == .support && !names.contains("install") {
-            complain("install", "is not there; it prepares the system, or checks that it is fit")
+            complain(
+                "install",
+                "is not there; a support module needs it to prepare the system, or to check that the system is ready"
+            )
         }
         return found
     }

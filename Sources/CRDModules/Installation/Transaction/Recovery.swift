@@ -62,7 +62,7 @@ public enum Recovery {
             transaction.isWhole
             ? story(of: transaction.record) : "it could not be cleaned up completely"
         files.appendToLog("\(record.operation.rawValue) \(record.name): \(story)")
-        console.say("the \(record.operation.rawValue) of \(record.name) was interrupted; \(story)")
+        console.say("'\(record.operation.rawValue) \(record.name)' was interrupted; \(story)")
         if let failure = transaction.failure {
             for line in InstallationFailure.lines(of: failure) { console.say(line) }
         }
@@ -78,7 +78,7 @@ public enum Recovery {
     private static func story(of record: TransactionRecord) -> String {
         switch (record.operation, record.step) {
         case (.remove, .preparing): "nothing was changed"
-        case (.remove, _): "it is removed now"
+        case (.remove, _): "the module has now been removed"
         case (_, .committed): "it is complete now"
         case (.upgrade, _): "it has been undone, and the old version is active"
         case (.install, _): "it has been undone, and nothing of it is left"

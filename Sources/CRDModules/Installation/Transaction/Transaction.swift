@@ -274,7 +274,7 @@ struct Transaction {
     }
 
     private static func stuck(_ error: SystemCallError) -> String {
-        "\(error); see what holds it where it is (lsattr -d, findmnt)"
+        "\(error); see what keeps it from being moved (lsattr -d, findmnt)"
     }
 
     /// Replaces the old version, in one step if the file system supports that.
