@@ -14,6 +14,7 @@ import Testing
 struct HungExecveTests {
     private let mount: UserSpaceMount
     private let world: World
+    private let bystander: Bystander
     private let hang: String
 
     init() async throws {
@@ -21,14 +22,7 @@ struct HungExecveTests {
         world = try World(grace: "100ms")
         // Not by way of the mount: at the first close the server says that it needs not be told of any.
         try await mount.namespace.run("echo text >\"$DIRECTORY/disk/file\"")
-        try world.makeDirectory("watched")
-        try world.module(
-            "Witness", check: "echo x >>'\(world.notes)/witness'; exit 1",
-            manifest: """
-                cooldown = "0s"
-                [[trigger.path]]
-                path = "\(world.directory)/watched"
-                """)
+        bystander = try Bystander(in: world)
         // It opens a file of the mount, waits until the server is stopped, and executes another
         // program.
         hang = try world.write(
@@ -58,16 +52,6 @@ struct HungExecveTests {
         Processes.exists(pid) && Processes.arguments(of: pid).isEmpty
     }
 
-    private func witnessIsServed(
-        sourceLocation: SourceLocation = #_sourceLocation
-    ) async throws {
-        let before = world.notedLines("witness").count
-        try world.write("", to: "watched/\(before)")
-        try await eventually("the witness is checked", sourceLocation: sourceLocation) {
-            world.notedLines("witness").count > before
-        }
-    }
-
     /// Nothing else of the test run may wait for the process for long.
     private func whileItHangs(_ body: () async throws -> Void) async throws {
         defer { mount.server.send(SIGCONT) }
@@ -88,17 +72,17 @@ struct HungExecveTests {
             let pid = try await letItHang()
             // Then it is to be killed.
             try world.write("", to: "notes/end")
-            try await witnessIsServed()
+            try await bystander.isServed()
             try await eventually("it was killed, and cannot end") {
                 Processes.status(pid, "SigPnd") != "0000000000000000"
                     || Processes.status(pid, "ShdPnd") != "0000000000000000"
             }
-            try await witnessIsServed()
+            try await bystander.isServed()
             #expect(hangs(pid))
             try await world.stop(SIGKILL)
             // A daemon that starts looks for what the former one has left.
             try await world.start(mount.namespace.prefix)
-            try await witnessIsServed()
+            try await bystander.isServed()
             #expect(hangs(pid))
             #expect(try await world.stop() == 0)
         }
@@ -118,7 +102,7 @@ struct HungExecveTests {
             try await eventually("it was killed, and cannot end") {
                 try world.listed("Mine").state == "stuck"
             }
-            try await witnessIsServed()
+            try await bystander.isServed()
             #expect(hangs(pid))
         }
         try await eventually("it has ended") { try world.listed("Mine").state == "idle" }

@@ -145,14 +145,7 @@ struct OutputRelayTests {
     func locked() async throws {
         let mount = try await UserSpaceMount()
         try await mount.namespace.run("head -c 65536 /dev/zero >\"$DIRECTORY/disk/memory\"")
-        try world.makeDirectory("watched")
-        try world.module(
-            "Witness", check: "echo x >>'\(world.notes)/witness'; exit 1",
-            manifest: """
-                cooldown = "0s"
-                [[trigger.path]]
-                path = "\(world.directory)/watched"
-                """)
+        let bystander = try Bystander(in: world)
         try world.module(
             "Mine",
             check: """
@@ -185,12 +178,7 @@ struct OutputRelayTests {
             Processes.status(attacker.pid, "State")?.first == "D"
         }
         try world.write("", to: "notes/locked")
-        for number in 0..<3 {
-            try world.write("", to: "watched/\(number)")
-            try await eventually("the witness is checked") {
-                world.notedLines("witness").count > number
-            }
-        }
+        for _ in 0..<3 { try await bystander.isServed() }
         try await eventually("the role cannot even end") {
             try world.listed("Mine").state == "stuck"
                 || Processes.status(pid_t(pid) ?? 0, "State")?.first == "D"

@@ -12,45 +12,20 @@ import Testing
     .enabled(if: Attacker.isPossible, "\(Attacker.needs)"))
 struct RoleUserTests {
     private static func world(timeout: String = "300ms") throws -> World {
-        let world = try World(interval: "100ms", timeout: timeout, grace: "100ms")
-        try world.makeDirectory("watched")
-        try world.module(
-            "Witness", check: "echo x >>'\(world.notes)/witness'; exit 1",
-            manifest: """
-                interval = "1h"
-                cooldown = "0s"
-                [[trigger.path]]
-                path = "\(world.directory)/watched"
-                """)
-        return world
-    }
-
-    /// Expects new files to be noticed as long as `isOver` says.
-    private static func witnessGoesOn(
-        _ world: World, until isOver: () throws -> Bool,
-        sourceLocation: SourceLocation = #_sourceLocation
-    ) async throws {
-        var number = 0
-        repeat {
-            number += 1
-            let before = world.notedLines("witness").count
-            try world.write("", to: "watched/\(number)")
-            try await eventually("the witness is checked", sourceLocation: sourceLocation) {
-                world.notedLines("witness").count > before
-            }
-        } while try !isOver()
+        try World(interval: "100ms", timeout: timeout, grace: "100ms")
     }
 
     @Test("may stop every process of its own: the daemon does not wait for one")
     func stops() async throws {
         let world = try Self.world()
+        let bystander = try Bystander(in: world)
         try world.module("Held", check: "exit 1", manifest: "user = 'games'")
         try await world.start()
         try await world.runs(1, of: "Held")
         let attacker = try Attacker("games", "while :; do kill -STOP -1; done")
         // Some processes are hit between the change of user and execve(2).
         let before = try world.listed("Held").runs
-        try await Self.witnessGoesOn(world) { try world.listed("Held").runs > before + 30 }
+        try await bystander.isServed { try world.listed("Held").runs > before + 30 }
         try await attacker.end()
         #expect(try world.listed("Held").state != "stuck")
         #expect(try await world.stop() == 0)
@@ -60,6 +35,7 @@ struct RoleUserTests {
     func floods() async throws {
         // A busy machine may take long for them.
         let world = try Self.world(timeout: "10min")
+        let bystander = try Bystander(in: world)
         // Twelve million bytes.
         let flood = "yes \"$(printf %0999d 0)\" | head -n 12000 >&2; exit 1"
         try world.module("Flood", check: flood, manifest: "user = 'lp'\ninterval = '1h'")
@@ -76,13 +52,14 @@ struct RoleUserTests {
         #expect((7_000...9_500).contains(passed))
         #expect(world.lines.count { $0.contains("has printed more than its share") } == 1)
         // Others have their own share.
-        try await Self.witnessGoesOn(world) { true }
+        try await bystander.isServed()
         #expect(try await world.stop() == 0)
     }
 
     @Test("may own an executable and have a lease on it: nobody else waits")
     func lease() async throws {
         let world = try Self.world()
+        let bystander = try Bystander(in: world)
         let module = try world.module("Leased", check: "exit 1", manifest: "user = 'news'")
         let check = "\(module)/check"
         Attacker.give(check, to: "news")
@@ -94,7 +71,7 @@ struct RoleUserTests {
         let before = try world.listed("Leased").runs
         try world.write("user = 'news'\ninterval = '150ms'\n", to: "modules/Leased/module.toml")
         utimes(check, nil)
-        try await Self.witnessGoesOn(world) { try world.listed("Leased").runs > before + 2 }
+        try await bystander.isServed { try world.listed("Leased").runs > before + 2 }
         #expect(try world.listed("Leased").last?.check == "timeout")
         try await attacker.end()
         try await eventually("it is run as before") {
