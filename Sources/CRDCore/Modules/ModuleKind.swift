@@ -20,4 +20,15 @@ public enum ModuleKind: String, Codable, Sendable {
         default: return nil
         }
     }
+
+    /// Returns why the files in a directory make no module of either kind, to follow its name.
+    public static func objection(toModule name: String, has: (String) -> Bool) -> String {
+        let (check, response) = (Role.check.rawValue, Role.response.rawValue)
+        return switch (has(check), has(response), has(name)) {
+        case (true, false, false): "has '\(check)', but no '\(response)'; a user module has both"
+        case (false, true, false): "has '\(response)', but no '\(check)'; a user module has both"
+        default:
+            "is not a module: a user module has '\(check)' and '\(response)', a support module an executable called '\(name)' and neither of those"
+        }
+    }
 }

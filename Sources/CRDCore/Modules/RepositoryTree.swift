@@ -114,6 +114,13 @@ public struct RepositoryTree: Sendable {
         ModuleKind(ofModule: name) { paths.contains(below(directory, $0)) }
     }
 
+    /// Returns why a place without a kind is no module, to follow its name.
+    public func objection(to place: Place, named name: ModuleName) -> String {
+        ModuleKind.objection(toModule: name.description) {
+            paths.contains(Self.below(place.path, $0))
+        }
+    }
+
     private static func below(_ directory: String, _ name: String) -> String {
         directory.isEmpty ? name : "\(directory)/\(name)"
     }

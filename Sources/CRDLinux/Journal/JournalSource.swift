@@ -101,7 +101,7 @@ public final class JournalSource: BackloggedSource {
     /// - Throws: `SystemCallError`; `Unreadable` if there is no journal, or none that may be read.
     public init(_ listeners: [Listener], order: Int64, own: OwnEntries) throws {
         precondition(!listeners.isEmpty)
-        if let objection = JournalRoots.objection() { throw Unreadable(description: objection) }
+        if let objection = JournalOutage.objection() { throw Unreadable(description: objection) }
         self.listeners = listeners
         reader = try JournalReader()
         let watched = Inotify.watchedInodes(reader.descriptor)
@@ -174,7 +174,7 @@ public final class JournalSource: BackloggedSource {
         if try hasLostDirectory() { return true }
         guard haveFilesChanged else { return false }
         haveFilesChanged = false
-        return JournalRoots.refusal() != nil
+        return JournalOutage.refusal() != nil
     }
 
     /// Returns whether there is a directory that libsystemd does not watch. That happens where a
@@ -203,7 +203,7 @@ public final class JournalSource: BackloggedSource {
     public static func isWritten() -> Bool? { JournalRoots.isWritten() }
 
     /// Returns why no process does, with the remedy.
-    public static func silence() -> String { JournalRoots.silence() }
+    public static func silence() -> String { JournalOutage.silence() }
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         try processFiles()

@@ -225,9 +225,7 @@ public struct Installer {
                 throw InstallationFailure(takenName: wish.name)
             }
             throw InstallationFailure(
-                "\(wish.name) in \(wish.location) is not a module: a user module has 'check' and "
-                    + "'response', a support module an executable called '\(wish.name)' and neither "
-                    + "of those"
+                "\(wish.name) in \(wish.location) \(tree.objection(to: place, named: wish.name))"
                     + tree.advice(onExecutablesOf: wish.name, at: place.path))
         }
         var candidate = Candidate(kind: kind, commit: commit, signer: signer)

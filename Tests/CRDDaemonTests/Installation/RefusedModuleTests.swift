@@ -237,7 +237,7 @@ struct RefusedModuleTests {
         arguments: [
             Flaw(
                 testDescription: "no response", files: ["check": "#!/bin/sh\n"],
-                says: "is not a module: a user module has 'check' and 'response'"),
+                says: "has 'check', but no 'response'; a user module has both"),
             Flaw(
                 testDescription: "both kinds",
                 files: ["queue": "#!/bin/sh\n", "check": "#!/bin/sh\n"],

@@ -169,30 +169,14 @@ private struct Examiner {
 
     mutating func kind(of name: ModuleName) -> ModuleKind? {
         if let kind = ModuleKind(ofModule: name.description, has: has) { return kind }
-        let (check, response) = (Role.check.rawValue, Role.response.rawValue)
-        switch (has(check), has(response)) {
-        case (true, false):
-            complain(
-                "",
-                "has '\(check)', but no '\(response)'; a user module has both"
-                    + advice(for: response)
-            )
-        case (false, true):
-            complain(
-                "",
-                "has '\(response)', but no '\(check)'; a user module has both" + advice(for: check))
-        default:
-            complain(
-                "",
-                "is not a module: a user module has '\(check)' and '\(response)', a support module "
-                    + "an executable called '\(name)'"
-                    + [check, response, name.description].map(advice(for:)).joined())
+        let roles = [Role.check, .response].map(\.rawValue)
+        let wanted = roles.contains(where: has) ? roles : roles + [name.description]
+        let advice = wanted.filter { !has($0) }.map {
+            ExecutableName.advice(for: $0, in: directory)
         }
+        complain(
+            "", ModuleKind.objection(toModule: name.description, has: has) + advice.joined())
         return nil
-    }
-
-    private func advice(for name: String) -> String {
-        has(name) ? "" : ExecutableName.advice(for: name, in: directory)
     }
 
     mutating func manifest() -> Manifest {
