@@ -309,6 +309,7 @@ public final class Daemon {
                 serviceManager.tellStopping(within: longestEnd)
                 isStopping = true
                 reloader.stop()
+                performer.hastenOutput(within: max(reloader.configuration.grace, .seconds(1)))
                 events.append(.stopped)
             case SIGHUP: reload { _ in }
             default: break

@@ -26,7 +26,7 @@ final class OutputRelay {
 
     /// How long the helper may take to answer. All of one user's roles share it, so nobody else
     /// suffers.
-    private static let patience = Duration.seconds(5)
+    static let patience = Duration.seconds(5)
     /// How long it may take when that is over: the machine may have slept, or the daemon may have
     /// been stopped, and the helper with it.
     private static let secondPatience = Duration.seconds(1)
@@ -86,10 +86,12 @@ final class OutputRelay {
     /// when that takes too long.
     ///
     /// - Returns: false if there is nothing to wait for; then it does not call `done`.
-    func settle(_ number: Number, _ done: @escaping (inout [Event]) -> Void) -> Bool {
+    func settle(
+        _ number: Number, within patience: Duration, _ done: @escaping (inout [Event]) -> Void
+    ) -> Bool {
         guard let helper, helper.send(Self.encode(number)) else { return false }
         waits.append(
-            Wait(number: number, deadline: Clock.now + Self.patience, done: done))
+            Wait(number: number, deadline: Clock.now + patience, done: done))
         return true
     }
 
@@ -117,6 +119,14 @@ final class OutputRelay {
         isStuck = true
         letGo()
         return true
+    }
+
+    /// Lets nobody wait for longer than that.
+    func hasten(by end: Instant) {
+        for index in waits.indices {
+            waits[index].deadline = min(waits[index].deadline, end)
+            waits[index].isSecondChance = true
+        }
     }
 
     /// Lets the helper end as soon as all outputs have ended.

@@ -45,6 +45,8 @@ final class OutputRelays {
     }
 
     private let helpers: HelperProcess.Roll
+    /// How long a relay may take to answer.
+    private var patience = OutputRelay.patience
     private let logger: Logger
     /// The latest use comes last.
     private var relays: [OutputRelay] = []
@@ -85,7 +87,13 @@ final class OutputRelays {
         }
         for source in channel.sources { source.isUrgent = true }
         // A relay that has ended may be forgotten already.
-        if !channel.relay.settle(channel.number, finish) { due.append(finish) }
+        if !channel.relay.settle(channel.number, within: patience, finish) { due.append(finish) }
+    }
+
+    /// Lets nobody wait for longer than that from now on, since the daemon stops.
+    func hasten(within patience: Duration) {
+        self.patience = min(self.patience, patience)
+        for relay in relays { relay.hasten(by: Clock.now + self.patience) }
     }
 
     /// Calls those who wait, if their output has been received or takes too long.

@@ -95,6 +95,11 @@ final class Performer {
         relays.callDue(into: &events)
     }
 
+    /// Waits for output no longer than that from now on, since the daemon stops.
+    func hastenOutput(within patience: Duration) {
+        relays.hasten(within: patience)
+    }
+
     /// Collects adopted children, after SIGCHLD or while there is a backlog.
     func reapAdopted(into events: inout [Event]) {
         containment.reapAdopted(into: &events)

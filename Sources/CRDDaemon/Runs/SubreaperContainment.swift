@@ -59,7 +59,8 @@ final class SubreaperContainment: Containment {
 
     func isEmpty(_ tree: ProcessTree) -> Bool {
         let look = listChildren()
-        return look.isSettled && tree.process == nil && look.pids(of: .tree(tree.number)).isEmpty
+        let owner = Owner.tree(tree.number)
+        return look.isSettled(for: owner) && tree.process == nil && look.pids(of: owner).isEmpty
     }
 
     func awaitEmptiness(of tree: ProcessTree) {}
@@ -120,7 +121,7 @@ final class SubreaperContainment: Containment {
 
     // MARK: Owners
 
-    private enum Owner: Equatable {
+    private enum Owner: Hashable {
         /// A tree in progress, by its number.
         case tree(UInt64)
         /// A former tree that was allowed to leave the process behind.
@@ -148,9 +149,18 @@ final class SubreaperContainment: Containment {
     /// Our living children except the trees' executables.
     private struct Look {
         var adopted: [(pid: PID, owner: Owner)] = []
-        /// Whether no process that is to end died during the look; it might have left a child that
-        /// we did not see. The children of those that may stay may stay, too.
-        var isSettled = true
+        /// The owners of processes that died during the look. Each might have left a child that we
+        /// did not see, of the same owner.
+        var bereaved: Set<Owner> = []
+        /// Whether all children were visited, and the owner of each was found.
+        var isComplete = true
+
+        /// Whether no process that is to end can have been overlooked. The children of those that
+        /// may stay may stay, too.
+        var isSettled: Bool { isComplete && !bereaved.contains(where: \.isToEnd) }
+
+        /// Whether none of this owner can have been overlooked, however restless others are.
+        func isSettled(for owner: Owner) -> Bool { isComplete && !bereaved.contains(owner) }
 
         func pids(of owner: Owner) -> [PID] {
             adopted.filter { $0.owner == owner }.map(\.pid)
@@ -166,28 +176,32 @@ final class SubreaperContainment: Containment {
         for _ in 0..<Self.looksMax where visits < Self.visitsMax {
             look = Look()
             let executables = Set(trees.values.compactMap { $0.process?.pid })
-            for pid in children.read() where !executables.contains(pid) && !helpers.contains(pid) {
+            // The latest first: of processes that only fork and end, only they may be alive.
+            for pid in children.read().reversed()
+            where !executables.contains(pid) && !helpers.contains(pid) {
                 guard share > 0 else {
-                    look.isSettled = false
+                    look.isComplete = false
                     break
                 }
                 visits += 1
                 var origin = origins[pid]
-                if origin == nil {
+                let isNew = origin == nil
+                if isNew {
                     // Of a dead child, too, as long as nobody has collected it.
                     share -= 1
                     origin = self.origin(of: pid)
                     origins[pid] = origin
                 }
                 let owner = origin.map(owner)
+                if isNew, let owner, isCondemned(owner) { strike(pid) }
                 if ProcessTable.reap(pid) {
                     share -= 1
                     origins[pid] = nil
-                    if owner?.isToEnd ?? true { look.isSettled = false }
+                    if let owner { look.bereaved.insert(owner) } else { look.isComplete = false }
                 } else if let owner {
                     look.adopted.append((pid, owner))
                 } else {
-                    look.isSettled = false
+                    look.isComplete = false
                 }
             }
             if look.isSettled || share <= 0 { break }
@@ -213,6 +227,22 @@ final class SubreaperContainment: Containment {
             trees[run] != nil ? .tree(run) : keepers.contains(run) ? .kept : .formerTree
         case .unmarked(nil): .formerTree
         }
+    }
+
+    private func isCondemned(_ owner: Owner) -> Bool {
+        switch owner {
+        case .tree(let number): trees[number]?.isCondemned == true
+        case .formerTree: true
+        case .kept, .stranger: false
+        }
+    }
+
+    /// Kills a child of ours before anything else is read about it: a process that only forks and
+    /// ends lives for a tenth of a millisecond, and its child for as long. Nobody but us can make
+    /// its PID another process's.
+    private func strike(_ pid: PID) {
+        // A refusal is found, and reported, by the sweep that follows.
+        _ = Glibc.kill(pid, SIGKILL)
     }
 
     /// Returns nil if the process has died meanwhile.

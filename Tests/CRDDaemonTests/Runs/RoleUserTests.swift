@@ -97,6 +97,27 @@ struct RoleUserTests {
         #expect(try await world.stop() == 0)
     }
 
+    @Test(
+        "may leave processes that only fork and end: they are caught, and nobody else waits",
+        .enabled(if: Surroundings.compiler != nil, "needs a C compiler"))
+    func rabbits() async throws {
+        let world = try Self.world(timeout: "10min")
+        let bystander = try Bystander(in: world)
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../Servers/rabbit.c").path
+        let rabbit = "\(world.directory)/rabbit"
+        _ = try await Outcome.of(
+            [Surroundings.compiler ?? "cc", "-O1", "-o", rabbit, source],
+            environment: World.environment, in: world.directory
+        ).output(of: "the compiler")
+        try world.module(
+            "Rabbits", check: "exec '\(rabbit)' 3", manifest: "user = 'backup'\ninterval = '1s'")
+        try await world.start()
+        try await bystander.isServed { try world.listed("Rabbits").runs >= 3 }
+        #expect(try await world.stop() == 0)
+        try await eventually("none is left") { Processes.executing(rabbit).isEmpty }
+    }
+
     @Test("gets no process past the end of a run by ending its first thread")
     func firstThread() async throws {
         let world = try Self.world(timeout: "60s")

@@ -5,11 +5,8 @@ import Foundation
 /// A mount namespace that also looks up users and groups in a directory, whose server answers when
 /// a test says so.
 final class HangingNameService {
-    static let isPossible = MountNamespace.isPossible && compiler != nil
+    static let isPossible = MountNamespace.isPossible && Surroundings.compiler != nil
     static let needs = "\(MountNamespace.needs), a C compiler"
-
-    /// Swift ships with one.
-    private static let compiler = ["cc", "clang", "gcc"].lazy.compactMap(Surroundings.find).first
 
     private let namespace: MountNamespace
     private var file: String { "\(namespace.directory)/answer" }
@@ -25,7 +22,7 @@ final class HangingNameService {
             .appendingPathComponent("../../Servers/nss-hang.c").path
         _ = try await Outcome.of(
             [
-                Self.compiler ?? "cc", "-shared", "-fPIC", "-Wl,-soname,libnss_hang.so.2", "-o",
+                Surroundings.compiler ?? "cc", "-shared", "-fPIC", "-Wl,-soname,libnss_hang.so.2", "-o",
                 "\(namespace.directory)/libnss_hang.so.2", source,
             ], environment: World.environment, in: namespace.directory
         ).output(of: "the compiler")

@@ -63,6 +63,9 @@ enum Surroundings {
         return directories.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
     }
 
+    /// A C compiler; Swift ships with one.
+    static let compiler = ["cc", "clang", "gcc"].lazy.compactMap(find).first
+
     /// Where cgroup2 is mounted, if it is.
     static let cgroupMount: String? = mounts.first { $0.kind == "cgroup2" }?.place
 
