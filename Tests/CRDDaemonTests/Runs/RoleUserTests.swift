@@ -111,7 +111,7 @@ struct RoleUserTests {
             environment: World.environment, in: world.directory
         ).output(of: "the compiler")
         try world.module(
-            "Rabbits", check: "exec '\(rabbit)' 3", manifest: "user = 'backup'\ninterval = '1s'")
+            "Rabbits", check: "exec '\(rabbit)' 2", manifest: "user = 'backup'\ninterval = '1s'")
         try await world.start()
         try await bystander.isServed { try world.listed("Rabbits").runs >= 3 }
         #expect(try await world.stop() == 0)
