@@ -69,7 +69,9 @@ extension ControlInterface.Module {
         case .well: nil
         case .erring(let termination): "the check \(termination.predicate)"
         case .failed(let reason): text(of: complaints).map { "\($0)\(remedy)" } ?? reason
-        case .stuck(let reason): reason ?? "a process of its last run survived SIGKILL (state D, or traced by another process)"
+        case .stuck(let reason):
+            reason
+                ?? "a process of its last run survived SIGKILL (state D, or traced by another process)"
         }
     }
 

@@ -51,13 +51,16 @@ final class OutputRelays {
     /// The latest use comes last.
     private var relays: [OutputRelay] = []
     private var lastNumber: OutputRelay.Number = 0
-    /// Those who need not wait, to be called in this turn of the loop.
+    /// Those who need not wait, to be called in the next turn of the loop.
     private var due: [(inout [Event]) -> Void] = []
 
     init(_ helpers: HelperProcess.Roll, logger: Logger) {
         self.helpers = helpers
         self.logger = logger
     }
+
+    /// Whether somebody need not wait any more.
+    var hasBacklog: Bool { !due.isEmpty }
 
     var deadline: Instant? { relays.compactMap(\.deadline).min() }
 

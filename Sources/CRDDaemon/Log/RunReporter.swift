@@ -113,7 +113,8 @@ struct RunReporter {
         case .failed(let reason):
             logger.error("\(module): cannot run: \(reason)", metadata: metadata)
         case .stuck(let reason):
-            let story = reason ?? "a process survived SIGKILL (state D, or traced by another process)"
+            let story =
+                reason ?? "a process survived SIGKILL (state D, or traced by another process)"
             logger.error(
                 "\(module): \(story); its slot is free for other modules, but the module is blocked until the process exits",
                 metadata: metadata)

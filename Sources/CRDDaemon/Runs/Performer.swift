@@ -82,7 +82,7 @@ final class Performer {
     }
 
     /// Whether there is work that must not wait for an event.
-    var hasBacklog: Bool { forwarder.hasBacklog || hasAdoptedBacklog }
+    var hasBacklog: Bool { forwarder.hasBacklog || hasAdoptedBacklog || relays.hasBacklog }
 
     /// Whether adopted processes remain to be signalled or collected.
     var hasAdoptedBacklog: Bool { containment.hasBacklog }

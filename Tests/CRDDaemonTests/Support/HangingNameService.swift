@@ -22,7 +22,8 @@ final class HangingNameService {
             .appendingPathComponent("../../Servers/nss-hang.c").path
         _ = try await Outcome.of(
             [
-                Surroundings.compiler ?? "cc", "-shared", "-fPIC", "-Wl,-soname,libnss_hang.so.2", "-o",
+                Surroundings.compiler ?? "cc", "-shared", "-fPIC", "-Wl,-soname,libnss_hang.so.2",
+                "-o",
                 "\(namespace.directory)/libnss_hang.so.2", source,
             ], environment: World.environment, in: namespace.directory
         ).output(of: "the compiler")
