@@ -5,8 +5,8 @@ import CRDLinux
 import Glibc
 import SystemPackage
 
-/// A second `crd` that performs operations that may block on a file server or a name service, so
-/// that the daemon does not block (G14).
+/// A second `crd` that performs operations that may block on a file server, a name service or a
+/// pipe's lock, so that the daemon does not block (G14).
 ///
 /// A helper that blocks in the kernel can be neither ended nor replaced. So nothing here waits for
 /// a helper's end, and the number of each kind is limited: users can make servers that do not

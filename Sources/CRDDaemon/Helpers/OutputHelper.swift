@@ -46,8 +46,8 @@ public final class OutputHelper {
     }
 
     /// The outputs of one role.
-    private struct Channel {
-        var streams: [Stream]
+    private final class Channel {
+        var streams: [Stream] = []
         /// Whether the daemon waits for what was printed until it asked.
         var isSettling = false
     }
@@ -93,20 +93,22 @@ public final class OutputHelper {
     ) throws(SystemCallError) {
         guard passed.isEmpty else { return try open(number, passed) }
         // The channel may be over.
-        channels[number, default: Channel(streams: [])].isSettling = true
-        for stream in channels[number]?.streams ?? [] { stream.source.readRest() }
+        let channel = channels[number] ?? Channel()
+        channel.isSettling = true
+        for stream in channel.streams { stream.source.readRest() }
+        channels[number] = channel
     }
 
     /// - Parameter passed: pairs of a pipe to read and one to write into.
     private func open(
         _ number: OutputRelay.Number, _ passed: [SharedDescriptor]
     ) throws(SystemCallError) {
-        var streams: [Stream] = []
+        let channel = Channel()
         for index in stride(from: 0, to: passed.count - 1, by: 2) {
-            streams.append(
+            channel.streams.append(
                 try Stream(from: passed[index], into: passed[index + 1], reactor, scratch))
         }
-        channels[number] = Channel(streams: streams)
+        channels[number] = channel
     }
 
     private func lose(_ failure: Reactor.Failure) throws(SystemCallError) {
@@ -121,12 +123,11 @@ public final class OutputHelper {
         _ channel: Channel, _ number: OutputRelay.Number
     ) throws(SystemCallError) {
         for stream in channel.streams { try stream.update() }
-        var channel = channel
         channel.streams.removeAll(where: \.isOver)
         if channel.isSettling, channel.streams.allSatisfy(\.isSettled) {
             channel.isSettling = false
             if !socket.isFinished { try socket.sendWaiting(OutputRelay.encode(number)) }
         }
-        channels[number] = channel.streams.isEmpty && !channel.isSettling ? nil : channel
+        if channel.streams.isEmpty, !channel.isSettling { channels[number] = nil }
     }
 }

@@ -14,6 +14,9 @@ final class OutputRelay {
     /// Identifies the outputs of one role to the helper.
     typealias Number = UInt64
 
+    /// What follows when a role's output has been received.
+    typealias Sequel = (inout [Event]) -> Void
+
     /// A message names a role. Together with four descriptors, it makes the helper pass on that
     /// role's output: read the first and write into the second, read the third and write into the
     /// fourth. Alone, it asks for everything that was printed so far; the answer is the same
@@ -37,15 +40,15 @@ final class OutputRelay {
         let number: Number
         var deadline: Instant
         var isSecondChance = false
-        let done: (inout [Event]) -> Void
+        let sequel: Sequel
     }
 
     let user: UserAccount
     /// Kept to its end, which only it reports. A dismissed helper takes no message.
     private var helper: HelperProcess?
     private var waits: [Wait] = []
-    /// Those whose wait is over, to be called in this turn of the loop.
-    private var due: [(inout [Event]) -> Void] = []
+    /// Receives those whose wait is over.
+    private let finished: (@escaping Sequel) -> Void
     /// The roles of runs in progress.
     private var inUse: Set<Number> = []
     /// Whether the helper has failed to answer in time. It cannot be replaced before it has ended:
@@ -58,8 +61,12 @@ final class OutputRelay {
     /// How the helper ended, if nobody had dismissed it.
     private(set) var unexpectedEnd: Termination?
 
-    init(of user: UserAccount, _ helpers: HelperProcess.Roll) throws {
+    init(
+        of user: UserAccount, _ helpers: HelperProcess.Roll,
+        finished: @escaping (@escaping Sequel) -> Void
+    ) throws {
         self.user = user
+        self.finished = finished
         helper = try helpers.start(
             .outputs, received: { [weak self] in self?.settle(Self.decode($0)) },
             ended: { [weak self] in self?.end($0) })
@@ -82,29 +89,16 @@ final class OutputRelay {
         return true
     }
 
-    /// Calls `done` once everything that the role has printed so far is in the daemon's pipes, or
-    /// when that takes too long.
-    ///
-    /// - Returns: false if there is nothing to wait for; then it does not call `done`.
-    func settle(
-        _ number: Number, within patience: Duration, _ done: @escaping (inout [Event]) -> Void
-    ) -> Bool {
-        guard let helper, helper.send(Self.encode(number)) else { return false }
-        waits.append(
-            Wait(number: number, deadline: Clock.now + patience, done: done))
-        return true
+    /// Waits until everything that the role has printed so far is in the daemon's pipes, or until
+    /// that takes too long.
+    func settle(_ number: Number, within patience: Duration, _ sequel: @escaping Sequel) {
+        guard let helper, helper.send(Self.encode(number)) else { return finished(sequel) }
+        waits.append(Wait(number: number, deadline: Clock.now + patience, sequel: sequel))
     }
 
     /// Takes note that nobody will ask for the role's output any more. What is still printed is
     /// passed on as long as somebody reads it.
     func release(_ number: Number) { inUse.remove(number) }
-
-    /// Calls those whose wait is over.
-    func callDue(into events: inout [Event]) {
-        let calls = due
-        due = []
-        for call in calls { call(&events) }
-    }
 
     /// Gives up on a helper that has not answered in time.
     ///
@@ -150,11 +144,11 @@ final class OutputRelay {
 
     private func settle(_ number: Number) {
         guard let index = waits.firstIndex(where: { $0.number == number }) else { return }
-        due.append(waits.remove(at: index).done)
+        finished(waits.remove(at: index).sequel)
     }
 
     private func settleAll() {
-        due += waits.map(\.done)
+        for wait in waits { finished(wait.sequel) }
         waits = []
     }
 

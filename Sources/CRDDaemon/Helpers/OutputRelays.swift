@@ -51,15 +51,15 @@ final class OutputRelays {
     /// The latest use comes last.
     private var relays: [OutputRelay] = []
     private var lastNumber: OutputRelay.Number = 0
-    /// Those who need not wait, to be called in the next turn of the loop.
-    private var due: [(inout [Event]) -> Void] = []
+    /// Those whose wait is over.
+    private var due: [OutputRelay.Sequel] = []
 
     init(_ helpers: HelperProcess.Roll, logger: Logger) {
         self.helpers = helpers
         self.logger = logger
     }
 
-    /// Whether somebody need not wait any more.
+    /// Whether somebody's wait is over.
     var hasBacklog: Bool { !due.isEmpty }
 
     var deadline: Instant? { relays.compactMap(\.deadline).min() }
@@ -78,19 +78,17 @@ final class OutputRelays {
         return Channel(relay, lastNumber, outputs.map(\.source))
     }
 
-    /// Calls `done` once everything that was printed so far has been received, or when the relay
+    /// Calls `sequel` once everything that was printed so far has been received, or when the relay
     /// takes too long.
-    func settle(_ channel: Channel, _ done: @escaping (inout [Event]) -> Void) {
-        let finish = { (events: inout [Event]) in
+    func settle(_ channel: Channel, _ sequel: @escaping OutputRelay.Sequel) {
+        for source in channel.sources { source.isUrgent = true }
+        channel.relay.settle(channel.number, within: patience) { events in
             for source in channel.sources {
                 source.readRest()
                 source.isUrgent = false
             }
-            done(&events)
+            sequel(&events)
         }
-        for source in channel.sources { source.isUrgent = true }
-        // A relay that has ended may be forgotten already.
-        if !channel.relay.settle(channel.number, within: patience, finish) { due.append(finish) }
     }
 
     /// Lets nobody wait for longer than that from now on, since the daemon stops.
@@ -101,9 +99,6 @@ final class OutputRelays {
 
     /// Calls those who wait, if their output has been received or takes too long.
     func callDue(into events: inout [Event]) {
-        let calls = due
-        due = []
-        for call in calls { call(&events) }
         let now = Clock.now
         for relay in relays {
             if relay.passDeadline(at: now) {
@@ -111,13 +106,15 @@ final class OutputRelays {
                     "\(Stuck(user: relay.user.name)); until it answers, that user's roles do not run"
                 )
             }
-            relay.callDue(into: &events)
             guard let end = relay.unexpectedEnd else { continue }
             logger.warning(
                 "the process that reads the output of the roles of '\(relay.user.name)' has ended (\(end)), and what they were printing is lost; it is started again"
             )
         }
         relays.removeAll(where: \.hasEnded)
+        let sequels = due
+        due = []
+        for sequel in sequels { sequel(&events) }
     }
 
     /// Receives what roles have printed whose runs are over, while the daemon stops.
@@ -135,7 +132,7 @@ final class OutputRelays {
             if relay.isStuck { throw Stuck(user: user.name) }
             return relay
         }
-        let relay = try OutputRelay(of: user, helpers)
+        let relay = try OutputRelay(of: user, helpers) { [weak self] in self?.due.append($0) }
         relays.append(relay)
         dismissOldest()
         return relay
@@ -159,7 +156,6 @@ private final class UserPipe {
         let (reading, writing) = try PipeSource.makeEnds()
         self.reading = reading
         self.writing = SharedDescriptor(Descriptor(adopting: writing))
-        // Otherwise the user could not open its own /dev/stdout and /dev/stderr.
-        try systemCall("fchown") { fchown(writing, user.uid, user.gid) }
+        try PipeSource.give(writing, to: user)
     }
 }

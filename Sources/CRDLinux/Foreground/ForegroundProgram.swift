@@ -116,9 +116,8 @@ public struct ForegroundProgram {
                 nothing.rawValue, outDescriptor.rawValue, errDescriptor.rawValue, events.descriptor
             ), user: user, mark: mark)
         if let user {
-            // Otherwise it could not open its own /dev/stdout and /dev/stderr.
-            try systemCall("fchown") { fchown(outDescriptor.rawValue, user.uid, user.gid) }
-            try systemCall("fchown") { fchown(errDescriptor.rawValue, user.uid, user.gid) }
+            try PipeSource.give(outDescriptor.rawValue, to: user)
+            try PipeSource.give(errDescriptor.rawValue, to: user)
         }
         // The child inherits our limits.
         let fileSize = fileSizeMax.map { crd_limit_file_size($0) }

@@ -60,6 +60,12 @@ public final class PipeSource: BackloggedSource {
         return (SharedDescriptor(Descriptor(adopting: ends.0)), ends.1)
     }
 
+    /// Makes a pipe a user's, who could otherwise not open its own /dev/stdout and /dev/stderr
+    /// (fchown(2)).
+    public static func give(_ end: CInt, to user: UserAccount) throws(SystemCallError) {
+        try systemCall("fchown") { fchown(end, user.uid, user.gid) }
+    }
+
     /// - Parameter pipe: a reading end, which must be non-blocking.
     public init(_ pipe: SharedDescriptor, sink: (any OutputSink)?, scratch: Scratch) {
         self.pipe = pipe

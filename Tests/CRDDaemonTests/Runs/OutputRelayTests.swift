@@ -27,9 +27,8 @@ struct OutputRelayTests {
             check: """
                 # A shell may redirect its own descriptors while another program runs.
                 pipes=$(readlink /proc/$$/fd/1; readlink /proc/$$/fd/2)
-                echo "$pipes" >'\(world.notes)/new'
-                mv '\(world.notes)/new' '\(world.notes)/pipes'
-                until [ -e '\(world.notes)/seen' ]; do sleep 0.01; done
+                \(world.noting("pipes", "echo \"$pipes\""))
+                \(world.waiting(for: "seen"))
                 exit 1
                 """, manifest: "user = 'proxy'\ninterval = '1h'")
         let daemon = try await world.start()
@@ -87,9 +86,8 @@ struct OutputRelayTests {
         try world.module(
             "Mine",
             check: """
-                readlink /proc/$$/fd/2 >'\(world.notes)/new'
-                mv '\(world.notes)/new' '\(world.notes)/pipe'
-                until [ -e '\(world.notes)/ready' ]; do sleep 0.01; done
+                \(world.noting("pipe", "readlink /proc/$$/fd/2"))
+                \(world.waiting(for: "ready"))
                 echo said >&2
                 exit 1
                 """, manifest: "user = 'proxy'\ninterval = '100ms'")
@@ -149,9 +147,8 @@ struct OutputRelayTests {
         try world.module(
             "Mine",
             check: """
-                echo $$ >'\(world.notes)/new'
-                mv '\(world.notes)/new' '\(world.notes)/pid'
-                until [ -e '\(world.notes)/locked' ]; do sleep 0.01; done
+                \(world.noting("pid", "echo $$"))
+                \(world.waiting(for: "locked"))
                 exit 1
                 """, manifest: "user = 'proxy'\ninterval = '100ms'")
         try await world.start(mount.namespace.prefix)

@@ -270,9 +270,8 @@ struct RoleUserTests {
         try world.module(
             "Ends",
             check: """
-                echo $$ >'\(world.notes)/begun.new'
-                mv '\(world.notes)/begun.new' '\(world.notes)/begun'
-                until [ -e '\(world.notes)/go' ]; do sleep 0.01; done
+                \(world.noting("begun", "echo $$"))
+                \(world.waiting(for: "go"))
                 : >'\(world.notes)/ended'
                 exit 1
                 """, manifest: "interval = '1h'")

@@ -103,6 +103,16 @@ final class World {
             .map { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// Shell that notes what a command prints, all of it at once.
+    func noting(_ name: String, _ command: String) -> String {
+        "\(command) >'\(notes)/\(name).new'; mv '\(notes)/\(name).new' '\(notes)/\(name)'"
+    }
+
+    /// Shell that waits for a note.
+    func waiting(for name: String) -> String {
+        "until [ -e '\(notes)/\(name)' ]; do sleep 0.01; done"
+    }
+
     func notedLines(_ name: String) -> [String] {
         (note(name) ?? "").split(separator: "\n").map(String.init)
     }
