@@ -73,7 +73,7 @@ final class OutputRelay {
     }
 
     /// Whether no run needs it at the moment.
-    var isIdle: Bool { inUse.isEmpty && waits.isEmpty && !isDismissed }
+    var isIdle: Bool { inUse.isEmpty && waits.isEmpty && !isDismissed && !isStuck }
 
     var deadline: Instant? { waits.map(\.deadline).min() }
 
