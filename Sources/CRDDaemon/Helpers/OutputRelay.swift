@@ -7,9 +7,9 @@ import Glibc
 /// The helper process that reads the output of one user's roles.
 ///
 /// A user can hold the lock of its own pipe for as long as it likes: by writing from memory that a
-/// file server of its own supplies. Then the kernel makes everybody wait who reads that pipe or
-/// closes an end of it, and lets nobody end who waits. So the daemon has no end of such a pipe: a
-/// helper reads it, and passes on what it reads through a second pipe, which the user does not get.
+/// file server of its own supplies. Whoever reads that pipe or closes an end of it then waits in the
+/// kernel, and not even SIGKILL ends the wait. So the daemon has no end of such a pipe: a helper
+/// reads it, and passes on what it reads through a second pipe, which the user does not get.
 final class OutputRelay {
     /// Identifies the outputs of one role to the helper.
     typealias Number = UInt64
