@@ -12,11 +12,13 @@ struct PackageTests {
     func lintian() async throws {
         let shelf = try PackageShelf()
         let package = try await shelf.make(version: "1.0-1", compression: "gzip")
+        // It leaves files of its own in TMPDIR.
         let outcome = try await Outcome.of(
             [
                 Surroundings.find("lintian") ?? "", "--fail-on", "error,warning",
                 "--tag-display-limit", "0", package,
-            ], in: shelf.path)
+            ], environment: World.environment.merging(["TMPDIR": shelf.path]) { $1 },
+            in: shelf.path)
         #expect(outcome.code == 0)
         #expect(outcome.output == "")
     }
