@@ -264,7 +264,7 @@ public struct ModuleDirectories {
     ) -> Manifest {
         guard let root else { return Manifest() }
         let (manifest, faults) = Manifest.decode(
-            root, file: file.string, compile: PatternCompiler.outline)
+            root, file: file.string, compile: Pattern.outline)
         complaints += faults
         return manifest
     }

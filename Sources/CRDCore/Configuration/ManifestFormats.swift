@@ -117,6 +117,18 @@ extension TOMLFormat where Value == [String: String] {
     }
 }
 
+extension TOMLFormat where Value == String {
+    /// Accepts a user's name or number as text, without checking whether the user exists.
+    static let user = text("a user's name in quotes, such as \"nobody\"") { text in
+        if text.isEmpty { return "is empty" }
+        let isPlain = text.utf8.allSatisfy {
+            $0 > UInt8(ascii: " ") && !":/\u{7F}".utf8.contains($0)
+        }
+        if !isPlain { return "is not a user name" }
+        return text.utf8.count > 256 ? "is too long" : nil
+    }
+}
+
 extension TOMLFormat where Value == [ModuleName] {
     static let moduleNames = TOMLFormat<[ModuleName]>.list(
         "a list of names of support modules, such as [\"webhook\"]"
@@ -124,25 +136,5 @@ extension TOMLFormat where Value == [ModuleName] {
         if case .string(let text) = item.content, let name = ModuleName(text) { return name }
         complaints.refuse(item, because: "is not a module name")
         return nil
-    }
-}
-
-extension TOMLFormat where Value == RepositoryLocation {
-    /// A path must be absolute, because the directory in which crd is called is not known.
-    static let repository = TOMLFormat(
-        expected: "a git URL, an absolute path, or GitHub's owner/name"
-    ) { value, complaints in
-        guard case .string(let text) = value.content else {
-            complaints.refuse(value)
-            return nil
-        }
-        do throws(RepositoryLocation.Malformed) {
-            return try RepositoryLocation(parsing: text, from: nil)
-        } catch {
-            let shown = RepositoryLocation.withoutSecrets(text)
-            complaints.refuse(
-                TOMLValue(.string(shown), at: value.position), because: error.reason)
-            return nil
-        }
     }
 }

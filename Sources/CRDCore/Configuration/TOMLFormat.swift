@@ -158,16 +158,6 @@ extension TOMLFormat where Value == String {
             ? "has control characters" : nil
     }
 
-    /// Accepts a user's name or number as text, without checking whether the user exists.
-    static let user = text("a user's name in quotes, such as \"nobody\"") { text in
-        if text.isEmpty { return "is empty" }
-        let isPlain = text.utf8.allSatisfy {
-            $0 > UInt8(ascii: " ") && !":/\u{7F}".utf8.contains($0)
-        }
-        if !isPlain { return "is not a user name" }
-        return text.utf8.count > 256 ? "is too long" : nil
-    }
-
     /// Accepts an absolute path, and removes empty components and `.` from it, so that names can be
     /// appended and paths compared.
     static func absolutePath(lengthMax: Int) -> TOMLFormat {

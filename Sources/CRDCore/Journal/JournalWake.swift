@@ -14,11 +14,3 @@ public enum JournalWake: Hashable, Sendable {
     /// How often to poll where the doorbell is not available.
     public static let fallbackPeriod = Duration.milliseconds(20)
 }
-
-extension TOMLFormat where Value == JournalWake {
-    static let journalWake = TOMLFormat<Duration>.span(.shortest ... .seconds(60))
-        .map { JournalWake.every($0) }
-        .or("notify", .notify)
-        .or("doorbell", .doorbell)
-        .or("auto", .auto)
-}

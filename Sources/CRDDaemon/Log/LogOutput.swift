@@ -22,7 +22,7 @@ public struct LogOutput: Sendable {
 
     /// Determines where standard error leads.
     public init() {
-        isJournal = Journal.isStandardError
+        isJournal = JournalStream.isStandardError
         channel = isJournal ? .journal() : .standardError()
     }
 

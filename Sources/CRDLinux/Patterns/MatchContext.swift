@@ -8,7 +8,7 @@ struct MatchContext: ~Copyable {
     let context: OpaquePointer
     let data: OpaquePointer
 
-    init(for code: PatternCode) {
+    init(for code: CompiledPattern) {
         context = pcre2_match_context_create_8(nil)
         data = code.makeMatchData()
     }

@@ -53,9 +53,9 @@ public final class Pattern {
     /// letters, digits and underscores.
     public let captureNames: [String]
     private let captureNumbers: [[Int]]
-    private let plain: PatternCode
+    private let plain: CompiledPattern
     private let plainSpace: MatchContext
-    private let watched: PatternCode
+    private let watched: CompiledPattern
     /// The thread time of the latest match in nanoseconds; 0 if the fast method was enough.
     public private(set) var slowNanoseconds: Int64 = 0
     /// The ranges of the named groups in the latest match.
@@ -69,8 +69,8 @@ public final class Pattern {
     ///   it uses `\C` or `\X`.
     public init(_ text: String) throws(Malformed) {
         // Callouts take room, so a pattern that compiles with them compiles without.
-        watched = try PatternCode(text, options: PCRE2_AUTO_CALLOUT)
-        plain = try PatternCode(text)
+        watched = try CompiledPattern(text, options: PCRE2_AUTO_CALLOUT)
+        plain = try CompiledPattern(text)
         plainSpace = MatchContext(for: plain)
         let groups = plain.namedGroups
         captureNames = groups.map(\.name)
@@ -181,7 +181,7 @@ public final class Pattern {
             captured = []
             let isTime = result == PCRE2_ERROR_CALLOUT
             return .exceeded(
-                reason: isTime ? "time limit exceeded" : PatternCode.message(for: result))
+                reason: isTime ? "time limit exceeded" : CompiledPattern.message(for: result))
         }
     }
 }

@@ -334,23 +334,9 @@ public struct Installer {
         }
         var lines = ["nothing has been installed from \(wish.location) before. \(wish.name) is:"]
         lines += try git.description(of: commit, wish.location).map { "    \($0)" }
-        let files = module.files.filter { $0.status.kind != .directory }
-        // Scripts are executed first, so they must be among the files that are shown.
-        let isScript = { (file: FileTree.Entry) in ModuleScript(rawValue: file.path.string) != nil }
-        lines += (files.filter(isScript) + files.filter { !isScript($0) })
-            .prefix(Self.filesShownMax).map { file in
-                let marker = file.status.mode & 0o111 != 0 ? "*" : ""
-                return "    \(file.path)\(marker)  \(file.status.size) bytes"
-            }
-        let more = files.count - Self.filesShownMax
-        if more > 0 { lines.append("    and \(more) more") }
-        if module.files.contains(where: { $0.path == "install" }) {
-            lines.append("its 'install' will be run as \(UserAccount.daemon.name)")
-        }
+        lines += module.overview
         guard confirm(lines) else { throw InstallationFailure("not installed") }
     }
-
-    private static let filesShownMax = 100
 
     private func receipt(
         _ wish: Wish, _ candidate: Candidate, _ place: FilePath

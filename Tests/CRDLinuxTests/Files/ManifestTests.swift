@@ -9,7 +9,7 @@ struct ManifestTests {
     private func decode(_ text: String) throws -> (Manifest, [String]) {
         let root = try TOMLDocument.parse(Array(text.utf8), file: "module.toml")
         let (manifest, diagnostics) = Manifest.decode(
-            root, file: "module.toml", compile: PatternCompiler.outline)
+            root, file: "module.toml", compile: Pattern.outline)
         return (manifest, diagnostics.map(\.description))
     }
 

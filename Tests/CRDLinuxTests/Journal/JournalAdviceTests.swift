@@ -9,7 +9,7 @@ struct JournalAdviceTests {
     private func decode(_ keys: String) throws -> (Manifest, [Diagnostic]) {
         let text = "[[trigger.journal]]\n\(keys)\n"
         let root = try TOMLDocument.parse(Array(text.utf8), file: "m")
-        return Manifest.decode(root, file: "m", compile: PatternCompiler.outline)
+        return Manifest.decode(root, file: "m", compile: Pattern.outline)
     }
 
     @Test(

@@ -10,7 +10,7 @@ struct PathTriggerTests {
     private func decode(_ text: String) throws -> (Manifest, [String]) {
         let root = try TOMLDocument.parse(Array(text.utf8), file: "m")
         let (manifest, diagnostics) = Manifest.decode(
-            root, file: "m", compile: PatternCompiler.outline)
+            root, file: "m", compile: Pattern.outline)
         return (manifest, diagnostics.map(\.description))
     }
 

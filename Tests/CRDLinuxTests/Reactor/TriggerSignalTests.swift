@@ -11,7 +11,7 @@ struct TriggerSignalTests {
         let text = "[[trigger.signal]]\n\(keys)\n"
         let root = try TOMLDocument.parse(Array(text.utf8), file: "m")
         let (manifest, diagnostics) = Manifest.decode(
-            root, file: "m", compile: PatternCompiler.outline)
+            root, file: "m", compile: Pattern.outline)
         return (manifest, diagnostics.map(\.description))
     }
 

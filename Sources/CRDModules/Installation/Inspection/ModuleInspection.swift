@@ -188,7 +188,7 @@ private struct Examiner {
                 .readAll(limit: TOMLDocument.sizeMax + 1)
             let root = try TOMLDocument.parse(bytes, file: "\(label)/\(file)")
             let (manifest, faults) = Manifest.decode(
-                root, file: "\(label)/\(file)", compile: PatternCompiler.outline)
+                root, file: "\(label)/\(file)", compile: Pattern.outline)
             complaints += faults
             return manifest
         } catch let error as Diagnostic {

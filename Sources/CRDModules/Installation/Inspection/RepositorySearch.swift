@@ -50,7 +50,7 @@ public enum RepositorySearch {
             let root = try? TOMLDocument.parse(bytes, file: ModuleOnDisk.manifestName.string)
         else { return nil }
         return Manifest.decode(
-            root, file: ModuleOnDisk.manifestName.string, compile: PatternCompiler.outline
+            root, file: ModuleOnDisk.manifestName.string, compile: Pattern.outline
         ).0.description
     }
 

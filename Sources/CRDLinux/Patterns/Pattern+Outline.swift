@@ -2,11 +2,11 @@
 
 public import CRDCore
 
-/// Compiles patterns for the reader of manifests.
-public enum PatternCompiler {
-    /// Compiles a pattern, and returns the names of its groups and its size.
+extension Pattern {
+    /// Compiles a pattern for the reader of manifests: returns the names of its groups and its
+    /// size.
     public static func outline(_ text: String) throws(PatternOutline.Malformed) -> PatternOutline {
-        do throws(Pattern.Malformed) {
+        do throws(Malformed) {
             let pattern = try Pattern(text)
             return PatternOutline(captures: pattern.captureNames, size: pattern.size)
         } catch {

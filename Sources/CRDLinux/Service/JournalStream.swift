@@ -2,8 +2,8 @@
 
 import Glibc
 
-/// How the daemon's own log reaches the journal.
-public enum Journal {
+/// A stream into the journal, which the service manager gives to a service (systemd.exec(5)).
+public enum JournalStream {
     /// Whether standard error leads to the journal: `JOURNAL_STREAM` gives the device and inode of
     /// the stream that the service manager made. Standard error may have been redirected since.
     public static var isStandardError: Bool {

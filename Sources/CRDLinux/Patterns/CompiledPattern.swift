@@ -3,7 +3,7 @@
 import CPCRE2
 
 /// Sole owner of a pattern compiled by PCRE2 (pcre2api(3)).
-final class PatternCode {
+final class CompiledPattern {
     private let code: OpaquePointer
     private var wasCompiledNatively = false
     /// Whether machine code was made for it.

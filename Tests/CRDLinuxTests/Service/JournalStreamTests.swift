@@ -5,14 +5,14 @@ import Testing
 
 @testable import CRDLinux
 
-@Suite("Journal")
-struct JournalTests {
+@Suite("Journal stream")
+struct JournalStreamTests {
     @Test("is where standard error leads only if the variable names just that file") func stream()
         async
     {
         await #expect(processExitsWith: .success) {
             unsetenv("JOURNAL_STREAM")
-            #expect(!Journal.isStandardError)
+            #expect(!JournalStream.isStandardError)
             let status = try #require(FileStatus(of: 2))
             for (value, expected) in [
                 ("\(status.device):\(status.inode)", true),
@@ -21,11 +21,11 @@ struct JournalTests {
                 ("\(status.device):\(status.inode) ", false), ("", false), (":", false),
             ] {
                 setenv("JOURNAL_STREAM", value, 1)
-                #expect(Journal.isStandardError == expected, "\(value)")
+                #expect(JournalStream.isStandardError == expected, "\(value)")
             }
             setenv("JOURNAL_STREAM", "\(status.device):\(status.inode)", 1)
             close(2)
-            #expect(!Journal.isStandardError)
+            #expect(!JournalStream.isStandardError)
         }
     }
 }
