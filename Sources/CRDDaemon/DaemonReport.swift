@@ -57,8 +57,12 @@ struct DaemonReport {
         if erring > 0 { told.append("\(erring) with a check that ended in an error") }
         if !failing.isEmpty { told.append("\(failing.count) with a response that failed") }
         let outdated = members.count { !$0.member.faults.isEmpty }
-        if outdated > 0 { told.append("\(outdated) with faulty files, active as before") }
-        if !reloader.fileFaults.isEmpty { told.append("crd.conf faulty, active as before") }
+        if outdated > 0 {
+            told.append("\(outdated) with faulty files, their previous content active")
+        }
+        if !reloader.fileFaults.isEmpty {
+            told.append("crd.conf faulty, its previous content active")
+        }
         return "\(CountedNoun(count, "module"))"
             + (told.isEmpty ? ", all well" : ": \(told.joined(separator: ", ")); see crd list")
     }

@@ -51,8 +51,8 @@ final class StateDirectory {
         } catch let held as FileLock.Held {
             let holder = held.holder.isEmpty ? "" : ", as process \(held.holder)"
             throw StartFailure(
-                "a crd is running already with the state directory \(path)\(holder); stop that "
-                    + "one, or name another directory with 'state'")
+                "another crd is already running with the state directory \(path)\(holder); stop "
+                    + "that one, or name another directory with 'state'")
         }
     }
 

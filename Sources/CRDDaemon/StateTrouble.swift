@@ -39,7 +39,7 @@ final class StateTrouble {
     func report(_ matter: Matter, _ error: any Error) {
         if matters.isEmpty {
             logger.error(
-                "the state directory \(state) cannot be written: \(error); modules run all the same, but until that works, positions in the journal are not stored (after a kill, entries are checked again), processes may outlive a crd that is killed, new modules have no CRD_STATE, and nothing can be installed; crd retries every \(TimeSpan(Self.retryPeriod))"
+                "crd cannot write to the state directory \(state): \(error); modules run all the same, but until it can, positions in the journal are not stored (after a kill, entries are checked again), processes may outlive a crd that is killed, new modules have no CRD_STATE, and nothing can be installed; crd retries every \(TimeSpan(Self.retryPeriod))"
             )
             retryAt = Clock.now + Self.retryPeriod
         }
@@ -50,7 +50,7 @@ final class StateTrouble {
         guard matters.remove(matter) != nil, matters.isEmpty else { return }
         retryAt = nil
         logger.notice(
-            "the state directory \(state) can be written again: crd has resumed storing its records"
+            "the state directory \(state) is writable again: crd has resumed storing its records"
         )
     }
 

@@ -54,8 +54,9 @@ public struct ExecutableJudgement: Sendable {
             }
             return Objection(
                 reason:
-                    "needs the loader \(PrintableText.of(loader)), which is not there: it was built "
-                    + "for another system or C library; build it for this one, or link it statically",
+                    "needs the loader \(PrintableText.of(loader)), which is not there: the program "
+                    + "was built for another system or C library; build it for this one, or link "
+                    + "it statically",
                 isOfMachine: true)
         case .script(let interpreter, let argument):
             let directory = path.removingLastComponent()

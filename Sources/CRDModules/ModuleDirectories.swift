@@ -141,7 +141,7 @@ public struct ModuleDirectories {
                 contents.complaints.append(
                     Self.complaint(
                         path,
-                        "is not a module's name; rename it to \(ModuleName.rule)"))
+                        "is not a valid module name; rename it, using \(ModuleName.rule)"))
             }
         }
         return names
@@ -319,8 +319,8 @@ public struct ModuleDirectories {
         case .pending:
             awaitsAccount = true
             return complain(
-                "'user': the name service has not answered about \"\(name)\" yet; the module is "
-                    + "activated when it does")
+                "'user': the name service has not answered the query for \"\(name)\" yet; the "
+                    + "module is activated when it does")
         }
         guard account.uid == own.uid || switchesUsers else {
             return complain(

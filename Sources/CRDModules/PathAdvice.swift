@@ -40,7 +40,7 @@ enum PathAdvice {
         else { return nil }
         return
             "\(type.silence(at: PrintableText.of(path))); the module is checked at least every 5s "
-            + "instead, or not at all where its interval is \"off\": set the interval that it needs"
+            + "instead, or not at all if its interval is \"off\": set the interval that it needs"
     }
 
     /// Warns about a path with glob characters that does not exist: paths are taken literally.
@@ -53,7 +53,7 @@ enum PathAdvice {
             FileStatus(of: FilePath(path), followingLinks: false) == nil
         else { return nil }
         return
-            "there is no '\(PrintableText.of(path))', and glob characters are taken as they are; "
+            "there is no '\(PrintableText.of(path))', and glob characters are taken literally; "
             + "watch the directory above '\(PrintableText.of(first.string))', with "
             + "include = [\"\(PrintableText.of(first.string))\"]"
     }

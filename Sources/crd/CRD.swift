@@ -22,7 +22,8 @@ struct CRD: ParsableCommand {
         discussion: """
             A module is a directory with two executables: check says by its exit code whether a \
             condition holds (0: it does, 1: it does not), and response does something about it. \
-            The daemon runs the checks, and the response whenever a check says 0.
+            The daemon runs the checks, and runs a module's response whenever its check exits \
+            with 0.
 
             With -x NAME, crd is replaced by the support module NAME, or by the check of the user \
             module NAME as the daemon would start it; what follows NAME is passed to the module. \

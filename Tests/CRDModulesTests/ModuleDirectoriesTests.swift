@@ -55,7 +55,7 @@ struct ModuleDirectoriesTests {
         #expect(
             found.allComplaints.map(plain) == [
                 "BASE/modules/m/module.toml:2:8: warning: 'trigger.path.path': there is no "
-                    + "'BASE/logs/*.log', and glob characters are taken as they are; watch the "
+                    + "'BASE/logs/*.log', and glob characters are taken literally; watch the "
                     + "directory above '*.log', with include = [\"*.log\"]"
             ])
         let module = found.modules[0]
@@ -103,8 +103,8 @@ struct ModuleDirectoriesTests {
         try module(name)
         #expect(contents().modules.map(\.name.description) == (isGood ? [name] : []))
         let complaint = """
-            BASE/modules/\(name):1:1: is not a module's name; rename it to at most 64 letters, \
-            digits, '.', '_' and '-', a letter or digit first
+            BASE/modules/\(name):1:1: is not a valid module name; rename it, using at most 64 \
+            letters, digits, '.', '_' and '-', a letter or digit first
             """
         #expect(complaints() == (isGood ? [] : [complaint]))
     }
@@ -121,7 +121,7 @@ struct ModuleDirectoriesTests {
             try #require(mkdir($0, 0o755) == 0)
         }
         #expect(complaints().count == 1)
-        #expect(complaints().first?.contains("\u{fffd}a:1:1: is not a module's name") == true)
+        #expect(complaints().first?.contains("\u{fffd}a:1:1: is not a valid module name") == true)
     }
 
     @Test("follows a link to a module, and complains of one that leads nowhere") func links() throws

@@ -58,7 +58,8 @@ extension ConnectionPlaces.Refusal: CustomStringConvertible {
         return switch self {
         case .full: "all \(Places.total) connections are in use"
         case .othersAreFull:
-            "users other than root have \(Places.othersMax) connections, the limit for all of them"
+            "users other than root have \(Places.othersMax) connections, the limit for all of "
+                + "these users together"
         case .userHasEnough: "it has \(Places.perUserMax) connections, the limit for one user"
         }
     }

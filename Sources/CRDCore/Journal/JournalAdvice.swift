@@ -35,7 +35,7 @@ enum JournalAdvice {
     ) -> String? {
         let isSystems = systemUnits.contains(field)
         if UnitPattern.isGlob(value) {
-            return "'match' compares strings as they are, glob characters too; "
+            return "'match' compares strings literally, glob characters included; "
                 + (isSystems ? "use unit = \(QuotedText.double(value))" : "write each name")
         }
         if UnitName.isTemplate(value) { return templateObjection(value, isSystems) }

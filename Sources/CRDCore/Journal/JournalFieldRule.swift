@@ -55,8 +55,8 @@ enum JournalFieldRule {
     static func warning(about name: String) -> String? {
         if trusted.contains("_\(name)"), !known.contains(name) {
             return
-                "is a field that systemd does not write; only programs that invent it do: journald's "
-                + "own field is '_\(name)'"
+                "is a field that systemd does not write, though a program may make it up; "
+                + "journald's own field is '_\(name)'"
         }
         guard name.hasPrefix("_"), !trusted.contains(name), known.contains(String(name.dropFirst()))
         else { return nil }

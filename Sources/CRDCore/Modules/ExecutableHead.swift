@@ -141,7 +141,7 @@ public enum ExecutableHead: Equatable, Sendable {
             let bits = header.size == 1 ? 32 : 64
             let own = Machine.names[header.machine].map { "\($0)" } ?? "machine \(header.machine)"
             return .fault(
-                "is a program for \(own) (ELF of \(bits) bits), and this machine is \(machine.name); "
+                "is a program for \(own) (\(bits)-bit ELF), but this machine is \(machine.name); "
                     + "put one for this machine there")
         }
         guard header.isExecutable else {

@@ -23,7 +23,7 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
             url = Self.path(text, from: "")
         } else if isRelative {
             guard let directory else {
-                throw Malformed(reason: "is a relative path; write the whole path")
+                throw Malformed(reason: "is a relative path; give the absolute path")
             }
             url = Self.path(text, from: directory)
         } else if let scheme = Self.scheme(of: text) {
@@ -89,8 +89,8 @@ public struct RepositoryLocation: Hashable, Sendable, CustomStringConvertible {
         guard !fragment.contains("@") else { return "has a '#', which is written as %23 in a URL" }
         let ref = fragment.dropFirst()
         return
-            "has '\(fragment)' at its end, which git does not take for a version; leave it out, and name "
-            + "a branch, a tag or a commit with --ref\(ref.isEmpty ? "" : " \(ref)")"
+            "has '\(fragment)' at its end, which git does not interpret as a version; leave it "
+            + "out, and name a branch, a tag or a commit with --ref\(ref.isEmpty ? "" : " \(ref)")"
     }
 
     /// Returns the part before `://`, or before `::`, with which git calls helpers.

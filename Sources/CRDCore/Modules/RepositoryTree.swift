@@ -59,12 +59,12 @@ public struct RepositoryTree: Sendable {
 
     private static func entry(_ record: ArraySlice<UInt8>) throws(Malformed) -> Entry {
         guard let tab = record.firstIndex(of: UInt8(ascii: "\t")) else {
-            throw Malformed(reason: "is listed by git in a way that crd does not know")
+            throw Malformed(reason: "is listed by git in a form that crd does not recognize")
         }
         let fields = record[..<tab].split(separator: UInt8(ascii: " "))
             .map { String(decoding: $0, as: UTF8.self) }
         guard fields.count == 4 else {
-            throw Malformed(reason: "is listed by git in a way that crd does not know")
+            throw Malformed(reason: "is listed by git in a form that crd does not recognize")
         }
         let name = record[(tab + 1)...]
         guard let path = String(validating: name, as: UTF8.self) else {
@@ -158,8 +158,8 @@ public struct RepositoryTree: Sendable {
             case Entry.submodule:
                 throw Missing(
                     reason:
-                        "has a submodule, \(entry.path), in place of \(name), which crd does "
-                        + "not fetch; name the submodule's own repository with -l")
+                        "has a submodule, \(entry.path), in place of \(name), and crd does not "
+                        + "fetch submodules; name the submodule's own repository with -l")
             default: continue
             }
         }
@@ -215,14 +215,16 @@ public struct RepositoryTree: Sendable {
             switch entry.mode {
             case "100644", "100755", "100664", "120000": break
             case "160000":
-                return "\(name) is a submodule, which crd does not fetch; put the files there"
+                return "\(name) is a submodule, which crd does not fetch; put the files themselves "
+                    + "in its place"
             default:
-                return "\(name) has the mode \(entry.mode); a file has 100644 or 100755, without "
-                    + "set-user-ID and the like"
+                return "\(name) has the mode \(entry.mode); a file must have 100644 or 100755, "
+                    + "without set-user-ID and the like"
             }
             if let size = entry.size, size > ModuleLimits.bytesMax {
-                return "\(name) has \(size) bytes; a module may have "
-                    + "\(ByteSize(ModuleLimits.bytesMax)) in all; fetch such a thing in 'install'"
+                return "\(name) has \(size) bytes; a module may have at most "
+                    + "\(ByteSize(ModuleLimits.bytesMax)) in all; have 'install' fetch a file of "
+                    + "that size"
             }
             return nil
         }
@@ -234,12 +236,13 @@ public struct RepositoryTree: Sendable {
         }
         if entries.count > ModuleLimits.filesMax {
             objections.append(
-                "there are \(entries.count) files; a module may have \(ModuleLimits.filesMax)")
+                "there are \(entries.count) files; a module may have at most "
+                    + "\(ModuleLimits.filesMax)")
         }
         let total = entries.map { $0.size ?? 0 }.saturatingSum()
         if total > ModuleLimits.bytesMax && objections.isEmpty {
             objections.append(
-                "the files have \(total) bytes in all; a module may have "
+                "the files have \(total) bytes in all; a module may have at most "
                     + "\(ByteSize(ModuleLimits.bytesMax))")
         }
         return objections

@@ -476,7 +476,8 @@ public struct Scheduler: Sendable {
             report(.failed(reason: reason), of: module, &commands)
         case .notReady(let reason):
             putBack(execution.run, of: module, reason, at: now, &commands)
-        case .ended: preconditionFailure("what has ended was started")
+        case .ended:
+            preconditionFailure("an executable that could not be started is said to have ended")
         }
         rest(module, at: now, &commands)
     }

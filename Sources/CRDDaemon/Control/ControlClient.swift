@@ -87,7 +87,9 @@ public enum ControlClient {
                     + "crd may read; run crd as root, or join the group")
         }
         if failure.error == "\(ControlInterface.name).Stopping" {
-            throw Refused(description: "the daemon at \(path) is about to end")
+            throw Refused(
+                description:
+                    "the daemon at \(path) is stopping; try again when it has been restarted")
         }
         if let error = failure.error {
             throw Refused(description: "the daemon at \(path) answered: \(error)")
@@ -117,7 +119,7 @@ public enum ControlClient {
 
     private static func hungUp(_ path: FilePath) -> Refused {
         Refused(
-            description: "the daemon at \(path) closed the connection without an answer: it has "
-                + "ended, or has reached its limit of connections; try again, and see its log")
+            description: "the daemon at \(path) closed the connection without answering: it has "
+                + "stopped, or has reached its connection limit; try again, and look at its log")
     }
 }

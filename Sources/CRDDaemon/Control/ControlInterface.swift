@@ -62,8 +62,8 @@ public enum ControlInterface {
         # Lists all modules, sorted by name.
         method List() -> (daemon: ?Daemon, modules: []Module)
 
-        # Reads crd.conf and all modules again; replies when the changes are active. The lists have
-        # names of modules; unready: incomplete, and read again a second later.
+        # Reads crd.conf and all modules again; replies when the changes are active. The lists
+        # contain module names; unready: incomplete, and read again a second later.
         # configurationChanged: crd.conf has a different meaning than before.
         method Reload() -> (
           added: []string,

@@ -107,7 +107,7 @@ final class AccountDirectory {
     /// Reports the users whose answers were pending; the next reading asks for them again.
     private func end(_ termination: Termination) {
         logger.warning(
-            "the process that looks up users has ended (\(termination)); it is started again")
+            "the process that looks up users has ended (\(termination)); it is being restarted")
         helper = nil
         let asked = pending
         pending = []

@@ -72,7 +72,7 @@ final class MountProbes: MountGuard {
         _ = probe.asker?.helper?.waitForMessage(milliseconds: wait)
         if probe.isAnswered { return nil }
         probe.isMissed = true
-        return "lies on \(type.name), whose server does not answer; see whether it is there, or "
+        return "lies on \(type.name), whose server does not answer; check whether it is up, or "
             + "unmount it with umount -l"
     }
 

@@ -101,7 +101,7 @@ final class MountWatcher {
     func passDeadline(at now: Instant) {
         guard let deadline, deadline <= now else { return }
         fail(
-            "'\(place)' (\(type.name)) has not answered for \(TimeSpan(Self.patience)); see whether its server is there, or unmount it with umount -l"
+            "'\(place)' (\(type.name)) has not answered for \(TimeSpan(Self.patience)); check whether its server is up, or unmount it with umount -l"
         )
     }
 
@@ -171,7 +171,7 @@ final class MountWatcher {
         // Later changes are not seen, so all existing files count as events afterwards.
         for trigger in wanted.keys { wanted[trigger] = true }
         fail(
-            "the process that watches '\(place)' has ended (\(termination)); it is started again"
+            "the process that watches '\(place)' has ended (\(termination)); it is being restarted"
         )
     }
 

@@ -40,7 +40,7 @@ final class OutputRelays {
         let user: String
 
         var description: String {
-            "the process that reads the output of the roles of '\(user)' does not answer: a process of that user has locked a pipe for good; end all processes of '\(user)', and unmount that user's file systems"
+            "the process that reads the output of roles running as '\(user)' does not answer: a process of that user keeps a pipe locked; end all processes of '\(user)', and unmount that user's file systems"
         }
     }
 
@@ -108,7 +108,7 @@ final class OutputRelays {
             }
             guard let end = relay.unexpectedEnd else { continue }
             logger.warning(
-                "the process that reads the output of the roles of '\(relay.user.name)' has ended (\(end)), and what they were printing is lost; it is started again"
+                "the process that reads the output of roles running as '\(relay.user.name)' has ended (\(end)), and what they were printing is lost; it will be restarted"
             )
         }
         relays.removeAll(where: \.hasEnded)

@@ -46,7 +46,7 @@ struct RunReporter {
 
     func reportDropped(_ count: Int, of module: String, limit: Int) {
         logger.warning(
-            "\(module): check printed \(count) bytes more than the \(limit) that are kept for the response; they were dropped: print less, or raise output-max in crd.conf",
+            "\(module): check printed \(count) bytes more than the \(limit) that are kept for the response; the excess was dropped: print less, or raise output-max in crd.conf",
             metadata: ["module": "\(module)"])
     }
 
@@ -66,7 +66,7 @@ struct RunReporter {
 
     func reportClosedOutput(of module: String, limit: Int) {
         logger.warning(
-            "\(module): crd reads the output of processes left by at most \(limit) responses of a module; the oldest output was closed, and its process gets SIGPIPE when it prints; send the output of lasting processes elsewhere, or have the service manager start them",
+            "\(module): crd reads the output of processes left by at most \(limit) responses of a module; the oldest output was closed, and its process gets SIGPIPE when it prints; send the output of long-running processes elsewhere, or have the service manager start them",
             metadata: ["module": "\(module)"])
     }
 
@@ -161,7 +161,7 @@ struct RunReporter {
                 metadata: metadata)
         } else {
             logger.error(
-                "\(module): deaf: \(deafness.reason); its interval is \"off\", so it misses what happens; set an interval, so that it is checked in the meantime at least every \(period)",
+                "\(module): deaf: \(deafness.reason); its interval is \"off\", so it misses what happens; set an interval, so that it is checked at least every \(period) in the meantime",
                 metadata: metadata)
         }
     }

@@ -193,7 +193,7 @@ final class AutoReload {
         let isKnown = faults.values.contains(reason)
         if faults.updateValue(reason, forKey: part) == nil, !isKnown {
             logger.warning(
-                "\(reason); until that works, modules are checked for changes every \(TimeSpan(ReloadSchedule.pollPeriod))"
+                "\(reason); until they can be watched, modules are checked for changes every \(TimeSpan(ReloadSchedule.pollPeriod))"
             )
         }
     }

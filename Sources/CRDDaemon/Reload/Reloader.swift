@@ -241,7 +241,7 @@ final class Reloader {
         guard let postponement = schedule.postpone(finding, at: now) else { return false }
         if postponement == .withoutManifest(isNews: true) {
             logger.info(
-                "\(module.name): has no module.toml yet; it is activated when its files have not changed for \(TimeSpan(FileChanges.manifestPatience)), since a module.toml may still come. A directory that is moved into place with all its files is activated after \(TimeSpan(FileChanges.quiet))"
+                "\(module.name): has no module.toml yet; it will be activated once its files have not changed for \(TimeSpan(FileChanges.manifestPatience)), since a module.toml may still be added. A directory that is moved into place with all its files is activated after \(TimeSpan(FileChanges.quiet))"
             )
         }
         return true
@@ -276,7 +276,7 @@ final class Reloader {
         let (now, then) = (new.configuration, configuration)
         if now.state != then.state || now.runtime != then.runtime {
             logger.warning(
-                "\(file.path): 'state' and 'runtime' cannot change while crd runs: \(then.state) and \(then.runtime) stay in use; restart crd to use the new ones"
+                "\(file.path): 'state' and 'runtime' cannot be changed while crd is running: \(then.state) and \(then.runtime) stay in use; restart crd to use the new ones"
             )
         }
         file = new.keeping(state: then.state, runtime: then.runtime)

@@ -34,7 +34,7 @@ final class CgroupContainment: Containment {
             let probe = try Cgroup(base.appending("\(Cgroup.slotPrefix)probe"), emptied: { _ in })
             probe.remove()
         } catch {
-            logger.warning("\(error); processes are followed through /proc instead")
+            logger.warning("\(error); processes are tracked through /proc instead")
             return nil
         }
         self.base = base

@@ -280,7 +280,7 @@ final class JournalTriggers: TriggerHost {
             self.source = source
             if source.isPositionLost {
                 logger.warning(
-                    "the journal no longer has the entry up to which it was read, so entries after it may have been missed; reading continues with the oldest entry that is left: raise SystemMaxUse= and RuntimeMaxUse= in journald.conf if the journal does not reach back far enough"
+                    "the journal no longer has the entry that crd read last, so later entries may have been missed; reading continues with the oldest entry that is left: raise SystemMaxUse= and RuntimeMaxUse= in journald.conf if the journal does not reach back far enough"
                 )
             }
             guard isDeaf else { return }
@@ -320,7 +320,7 @@ final class JournalTriggers: TriggerHost {
                 }
                 return
             }
-            logger.warning("\(reason); the journal is opened anew")
+            logger.warning("\(reason); the journal is being reopened")
         }
         reopenedAt = now
         open(into: &events)

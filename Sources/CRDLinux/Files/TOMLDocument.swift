@@ -14,7 +14,7 @@ public enum TOMLDocument {
         guard bytes.count <= sizeMax else {
             throw Diagnostic(
                 file: file, position: .start,
-                message: "the file is too large; at most \(ByteSize(sizeMax)) are read")
+                message: "the file is too large; crd reads at most \(ByteSize(sizeMax))")
         }
         let handle = bytes.withUnsafeBytes {
             ctoml_parse($0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count)!

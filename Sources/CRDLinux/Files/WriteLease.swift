@@ -45,8 +45,8 @@ public enum WriteLease {
         let path: FilePath
 
         public var description: String {
-            "\(path) is being written: a process has a lease on it; find it with lslocks(8), wait "
-                + "until it has ended, and try again"
+            "\(path) is being written: a process has a lease on the file; find that process with "
+                + "lslocks(8), wait until it has ended, and try again"
         }
     }
 

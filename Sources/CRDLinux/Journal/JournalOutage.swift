@@ -16,7 +16,7 @@ enum JournalOutage {
                 + "systemd-machine-id-setup"
         }
         return
-            "there is no journal of this machine in \(JournalRoots.paths.joined(separator: " or ")); is "
+            "there is no journal for this machine in \(JournalRoots.paths.joined(separator: " or ")); is "
             + "systemd-journald running? does Storage= in journald.conf let it store anything?"
             + (strangers ?? "")
     }
@@ -24,7 +24,7 @@ enum JournalOutage {
     /// Returns why no new entries can be read when nothing writes any, with the remedy.
     static func silence() -> String {
         if let journald = try? Journald.find() {
-            return "systemd-journald, process \(journald), stores nothing that could be read: set "
+            return "systemd-journald, process \(journald), stores nothing that can be read: set "
                 + "Storage=persistent or Storage=volatile in journald.conf, see that the disk has "
                 + "room, and run: systemctl restart systemd-journald"
         }

@@ -25,7 +25,7 @@ struct ProcessLimit {
         if let remedy = cgroupRemedy ?? systemRemedy { return remedy }
         if let userMax {
             return "its user may have \(userMax) of them; raise LimitNPROC= in crd.service, or "
-                + "nproc in /etc/security/limits.conf where crd is not a service"
+                + "nproc in /etc/security/limits.conf if crd is not a service"
         }
         return "raise TasksMax= in crd.service (or pids.max of its cgroup), or the sysctls "
             + "kernel.pid_max and kernel.threads-max"

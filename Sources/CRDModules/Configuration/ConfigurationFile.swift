@@ -30,8 +30,8 @@ public struct ConfigurationFile: Sendable {
         guard path.isAbsolute else {
             let complaint = Diagnostic(
                 file: path.string, position: .start,
-                message:
-                    "cannot be found from a working directory that is gone; write the whole path")
+                message: "cannot be found, since the working directory no longer exists; give the "
+                    + "absolute path")
             (configuration, complaints, isReadable) = (Configuration(), [complaint], false)
             isAbsent = true
             return
@@ -90,7 +90,7 @@ public struct ConfigurationFile: Sendable {
     private static func unsteady(_ path: FilePath) -> Diagnostic {
         Diagnostic(
             file: path.string, position: .start,
-            message: "is being written just now; try again when that is done")
+            message: "is being written right now; try again once that is done")
     }
 
     /// Returns the file with the directories that cannot change while the daemon runs.

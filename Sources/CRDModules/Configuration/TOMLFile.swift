@@ -15,7 +15,7 @@ enum TOMLFile {
         do throws(FileRefusal) {
             status = try rule.verify(path)
         } catch {
-            let remedy = error.isMissing ? "; make it, or name another" : ""
+            let remedy = error.isMissing ? "; create it, or name another" : ""
             throw complaint(about: path, error, remedy)
         }
         return try parse(path, status)

@@ -140,7 +140,7 @@ public struct ModuleExecution: Error, CustomStringConvertible {
             guard let text = String(validatingCString: argument) else {
                 return ModuleExecution(
                     126,
-                    "an argument is not UTF-8, and such an argument cannot be passed on while crd has a terminal"
+                    "an argument is not UTF-8, and such an argument cannot be passed on while crd has a terminal; run crd with setsid(1), and with its input, output and errors redirected"
                 )
             }
             arguments.append(text)

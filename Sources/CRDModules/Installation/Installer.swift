@@ -47,7 +47,7 @@ public struct Installer {
                 throw InstallationFailure(
                     receipt == nil
                         ? "there is a \(kind.rawValue) module \(name) already, \(path), which crd "
-                            + "has not installed; give it another name, or move it away"
+                            + "did not install; rename the existing one, or move it away"
                         : "\(name) is installed already, as a \(kind.rawValue) module in \(path); "
                             + "'crd upgrade \(name)' installs its newest version")
             }
@@ -74,7 +74,7 @@ public struct Installer {
                     target.map {
                         "\(path) is a symbolic link to \($0), and is left as it is; put the newest "
                             + "version there, or remove the link and install \(name)"
-                    } ?? "\(path) is not a directory, and is left as it is; see what it is")
+                    } ?? "\(path) is not a directory, and is left as it is; find out what it is")
             }
             try Transaction.demandMovable(path)
             guard let receipt = try Receipt.load(files.receipt(of: name)) else {
@@ -194,7 +194,7 @@ public struct Installer {
             lines.append(
                 (wasRolledBack ? "'rollback' has undone it: " : "")
                     + (operation == .upgrade
-                        ? "the version of \(name) that was there stays active"
+                        ? "the previous version of \(name) stays active"
                         : "nothing of \(name) is left"))
         }
         return InstallationFailure(lines: lines)
@@ -232,8 +232,8 @@ public struct Installer {
         if let former = wish.former {
             guard kind == wish.kind else {
                 throw InstallationFailure(
-                    "\(wish.name) is a \(kind.rawValue) module in \(wish.location) now; remove "
-                        + "it (crd remove \(wish.name)) and install it anew")
+                    "\(wish.name) is now a \(kind.rawValue) module in \(wish.location); remove "
+                        + "the installed one (crd remove \(wish.name)), and install it again")
             }
             candidate.isInForce = commit == former.commit && !wish.isForced
             if candidate.isInForce { return candidate }

@@ -222,7 +222,7 @@ public struct ModuleTemplate {
         set -eu
 
         # For example:
-        #command -v curl >/dev/null || { echo "curl was not found; apt install curl" >&2; exit 1; }
+        #command -v curl >/dev/null || { echo "curl was not found; run: apt install curl" >&2; exit 1; }
         #mkdir -p /var/spool/example
 
         """
@@ -230,7 +230,7 @@ public struct ModuleTemplate {
     private static let rollback = """
         #!/bin/sh
         # Undoes everything that install does to the system, even if install stopped halfway or was undone before. Runs
-        # after an install that failed, and at crd remove.
+        # after an install that failed, and on crd remove.
         set -eu
 
         # For example:

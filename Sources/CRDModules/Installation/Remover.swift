@@ -76,7 +76,7 @@ public struct Remover {
             let names = dependents.map(\.name.description).joined(separator: ", ")
             throw InstallationFailure(
                 "\(names) \(dependents.count == 1 ? "requires" : "require") \(name); remove "
-                    + "\(dependents.count == 1 ? "that" : "those") first, or give --force")
+                    + "\(names) first, or use --force")
         }
         // The receipt's module may be gone, and this one may be the user's own.
         guard let receipt = try Receipt.load(files.receipt(of: name)),

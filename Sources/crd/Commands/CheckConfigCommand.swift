@@ -10,8 +10,8 @@ struct CheckConfigCommand: ConfiguredCommand {
         abstract: "Read crd.conf and every module, and print all errors and warnings.",
         discussion: """
             Each complaint is a line 'file:line:column: message'. A message that begins with \
-            'warning:' makes nothing fail. Exit codes: 0 no errors, 1 errors, 78 the file named by \
-            --config does not exist.
+            'warning:' does not count as an error. Exit codes: 0 no errors, 1 errors, 78 the file \
+            named by --config does not exist.
             """)
 
     @OptionGroup var options: ConfigurationOption

@@ -9,10 +9,10 @@ struct UpgradeCommand: ConfiguredCommand {
         commandName: "upgrade",
         abstract: "Install the newest version of an installed module.",
         discussion: """
-            From its origin, unless -l names another location. The present version stays active \
-            until the new one's 'install' has succeeded. If that fails, its 'rollback' runs, and \
-            then 'install' of the present version again. Exit codes: 0 the newest version is \
-            active, 1 it is not.
+            From its origin, unless -l names another location. The current version stays active \
+            until the new one's 'install' has succeeded. If that 'install' fails, the 'rollback' \
+            of the new version runs, and then 'install' of the current version again. Exit codes: \
+            0 the newest version is active, 1 it is not.
             """)
 
     @OptionGroup var options: ConfigurationOption

@@ -10,8 +10,8 @@ struct VerifyCommand: ConfiguredCommand {
         abstract: "Compare modules with what was installed.",
         discussion: """
             Prints a line for each file that differs: MODULE, then changed, missing or extra, then \
-            the path. Modules without a receipt are named, which is no error. Exit codes: 0 \
-            everything is as installed, 1 something differs.
+            the path. Modules without a receipt are named, but do not count as an error. Exit \
+            codes: 0 everything is as installed, 1 something differs.
             """)
 
     @OptionGroup var options: ConfigurationOption

@@ -13,7 +13,8 @@ struct InstallationOption: ParsableArguments {
 
     func validate() throws {
         guard name == nil else {
-            throw ValidationError("--install takes the place of a command")
+            throw ValidationError(
+                "--install takes the place of a command; leave out one of the two")
         }
     }
 

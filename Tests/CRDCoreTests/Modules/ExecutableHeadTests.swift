@@ -111,7 +111,7 @@ struct ExecutableHeadTests {
         "of another machine's program names that",
         arguments: [
             (elf(machine: 183), "64-bit Arm"), (elf(machine: 40, size: 1), "32-bit Arm"),
-            (elf(machine: 62, size: 1), "x86-64 (ELF of 32 bits)"),
+            (elf(machine: 62, size: 1), "x86-64 (32-bit ELF)"),
             (elf(machine: 8, order: 2), "MIPS"), (elf(machine: 999), "machine 999"),
             (elf(type: 1), "link it"), (Array(elf().prefix(40)), "ends in the middle"),
         ] as [([UInt8], String)])

@@ -49,7 +49,7 @@ struct CommandLineTests {
             let outcome = try await shell(
                 "mkdir gone; cd gone; rmdir ../gone; exec \"$1\" --config crd.conf \(command)")
             #expect(outcome.code == 78, "\(outcome)")
-            #expect(outcome.errors.contains("write the whole path"), "\(outcome)")
+            #expect(outcome.errors.contains("give the absolute path"), "\(outcome)")
         }
     }
 

@@ -185,7 +185,7 @@ struct NewModuleTests {
             "support/set/pipe:1:1: is a device, a pipe or a socket",
             "modules/outside/module.toml:1:1: is a symbolic link that leads out",
             "modules/outside/check:1:1: is a symbolic link that leads out",
-            "modules/no name:1:1: is not a module's name",
+            "modules/no name:1:1: is not a valid module name",
             "modules/ending:1:1: is not a module: ",
             "check.sh is there: rename it to check; response.sh is there: rename it to response",
             "modules/windows/check:1:1: has a carriage return at the end of its #! line",

@@ -217,7 +217,7 @@ struct ControlTests {
             #expect(outcome.output.isEmpty)
             #expect(
                 outcome.errors.hasPrefix(
-                    "crd: the daemon at \(world.socket) closed the connection without an answer"),
+                    "crd: the daemon at \(world.socket) closed the connection without answering"),
                 "\(outcome)")
         }
     }

@@ -52,7 +52,8 @@ struct FailingInstallTests {
             manifest: "[install]\ntimeout = \"3s\"", says: ["took longer than 3s"]),
         Failure(
             testDescription: "no rollback", install: "exit 4", rollback: nil,
-            says: ["exit code 4", "has no 'rollback'", "not undone"], marks: ["a", "b", "c"]),
+            says: ["exit code 4", "has no 'rollback'", "has not been undone"],
+            marks: ["a", "b", "c"]),
         Failure(
             testDescription: "rollback fails", install: "exit 5",
             rollback: "rm -f $NOTES/a; echo cannot >&2; exit 9",
@@ -253,7 +254,7 @@ struct FailingInstallTests {
             ])
         try await repository.commit()
         let outcome = try await world.install("queue", "-l", repository.path)
-        #expect(outcome.code == 1 && outcome.errors.contains("has appeared meanwhile"))
+        #expect(outcome.code == 1 && outcome.errors.contains("somebody else has made"))
         #expect(try String(contentsOfFile: "\(place)/queue", encoding: .utf8) == "mine\n")
         #expect(world.marks == [])
         #expect(world.remains == ["support/queue", "support/queue/queue"])

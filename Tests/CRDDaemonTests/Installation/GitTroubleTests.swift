@@ -168,7 +168,7 @@ struct GitTroubleTests {
         let check = try await world.crd(["check-repository", repository.path])
         #expect(
             check.output.contains(
-                "/modules/other:1:1: is a symbolic link, which cannot be installed"))
+                "/modules/other:1:1: is a symbolic link, and crd cannot install from"))
     }
 
     @Test("a module's directory that is a link is named as one") func linked() async throws {

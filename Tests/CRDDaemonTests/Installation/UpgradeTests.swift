@@ -61,7 +61,7 @@ struct UpgradeTests {
         #expect(check.output.contains(says) == !text.hasPrefix("#!/nowhere"), "\(check)")
         let outcome = try await world.crd(["upgrade", "queue"])
         #expect(outcome.code == 1 && outcome.errors.contains(says), "\(outcome)")
-        #expect(outcome.errors.contains("the version of queue that was there stays active"))
+        #expect(outcome.errors.contains("the previous version of queue stays active"))
         try await expectInForce(1)
     }
 
@@ -84,7 +84,7 @@ struct UpgradeTests {
         let outcome = try await world.crd(["upgrade", "queue"])
         #expect(
             outcome.code == 1
-                && outcome.errors.contains("the version of queue that was there stays active"))
+                && outcome.errors.contains("the previous version of queue stays active"))
         try await expectInForce(1)
         // As with dpkg: the old version's install restores what the new one's rollback removed.
         #expect(

@@ -94,7 +94,7 @@ struct BadModule: Sendable, CustomTestStringConvertible {
         {
             try $0.module("Bad", check: "exit 0", manifest: "\nuser = \"nobody-of-this-name\"")
         },
-        BadModule(testDescription: "a bad name", file: "Bäd", says: "is not a module's name") {
+        BadModule(testDescription: "a bad name", file: "Bäd", says: "is not a valid module name") {
             try $0.module("Bäd", check: "exit 0")
         },
         BadModule(testDescription: "a dangling link", file: "Bad", says: "leads nowhere") {

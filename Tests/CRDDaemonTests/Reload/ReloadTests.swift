@@ -415,7 +415,7 @@ struct ReloadTests {
         #expect(world.notedLines("A") == ["1234567890"])
         try await eventually("it is given") { world.notedLines("C") == ["123456789012"] }
         #expect(try world.list().daemon?.slots == 3)
-        #expect(world.lines.contains { $0.contains("'state' and 'runtime' cannot change") })
+        #expect(world.lines.contains { $0.contains("'state' and 'runtime' cannot be changed") })
         #expect(access("\(world.directory)/elsewhere", F_OK) != 0)
         try world.write("", to: "notes/go")
 

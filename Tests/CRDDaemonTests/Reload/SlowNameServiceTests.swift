@@ -46,8 +46,7 @@ struct SlowNameServiceTests {
         try await eventually("Early waits") {
             let early = try world.listed("Early")
             return early.state == "failed"
-                && early.reason?.contains("the name service has not answered about \"nobody\"")
-                    == true
+                && early.reason?.contains("has not answered the query for \"nobody\"") == true
         }
         try await Self.localGoesOn(world)
         // Its user is in /etc/passwd, but a directory may know of more groups.

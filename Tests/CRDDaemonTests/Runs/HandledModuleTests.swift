@@ -76,7 +76,7 @@ struct HandledModuleTests {
         let outcome = try await world.crd(["upgrade", "queue"])
         #expect(
             outcome.code == 1
-                && outcome.errors.contains("run: crd remove queue --force, and install"))
+                && outcome.errors.contains("run crd remove queue --force, and install"))
         #expect(try await world.crd(["remove", "queue", "--force"]).code == 0)
         #expect(try await world.install("queue", "-l", repository.path).code == 0)
     }

@@ -111,7 +111,7 @@ struct OutputRelayTests {
         defer { kill(relay, SIGCONT) }
         try world.write("", to: "notes/ready")
         try await eventually("the relay is given up") {
-            world.lines.contains { $0.contains("the roles of 'proxy' does not answer") }
+            world.lines.contains { $0.contains("roles running as 'proxy' does not answer") }
         }
         #expect(!world.lines.contains("Mine: said"))
         try await eventually("the module says why it does not run") {
@@ -129,7 +129,8 @@ struct OutputRelayTests {
         kill(relay, SIGKILL)
         try await eventually("the log says so") {
             world.lines.contains {
-                $0.contains("of 'proxy' has ended (signal 9") && $0.hasSuffix("it is started again")
+                $0.contains("as 'proxy' has ended (signal 9")
+                    && $0.hasSuffix("it will be restarted")
             }
         }
         try world.write("", to: "notes/ready")

@@ -121,7 +121,7 @@ struct ServiceTests {
         #expect(try await property("ActiveState", in: box) == "active")
         #expect(
             try await property("StatusText", in: box)
-                == "2 modules: 1 with faulty files, active as before; see crd list")
+                == "2 modules: 1 with faulty files, their previous content active; see crd list")
         // Whoever reported it first, it is still so.
         #expect(try await box.outcome(of: "systemctl reload crd.service").code == 1)
         let told = try await box.journal("-u crd.service --output=cat")
@@ -134,7 +134,7 @@ struct ServiceTests {
         }
         #expect(
             try await property("StatusText", in: box)
-                == "2 modules: crd.conf faulty, active as before; see crd list")
+                == "2 modules: crd.conf faulty, its previous content active; see crd list")
         try await box.run("rm /etc/CRD/crd.conf; systemctl reload crd.service")
         #expect(try await property("StatusText", in: box) == "2 modules, all well")
         #expect(try await property("MainPID", in: box) == pid)

@@ -8,8 +8,8 @@ import Testing
     "State that cannot be written",
     .enabled(if: Surroundings.hasNamespaces, "\(Surroundings.needsNamespaces)"), .takesTurns)
 struct UnwritableStateTests {
-    private static let told = "cannot be written: "
-    private static let healed = "can be written again: crd has resumed storing its records"
+    private static let told = "crd cannot write to the state directory "
+    private static let healed = "is writable again: crd has resumed storing its records"
 
     /// Starts it with the state directory on a mount of its own.
     private func start(_ world: World, mounted options: String, then script: String = "true")
@@ -52,7 +52,7 @@ struct UnwritableStateTests {
         let other = try await world.crd(
             ["daemon"],
             prefix: [Surroundings.find("nsenter") ?? "nsenter", "--mount", "-t", "\(daemon.pid)"])
-        #expect(other.code == 1 && other.errors.contains("is running already"), "\(other)")
+        #expect(other.code == 1 && other.errors.contains("is already running"), "\(other)")
 
         let state = "\(world.directory)/state"
         let ending = try await Namespace.mount.run(

@@ -60,8 +60,8 @@ struct DeafnessTests {
             lines.all == [
                 "warning Log: \(Self.reason); meanwhile it is checked at least every 5s",
                 "error Log: deaf: \(Self.reason); its interval is \"off\", so it misses what "
-                    + "happens; set an interval, so that it is checked in the meantime at "
-                    + "least every 5s",
+                    + "happens; set an interval, so that it is checked at least every 5s in "
+                    + "the meantime",
                 "notice Log: all its triggers are watched again",
             ])
     }

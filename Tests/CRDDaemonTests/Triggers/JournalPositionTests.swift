@@ -217,7 +217,7 @@ struct JournalPositionTests {
         try #require(messages.count >= 1 && messages.count < 3 && !messages.contains("1"))
         try await place.start()
         try await log.tells(["1"] + messages)
-        #expect(place.said("the journal no longer has the entry up to which it was read") == 1)
+        #expect(place.said("the journal no longer has the entry that crd read last") == 1)
         try send("5", to: place)
         try await log.tells(["1"] + messages + ["5"])
     }
@@ -253,7 +253,7 @@ struct JournalPositionTests {
             let messages = try log.told.map(\.message)
             return messages.contains("2") && messages.contains("3")
         }
-        #expect(place.said("the journal no longer has the entry up to which it was read") == 1)
+        #expect(place.said("the journal no longer has the entry that crd read last") == 1)
     }
 
     @Test(

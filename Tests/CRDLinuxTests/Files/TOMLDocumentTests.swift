@@ -152,7 +152,7 @@ struct TOMLDocumentTests {
         var bytes = Array("# ".utf8) + [UInt8](repeating: UInt8(ascii: "x"), count: (1 << 20) - 2)
         #expect(complaint(about: bytes) == nil)
         bytes.append(UInt8(ascii: "x"))
-        #expect(complaint(about: bytes) == "f:1:1: the file is too large; at most 1MiB are read")
+        #expect(complaint(about: bytes) == "f:1:1: the file is too large; crd reads at most 1MiB")
     }
 
     /// Goal: no file content ends the daemon.

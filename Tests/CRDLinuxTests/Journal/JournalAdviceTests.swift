@@ -24,8 +24,8 @@ struct JournalAdviceTests {
             (
                 "match = { _SYSTEMD_UNIT = [\"a.service\", \"flap*.service\"] }",
                 "m:2:41: warning: 'trigger.journal.match._SYSTEMD_UNIT': \"flap*.service\" can "
-                    + "match no entry, since 'match' compares strings as they are, glob characters "
-                    + "too; use unit = \"flap*.service\""
+                    + "match no entry, since 'match' compares strings literally, glob characters "
+                    + "included; use unit = \"flap*.service\""
             ),
             (
                 "match = { _SYSTEMD_UNIT = \"sshd@.service\" }",
@@ -70,8 +70,8 @@ struct JournalAdviceTests {
             (
                 "match = { SYSTEMD_UNIT = \"a.service\" }",
                 "m:2:11: warning: 'trigger.journal.match.SYSTEMD_UNIT' is a field that "
-                    + "systemd does not write; only programs that invent it do: journald's own field is "
-                    + "'_SYSTEMD_UNIT'"
+                    + "systemd does not write, though a program may make it up; journald's own "
+                    + "field is '_SYSTEMD_UNIT'"
             ),
             (
                 "match = { _PRIORITY = \"3\" }",
@@ -82,12 +82,12 @@ struct JournalAdviceTests {
             (
                 "pattern = 'x'\nfield = 'COMM'",
                 "m:3:9: warning: 'trigger.journal.field': 'COMM' is a field that systemd does not "
-                    + "write; only programs that invent it do: journald's own field is '_COMM'"
+                    + "write, though a program may make it up; journald's own field is '_COMM'"
             ),
             (
                 "pattern = 'x'\ncount = 2\nwithin = 1\nby = 'UID'",
                 "m:5:6: warning: 'trigger.journal.by': 'UID' is a field that systemd does not "
-                    + "write; only programs that invent it do: journald's own field is '_UID'"
+                    + "write, though a program may make it up; journald's own field is '_UID'"
             ),
             (
                 "pattern = 'ab{,5}c'",

@@ -26,7 +26,7 @@ struct ConfigurationFileTests {
         let file = ConfigurationFile(path)
         #expect(
             file.complaints.map(\.description) == [
-                "\(path):1:1: is not there; make it, or name another"
+                "\(path):1:1: is not there; create it, or name another"
             ])
         #expect(!file.isReadable)
         #expect(file.configuration == Configuration())
@@ -75,7 +75,7 @@ struct ConfigurationFileTests {
             setenv("CRD_CONFIG", "gone.conf", 1)
             #expect(
                 ConfigurationFile(nil).complaints.map(\.description)
-                    == ["\(base)/gone.conf:1:1: is not there; make it, or name another"])
+                    == ["\(base)/gone.conf:1:1: is not there; create it, or name another"])
             setenv("CRD_CONFIG", "", 1)
             #expect(ConfigurationFile(nil).path == ConfigurationFile.defaultPath)
             unsetenv("CRD_CONFIG")

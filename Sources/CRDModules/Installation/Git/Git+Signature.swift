@@ -40,7 +40,7 @@ extension Git {
         switch letter {
         case "N": "is not signed"
         case "B":
-            "has a signature that does not match it, or one by a key that is not for namespace "
+            "has a signature that does not match it, or one by a key that is not for the namespace "
                 + "\"git\": it counts as not signed"
         default: "is signed, but not"
         }

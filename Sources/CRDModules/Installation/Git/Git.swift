@@ -60,7 +60,8 @@ struct Git {
                     ?? "setpriv --reuid=\(owner) --clear-groups"
             throw InstallationFailure(
                 "\(place) belongs to \(name ?? "uid \(owner)"), and git refuses other users' "
-                    + "repositories; as its owner, bundle it into a file of yours, and name that with -l: "
+                    + "repositories; bundle it, as its owner, into a file of your own, and name "
+                    + "that with -l: "
                     + "\(program) git -C '\(path)' bundle create - --all >modules.bundle")
         }
     }
@@ -194,7 +195,7 @@ struct Git {
         case .ended(.exited(0)): return output.bytes
         case .ended where isFetch && reachesLimit:
             throw InstallationFailure(
-                "\(location) is larger than what crd fetches, \(Self.fetchSizeText)")
+                "\(location) is larger than the \(Self.fetchSizeText) that crd fetches at most")
         case .ended(let termination):
             throw InstallationFailure(
                 GitComplaint.sentence(end.lines, location, ref, ended: termination))
@@ -206,7 +207,8 @@ struct Git {
         case .timedOut(let timeout):
             throw InstallationFailure(
                 "git did not finish fetching \(location) within \(TimeSpan(timeout)) and was ended; check "
-                    + "the network, or fetch it to this machine first and name that path with -l")
+                    + "the network, or clone it to this machine first, and name the path of the "
+                    + "clone with -l")
         }
     }
 

@@ -48,9 +48,9 @@ enum GitComplaint {
             (
                 ["dumb http transport"],
                 { place, _ in
-                    "\(place) is served as mere files (dumb HTTP), from which crd cannot fetch one "
-                        + "commit; have its server run git http-backend, or git clone it to this "
-                        + "machine and name that path with -l"
+                    "\(place) is served as plain files (dumb HTTP), from which crd cannot fetch "
+                        + "one commit; have its server run git http-backend, or clone it to this "
+                        + "machine first, and name the path of the clone with -l"
                 }
             ),
             (
@@ -110,8 +110,9 @@ enum GitComplaint {
             (
                 ["server certificate verification failed", "SSL certificate problem"],
                 { place, _ in
-                    "the certificate of \(place) is not valid here; add its CA to this machine's "
-                        + "(update-ca-certificates), or name the CA's file in SSL_CERT_FILE"
+                    "the certificate of \(place) is not valid here; add its CA to those of "
+                        + "this machine (update-ca-certificates), or name the CA's file in "
+                        + "SSL_CERT_FILE"
                 }
             ),
             (
@@ -130,7 +131,9 @@ enum GitComplaint {
             ),
             (
                 ["File too large", "died of signal 25"],
-                { place, _ in "\(place) is larger than what crd fetches, \(Git.fetchSizeText)" }
+                { place, _ in
+                    "\(place) is larger than the \(Git.fetchSizeText) that crd fetches at most"
+                }
             ),
             (
                 ["Out of memory", "out of memory"],
@@ -158,7 +161,7 @@ enum GitComplaint {
         let said = location.withoutSecrets(
             in: unsafe ?? other(in: lines) ?? last ?? lines.last ?? "git \(termination.predicate)")
         if termination == .signaled(SIGXFSZ) {
-            return "\(location) is larger than what crd fetches, \(Git.fetchSizeText)"
+            return "\(location) is larger than the \(Git.fetchSizeText) that crd fetches at most"
         }
         if text.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
             return changedHost(location)
@@ -189,7 +192,7 @@ enum GitComplaint {
         let host = location.knownHost ?? "HOST"
         return "the host of \(location) has a different key from the one that ssh knows: its key "
             + "has changed, or somebody else answers in its place. Ask whoever runs it, compare the new "
-            + "key, and only then forget the old one: ssh-keygen -R '\(host)' (ssh says: REMOTE HOST "
-            + "IDENTIFICATION HAS CHANGED)"
+            + "key, and only then remove the old one: ssh-keygen -R '\(host)' (ssh says: REMOTE "
+            + "HOST IDENTIFICATION HAS CHANGED)"
     }
 }

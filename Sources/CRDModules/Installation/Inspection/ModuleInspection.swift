@@ -112,12 +112,13 @@ private struct Examiner {
         if bytes > ModuleLimits.bytesMax {
             complain(
                 "",
-                "has \(bytes) bytes; a module may have \(ByteSize(ModuleLimits.bytesMax)) in "
-                    + "all; fetch such things in 'install'")
+                "has \(bytes) bytes; a module may have at most "
+                    + "\(ByteSize(ModuleLimits.bytesMax)) in all; have 'install' fetch large files")
         }
         let count = entries.count { $0.status.kind != .directory }
         if count > ModuleLimits.filesMax {
-            complain("", "has \(count) files; a module may have \(ModuleLimits.filesMax)")
+            complain(
+                "", "has \(count) files; a module may have at most \(ModuleLimits.filesMax)")
         }
         return entries
     }
@@ -149,9 +150,9 @@ private struct Examiner {
                 path,
                 error.errno == .improperLink
                     ? "is a symbolic link that leads out of the module, to '\(target)'; put the "
-                        + "file there, or have 'install' make the link"
-                    : "is a symbolic link that leads nowhere, to '\(target)'; remove it, or have "
-                        + "'install' make it")
+                        + "file itself there, or have 'install' make the link"
+                    : "is a symbolic link to '\(target)', which leads nowhere; remove the link, or "
+                        + "have 'install' make it")
         }
     }
 

@@ -58,8 +58,8 @@ public struct RepositoryCheck {
                 if !shelf.isEmpty || Self.looksLikeModule(path, entry.string) {
                     complain(
                         path.string,
-                        "is a symbolic link, which cannot be installed from; put the module's directory "
-                            + "there")
+                        "is a symbolic link, and crd cannot install from one; put the module's "
+                            + "directory there")
                 }
                 continue
             }
@@ -68,7 +68,7 @@ public struct RepositoryCheck {
             guard let name = ModuleName(entry.string), !ModuleName.isSkipped(entry.string) else {
                 complain(
                     path.string,
-                    "is not a module's name; rename it to \(ModuleName.rule)")
+                    "is not a valid module name; rename it, using \(ModuleName.rule)")
                 continue
             }
             check(name, path, in: shelf)

@@ -56,7 +56,8 @@ final class ModuleLock {
             }
             guard Clock.now < end else {
                 throw InstallationFailure(
-                    "\(holder) is still changing modules; see what it waits for, and try again")
+                    "\(holder) is still changing modules; find out what it is waiting for, and try "
+                        + "again")
             }
             if !hasSaid { console.say("waiting for \(holder), which is changing modules") }
             hasSaid = true

@@ -38,8 +38,8 @@ public enum ModuleScript: String, CaseIterable {
             switch ending {
             case .ended(let termination): termination.predicate
             case .timedOut(let timeout):
-                "took longer than \(TimeSpan(timeout)) and was ended; for more, set 'timeout' in "
-                    + "[install] of its module.toml, or 'timeout' in crd.conf"
+                "took longer than \(TimeSpan(timeout)) and was ended; to allow more time, set "
+                    + "'timeout' in [install] of its module.toml, or 'timeout' in crd.conf"
             case .interrupted, .cut: "was interrupted"
             }
         }

@@ -41,8 +41,8 @@ public struct Receipt: Codable, Equatable, Sendable {
             throw InstallationFailure("\(error)")
         } catch {
             throw InstallationFailure(
-                "the receipt \(path) cannot be read; run: crd remove \(path.stem ?? "") --force, and "
-                    + "install the module again (\(error))")
+                "the receipt \(path) cannot be read (\(error)); run crd remove \(path.stem ?? "") "
+                    + "--force, and install the module again")
         }
     }
 

@@ -142,7 +142,8 @@ struct Transaction {
         guard status?.kind == .directory, status?.inode == record.inode else {
             throw InstallationFailure(
                 "'install' of \(record.name) has moved or replaced the module's own directory, "
-                    + "\(place), so crd does not activate the module; see where that directory is")
+                    + "\(place), so crd does not activate the module; find out where that "
+                    + "directory is")
         }
     }
 
@@ -204,7 +205,7 @@ struct Transaction {
             try end()
         } catch {
             throw InstallationFailure(
-                "\(error); the next crd command tries again to clean up \(record.name)")
+                "\(error); the next crd command will try again to clean up \(record.name)")
         }
     }
 
@@ -225,13 +226,13 @@ struct Transaction {
                 failure = InstallationFailure(
                     "\(record.name) was ready to be activated, but has not been")
                 warnings.append(
-                    "the new files of \(record.name) have gone from \(place), removed by somebody")
+                    "somebody has removed the new files of \(record.name) from \(place)")
                 return
             }
             if Self.isThere(target) && record.operation != .upgrade {
                 // Somebody else has made this directory, without knowing of our change.
                 return try giveUp(
-                    "\(target) has appeared meanwhile, made by somebody else; see what it is")
+                    "somebody else has made \(target) in the meantime; find out what it is")
             }
             do throws(SystemCallError) {
                 if Self.isThere(target) {
@@ -345,8 +346,8 @@ struct Transaction {
         if let outcome, !outcome.isGood { keepAside() }
         if outcome == nil {
             warnings.append(
-                "\(record.name) has no 'rollback': what its 'install' did to the system is not "
-                    + "undone")
+                "\(record.name) has no 'rollback': what its 'install' did to the system has not "
+                    + "been undone")
         }
         record.step = .rolledBack
         try record.store(files.record)
