@@ -19,13 +19,15 @@ struct crd_journal_name {
 /// datum of one of the fields. In C for speed, since entries have some thirty of them.
 ///
 /// \param value is valid until the next call.
+/// \param visited counts the data looked at.
 /// \returns the field's index, or -1 at the end.
 static inline int crd_journal_next_value(sd_journal *journal, const struct crd_journal_name *names, int count,
-                                         const void *_Nullable *_Nonnull value, size_t *size) {
+                                         const void *_Nullable *_Nonnull value, size_t *size, int *visited) {
     const void *data;
     size_t length;
     while (sd_journal_enumerate_available_data(journal, &data, &length) > 0) {
         const char *text = data;
+        ++*visited;
         for (int index = 0; index < count; index++) {
             size_t end = names[index].size;
             if (length <= end || text[end] != '=' || memcmp(text, names[index].text, end) != 0) continue;
@@ -81,7 +83,7 @@ static inline bool crd_journal_table_has(const struct crd_journal_table *table, 
     }
 }
 
-static inline bool crd_journal_is_wanted(sd_journal *journal, const struct crd_journal_table *table) {
+static inline bool crd_journal_is_wanted(sd_journal *journal, const struct crd_journal_table *table, int *visited) {
     const void *value;
     size_t size;
     if (table->is_single) {
@@ -92,25 +94,28 @@ static inline bool crd_journal_is_wanted(sd_journal *journal, const struct crd_j
     }
     sd_journal_restart_data(journal);
     for (;;) {
-        int field = crd_journal_next_value(journal, table->names, table->name_count, &value, &size);
+        int field = crd_journal_next_value(journal, table->names, table->name_count, &value, &size, visited);
         if (field < 0) return false;
         if (crd_journal_table_has(table, value, size, field)) return true;
     }
 }
 
-/// Moves to the next entry that has one of the values, at most `max` entries further: most entries are
-/// unwanted.
+/// Moves to the next entry that has one of the values: most entries are unwanted. Passes at most `max`
+/// entries, and no further one after `visited_max` data, since an entry may have a thousand.
 ///
 /// \param passed is the number of entries passed, including the last.
-/// \returns 1 at such an entry, 0 at the end or after `max` of them, or a negative error number.
-static inline int crd_journal_skip(sd_journal *journal, const struct crd_journal_table *table, int max, int *passed) {
-    for (*passed = 0; *passed < max;) {
+/// \returns 1 at such an entry, 0 at the end of the journal, 2 if there may be more, or a negative error
+/// number.
+static inline int crd_journal_skip(sd_journal *journal, const struct crd_journal_table *table, int max,
+                                   int visited_max, int *passed) {
+    int visited = 0;
+    for (*passed = 0; *passed < max && visited < visited_max;) {
         int result = sd_journal_next(journal);
         if (result <= 0) return result;
         ++*passed;
-        if (crd_journal_is_wanted(journal, table)) return 1;
+        if (crd_journal_is_wanted(journal, table, &visited)) return 1;
     }
-    return 0;
+    return 2;
 }
 
 #pragma clang assume_nonnull end

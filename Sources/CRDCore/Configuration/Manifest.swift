@@ -122,7 +122,7 @@ public struct Manifest: Equatable, Sendable {
                     manifest.signals.append(signal)
                 }
             }
-            var room = PatternOutline.sizeMax
+            var room = JournalTrigger.Room()
             $0.readTables("journal") {
                 if let trigger = JournalTrigger(from: &$0, compile, &room) {
                     manifest.journal.append(trigger)
@@ -179,9 +179,9 @@ extension PathTrigger {
 extension JournalTrigger {
     /// Nil where the trigger has any fault, so that it is unknown what to match.
     ///
-    /// - Parameter room: how many bytes the manifest's compiled patterns may still take.
+    /// - Parameter room: what the manifest's further journal triggers may take.
     fileprivate init?(
-        from decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler, _ room: inout Int
+        from decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler, _ room: inout Room
     ) {
         self.init()
         let faults = decoder.faultCount
@@ -203,8 +203,18 @@ extension JournalTrigger {
                     + "'pattern'; add it, or use 'match'", at: position)
         }
         let captures = readCaptures(&decoder, compile, &room)
-        readCounting(&decoder, captures)
+        readCounting(&decoder, captures, &room)
         if decoder.faultCount > faults { return nil }
+    }
+
+    /// What the journal triggers of one manifest may take, whose author may be a stranger.
+    fileprivate struct Room {
+        static let entriesMax = 10_000
+
+        /// The size of the compiled patterns in bytes.
+        var patterns = PatternOutline.sizeMax
+        /// How many entries are counted until all counts are full.
+        var entries = entriesMax
     }
 
     private static func objection(to pattern: String) -> String? {
@@ -227,17 +237,24 @@ extension JournalTrigger {
 
     /// Returns the names of the pattern's groups.
     private func readCaptures(
-        _ decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler, _ room: inout Int
+        _ decoder: inout TOMLDecoder, _ compile: PatternOutline.Compiler, _ room: inout Room
     ) -> [String] {
         guard let pattern, let position = decoder.position(of: "pattern") else { return [] }
         do throws(PatternOutline.Malformed) {
-            let outline = room > 0 ? try compile(pattern) : nil
-            room -= outline?.size ?? 0
-            guard let outline, room >= 0 else {
+            let outline = room.patterns > 0 ? try compile(pattern) : nil
+            room.patterns -= outline?.size ?? 0
+            guard let outline, room.patterns >= 0 else {
                 decoder.complain(
                     "'trigger.journal.pattern': the module's patterns up to this one take more than "
                         + "\(PatternOutline.sizeMax >> 10) KiB when compiled; shorten them, or "
                         + "divide them among several modules", at: position)
+                return []
+            }
+            guard outline.captures.count <= PatternOutline.capturesMax else {
+                decoder.complain(
+                    "'trigger.journal.pattern': has \(outline.captures.count) named groups; at most "
+                        + "\(PatternOutline.capturesMax) are allowed: leave those without a name "
+                        + "that no module reads", at: position)
                 return []
             }
             if let warning = PatternAdvice.warning(about: pattern) {
@@ -253,13 +270,22 @@ extension JournalTrigger {
         }
     }
 
-    private mutating func readCounting(_ decoder: inout TOMLDecoder, _ captures: [String]) {
+    private mutating func readCounting(
+        _ decoder: inout TOMLDecoder, _ captures: [String], _ room: inout Room
+    ) {
         var count: Int?
         var window: Duration?
         var key: Key?
         decoder.read("count", .integer(in: 1...Self.countMax), into: &count)
         decoder.read("within", .span(.shortest ... .seconds(604_800)), into: &window)
         decoder.read("by", .journalKey(captures), into: &key)
+        room.entries -= count ?? 0
+        if room.entries < 0, let position = decoder.position(of: "count") {
+            decoder.complain(
+                "'trigger.journal.count': the counts of the module's triggers up to this one add up to "
+                    + "more than \(Room.entriesMax); lower them, or divide the triggers among "
+                    + "several modules", at: position)
+        }
         if let count, let window {
             counting = Counting(count: count, within: window, by: key)
         } else if let position = decoder.position(of: "count"),

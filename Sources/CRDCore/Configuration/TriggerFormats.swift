@@ -70,6 +70,11 @@ extension TOMLFormat where Value == String {
 }
 
 extension TOMLFormat where Value == [JournalTrigger.Match] {
+    /// How many fields a match may have, and how many values in all: an entry is compared with them
+    /// in one step, and may have a thousand fields itself (G15).
+    private static let fieldsMax = 32
+    private static let valuesMax = 1_000
+
     static let journalMatches = TOMLFormat(
         expected: "a table of fields and their values, such as { PRIORITY = [\"0\", \"1\"] }"
     ) { value, complaints in
@@ -77,7 +82,7 @@ extension TOMLFormat where Value == [JournalTrigger.Match] {
             complaints.refuse(value)
             return nil
         }
-        let path = complaints.key
+        let (path, expected) = (complaints.key, complaints.expected)
         var matches: [JournalTrigger.Match] = []
         for entry in table.entries {
             complaints.key = "\(path).\(entry.key)"
@@ -96,9 +101,21 @@ extension TOMLFormat where Value == [JournalTrigger.Match] {
                 matches.append(JournalTrigger.Match(field: entry.key, values: values))
             }
         }
-        complaints.key = path
-        if table.entries.isEmpty { complaints.refuse(value, because: "is empty") }
-        return matches.count == table.entries.count && !matches.isEmpty ? matches : nil
+        (complaints.key, complaints.expected) = (path, expected)
+        if let objection = objection(to: matches, table) {
+            complaints.refuse(value, because: objection)
+            return nil
+        }
+        return matches.count == table.entries.count ? matches : nil
+    }
+
+    private static func objection(
+        to matches: [JournalTrigger.Match], _ table: TOMLTable
+    ) -> String? {
+        if table.entries.isEmpty { return "is empty" }
+        if table.entries.count > fieldsMax { return "has more than \(fieldsMax) fields" }
+        let values = matches.reduce(0) { $0 + $1.values.count }
+        return values > valuesMax ? "has more than \(valuesMax) values" : nil
     }
 
     /// Returns one string, or several without duplicates.
@@ -112,12 +129,13 @@ extension TOMLFormat where Value == [JournalTrigger.Match] {
             return nil
         case .array(let items):
             var strings: [String] = []
+            var known: Set<String> = []
             for item in items {
                 guard case .string(let text) = item.content else {
                     complaints.refuse(item)
                     return nil
                 }
-                if !strings.contains(text) { strings.append(text) }
+                if known.insert(text).inserted { strings.append(text) }
             }
             return strings
         default:

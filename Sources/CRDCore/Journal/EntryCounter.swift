@@ -7,9 +7,9 @@ import DequeModule
 /// The times are those of the entries, so a backlog counts as it was written and no timer is
 /// needed. If the clock was set in between, the monotonic time decides. The size is bounded
 /// whatever comes: the keys that were counted longest ago are evicted first.
-struct EntryCounter: Hashable, Codable, Sendable {
+struct EntryCounter: Sendable {
     /// An entry that was counted.
-    struct Noted: Hashable, Codable, Sendable {
+    struct Noted: Hashable, Decodable, Sendable {
         /// In microseconds since 1970.
         var time: Int64
         var cursor: String
@@ -48,26 +48,31 @@ struct EntryCounter: Hashable, Codable, Sendable {
     static let entriesMax = 4_096
     static let shownMax = 100
 
-    private struct Window: Hashable, Codable, Sendable {
-        /// The shown part of the key, and `EntryKey.digest`.
-        let key: [UInt8]
-        let digest: [UInt8]?
+    private struct Window {
         /// Oldest first.
-        var entries: Deque<Noted> = []
-
-        init(_ key: EntryKey) {
-            self.key = key.shown
-            digest = key.digest
-        }
-
-        func isOf(_ other: EntryKey) -> Bool { key == other.shown && digest == other.digest }
+        var entries = Deque<Noted>()
+        /// The number of the window's latest turn.
+        var turn = 0
     }
 
-    /// In the order of the last count, the latest one last.
-    private var windows: [Window] = []
+    private struct Turn {
+        let key: EntryKey
+        let number: Int
+    }
+
+    private var windows: [EntryKey: Window] = [:]
+    /// When each key was counted, the latest last. A turn that another turn of its key has followed
+    /// is passed over.
+    private var turns = Deque<Turn>()
+    private var turnsTaken = 0
     private(set) var size = 0
     /// How many keys were evicted with their counts, for lack of room.
     private(set) var forgotten = 0
+
+    init() {}
+
+    /// How many keys are counted.
+    var keyCount: Int { windows.count }
 
     /// Counts an entry.
     ///
@@ -77,8 +82,9 @@ struct EntryCounter: Hashable, Codable, Sendable {
     mutating func count(
         _ entry: Noted, key: EntryKey, for counting: JournalTrigger.Counting, slept: Int64 = 0
     ) -> Tally? {
-        var window = take(key) ?? Window(key)
+        var window = remove(key) ?? Window()
         let span = counting.window.microseconds
+        expire(before: entry, span, slept: slept)
         // In both directions: entries of several machines or boots need not come in order.
         window.entries.removeAll { $0.distance(to: entry, slept: slept) > span }
         window.entries.append(entry)
@@ -87,9 +93,8 @@ struct EntryCounter: Hashable, Codable, Sendable {
                 key: key.shown, count: window.entries.count,
                 entries: Array(window.entries.suffix(Self.shownMax)))
         }
-        size += window.entries.count
-        windows.append(window)
-        evict()
+        add(window, key)
+        while windows.count > Self.keysMax || size > Self.entriesMax, evict() {}
         return nil
     }
 
@@ -97,23 +102,120 @@ struct EntryCounter: Hashable, Codable, Sendable {
     func isCompleted(
         by entry: Noted, key: EntryKey, for counting: JournalTrigger.Counting, slept: Int64 = 0
     ) -> Bool {
-        let window = windows.last { $0.isOf(key) }
         let needed = counting.count - 1
-        guard let window, window.entries.count >= needed else { return needed <= 0 }
+        guard let window = windows[key], window.entries.count >= needed else { return needed <= 0 }
         let span = counting.window.microseconds
         return window.entries.count { $0.distance(to: entry, slept: slept) <= span } >= needed
     }
 
-    private mutating func take(_ key: EntryKey) -> Window? {
-        guard let index = windows.lastIndex(where: { $0.isOf(key) }) else { return nil }
-        size -= windows[index].entries.count
-        return windows.remove(at: index)
+    /// Evicts the key that was counted longest ago, with its count. The last key stays.
+    ///
+    /// - Returns: whether there was one.
+    mutating func evict() -> Bool {
+        guard windows.count > 1, let key = oldest else { return false }
+        _ = remove(key)
+        forgotten += 1
+        return true
     }
 
-    private mutating func evict() {
-        while windows.count > Self.keysMax || (size > Self.entriesMax && windows.count > 1) {
-            size -= windows.removeFirst().entries.count
-            forgotten += 1
+    private mutating func add(_ window: Window, _ key: EntryKey) {
+        turnsTaken += 1
+        turns.append(Turn(key: key, number: turnsTaken))
+        size += window.entries.count
+        windows[key] = Window(entries: window.entries, turn: turnsTaken)
+        // A key that is counted over and over leaves a turn each time.
+        guard turns.count > 2 * Self.keysMax else { return }
+        turns.removeAll { [windows] in windows[$0.key]?.turn != $0.number }
+    }
+
+    private mutating func remove(_ key: EntryKey) -> Window? {
+        guard let window = windows.removeValue(forKey: key) else { return nil }
+        size -= window.entries.count
+        return window
+    }
+
+    /// The key that was counted longest ago.
+    private var oldest: EntryKey? {
+        mutating get {
+            while let turn = turns.first {
+                if windows[turn.key]?.turn == turn.number { return turn.key }
+                turns.removeFirst()
+            }
+            return nil
         }
+    }
+
+    /// Removes the oldest keys while all their entries are too old to count with this one. Otherwise
+    /// a flood of keys would be kept, and stored, for ever.
+    private mutating func expire(before entry: Noted, _ span: Int64, slept: Int64) {
+        while let key = oldest, let window = windows[key],
+            window.entries.allSatisfy({ $0.distance(to: entry, slept: slept) > span })
+        {
+            _ = remove(key)
+        }
+    }
+}
+
+extension EntryCounter: Equatable {
+    static func == (one: EntryCounter, other: EntryCounter) -> Bool {
+        one.forgotten == other.forgotten && one.windows.count == other.windows.count
+            && one.windows.allSatisfy { other.windows[$0.key]?.entries == $0.value.entries }
+    }
+}
+
+// MARK: The stored form
+
+extension EntryCounter: Decodable {
+    private struct Stored: Decodable {
+        struct Window: Decodable {
+            /// `EntryKey.shown` and `EntryKey.digest`.
+            var key: [UInt8]
+            var digest: [UInt8]?
+            /// Oldest first.
+            var entries: [Noted]
+        }
+
+        /// In the order of the last count, the latest one last.
+        var windows: [Window]
+        var forgotten: Int
+    }
+
+    init(from decoder: any Decoder) throws {
+        let stored = try Stored(from: decoder)
+        forgotten = stored.forgotten
+        for window in stored.windows {
+            let key = EntryKey(shown: window.key, digest: window.digest)
+            add(Window(entries: Deque(window.entries)), key)
+        }
+    }
+
+    /// The counter as `init(from:)` reads it. Not by Encodable, which takes ten times as long: the
+    /// daemon stores counters every second while somebody floods the log (G15).
+    var json: [UInt8] {
+        var list: [JSONObject] = []
+        for turn in turns {
+            guard let window = windows[turn.key], window.turn == turn.number else { continue }
+            var object = JSONObject()
+            object.add("key", bytes: turn.key.shown)
+            if let digest = turn.key.digest { object.add("digest", bytes: digest) }
+            object.add("entries", window.entries.map(\.json))
+            list.append(object)
+        }
+        var object = JSONObject(capacity: 512 + 256 * size)
+        object.add("windows", list)
+        object.add("size", size)
+        object.add("forgotten", forgotten)
+        return object.encoded()
+    }
+}
+
+extension EntryCounter.Noted {
+    fileprivate var json: JSONObject {
+        var object = JSONObject(capacity: 256)
+        object.add("time", Int(time))
+        object.add("cursor", cursor)
+        if let boot { object.add("boot", boot) }
+        if let monotonic { object.add("monotonic", Int(monotonic)) }
+        return object
     }
 }

@@ -31,7 +31,7 @@ public struct EntryKey: Hashable, Sendable {
         return SHA256.digest(ends + Array("\(value.count)".utf8))
     }
 
-    private init(shown: [UInt8], digest: [UInt8]?) {
+    init(shown: [UInt8], digest: [UInt8]?) {
         self.shown = shown
         self.digest = digest
     }

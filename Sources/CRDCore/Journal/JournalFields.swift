@@ -8,6 +8,8 @@ public struct JournalFields: Hashable, Sendable {
     /// are kept in addition, since modules identify the sender by them.
     public static let sizeMax = 512 << 10
     private static let smallMax = 1 << 10
+    /// How many bytes of small fields are kept whole. An entry may have a thousand of them.
+    private static let smallSizeMax = 128 << 10
     /// How many bytes are kept of a large field for which there is no room.
     private static let restMax = 256
     private static let message = "MESSAGE"
@@ -20,6 +22,7 @@ public struct JournalFields: Hashable, Sendable {
 
     private var bytes: [UInt8] = []
     private var largeSize = 0
+    private var smallSize = 0
     /// Only the first message is kept whatever its size: a sender may repeat the field.
     private var hasMessage = false
     private var places: [Place] = []
@@ -42,29 +45,30 @@ public struct JournalFields: Hashable, Sendable {
         let name = datum[..<nameSize]
         let isMessage = !hasMessage && name.elementsEqual(Self.message.utf8)
         hasMessage = hasMessage || isMessage
-        let isKept =
-            valueSize <= Self.smallMax || name.first == UInt8(ascii: "_") || isMessage
+        let isSmall = valueSize <= Self.smallMax && smallSize + valueSize <= Self.smallSizeMax
+        if isSmall { smallSize += valueSize }
+        let isKept = isSmall || name.first == UInt8(ascii: "_") || isMessage
         let room = isKept ? Self.valueMax : max(Self.restMax, Self.sizeMax - largeSize)
         let kept = min(valueSize, Self.valueMax, room)
         if !isKept { largeSize += kept }
         let start = bytes.count
         bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: name))
         let value = UnsafeRawBufferPointer(rebasing: datum[(nameSize + 1)...])
-        if kept < valueSize {
-            bytes.append(contentsOf: value[..<Self.wholeCharacters(value, upTo: kept)])
-            truncated.append(String(decoding: name, as: UTF8.self))
-        } else {
-            bytes.append(contentsOf: value)
-        }
+        bytes.append(contentsOf: Self.truncated(value, to: kept))
+        if kept < valueSize { truncated.append(String(decoding: name, as: UTF8.self)) }
         places.append(Place(start: start, nameEnd: start + nameSize, end: bytes.count))
     }
 
-    /// Returns where to cut text so that no character is split, since the rest would not be UTF-8.
-    private static func wholeCharacters(_ value: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
+    /// Returns the beginning of text, without splitting a character: half of one would not be UTF-8.
+    public static func truncated(
+        _ value: UnsafeRawBufferPointer, to limit: Int
+    ) -> UnsafeRawBufferPointer {
+        guard limit < value.count else { return value }
         var end = limit
         // A character has at most three bytes after its first.
         while end > 0, limit - end < 4, value[end] & 0xC0 == 0x80 { end -= 1 }
-        return value[end] & 0xC0 == 0x80 ? limit : end
+        if value[end] & 0xC0 == 0x80 { end = limit }
+        return UnsafeRawBufferPointer(rebasing: value[..<end])
     }
 
     /// Returns the first value of a field.

@@ -17,6 +17,8 @@ public struct JournalMatch: Hashable, Sendable {
     public let trigger: Int
     public internal(set) var entry: JournalEntry
     public let captures: [Capture]
+    /// The names of the captures whose values are truncated.
+    public let truncated: [String]
     /// Whether matching was aborted at its limit. Whether the line matches is then unknown, so it
     /// counts as a match.
     public let isExceeded: Bool
@@ -27,9 +29,10 @@ public struct JournalMatch: Hashable, Sendable {
     private let wholeKey: EntryKey?
 
     public init(
-        trigger: Int, entry: JournalEntry, captures: [Capture] = [], isExceeded: Bool = false,
-        slept: Int64 = 0, wholeKey: EntryKey? = nil
+        trigger: Int, entry: JournalEntry, captures: [Capture] = [], truncated: [String] = [],
+        isExceeded: Bool = false, slept: Int64 = 0, wholeKey: EntryKey? = nil
     ) {
+        self.truncated = truncated
         self.wholeKey = wholeKey
         self.slept = slept
         self.trigger = trigger
@@ -62,7 +65,8 @@ public struct JournalMatch: Hashable, Sendable {
         object.add("captures", named)
         object.add("count", tally?.count ?? 1)
         if let tally { add(tally, to: &object) }
-        if !entry.fields.truncated.isEmpty { object.add("truncated", entry.fields.truncated) }
+        let truncated = entry.fields.truncated + truncated
+        if !truncated.isEmpty { object.add("truncated", truncated) }
         if isExceeded { object.add("exceeded", true) }
         return TriggerEvent(
             cause: .journal, line: object.encoded(), variables: variables, readAt: entry.readAt,

@@ -79,7 +79,19 @@ struct JournalProgress: Sendable {
         if isFull { mark(match) }
         let tally = counters[match.trigger].count(
             entry, key: key, for: counting, slept: match.slept)
+        if tally == nil { evict() }
         return tally.map { match.triggerEvent($0) }
+    }
+
+    /// Evicts keys while all counters together have more than one alone may have: a module may have
+    /// hundreds.
+    private mutating func evict() {
+        while counters.reduce(0, { $0 + $1.keyCount }) > EntryCounter.keysMax
+            || counters.reduce(0, { $0 + $1.size }) > EntryCounter.entriesMax
+        {
+            let largest = counters.indices.max { counters[$0].keyCount < counters[$1].keyCount }
+            guard let largest, counters[largest].evict() else { return }
+        }
     }
 
     /// Marks the position before the entry, for which a run will start, unless an older one is

@@ -16,6 +16,9 @@ public struct PatternOutline: Sendable {
     /// stranger: the daemon compiles them when it starts and when they change. Most take 200.
     static let sizeMax = 1 << 18
 
+    /// How many named groups a pattern may have. What they match is copied for each line.
+    static let capturesMax = 64
+
     /// Why a pattern does not compile.
     public struct Malformed: Error {
         public let reason: String

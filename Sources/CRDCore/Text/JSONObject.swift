@@ -31,8 +31,14 @@ struct JSONObject {
         if String(validating: text, as: UTF8.self) != nil {
             text.withUnsafeBufferPointer { quote($0) }
         } else {
-            list(text) { $1.append(contentsOf: "\($0)".utf8) }
+            list(bytes: text[...])
         }
+    }
+
+    /// Adds bytes as numbers.
+    mutating func add(_ key: String, bytes: [UInt8]) {
+        add(key: key)
+        list(bytes: bytes[...])
     }
 
     mutating func add(_ key: String, _ texts: [String]) {
@@ -87,7 +93,7 @@ struct JSONObject {
         if Self.isPrintable(value) {
             value.withUnsafeBufferPointer { quote($0) }
         } else {
-            list(value) { $1.append(contentsOf: "\($0)".utf8) }
+            list(bytes: value)
         }
     }
 
@@ -126,6 +132,20 @@ struct JSONObject {
         for (index, item) in items.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
             add(item, &self)
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    /// Adds bytes as numbers. Anybody can send a megabyte of them, and must not hold the daemon with
+    /// it (G15).
+    private mutating func list(bytes list: ArraySlice<UInt8>) {
+        bytes.reserveCapacity(bytes.count + 4 * list.count + 2)
+        bytes.append(UInt8(ascii: "["))
+        for (index, byte) in list.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            if byte >= 100 { bytes.append(UInt8(ascii: "0") + byte / 100) }
+            if byte >= 10 { bytes.append(UInt8(ascii: "0") + byte / 10 % 10) }
+            bytes.append(UInt8(ascii: "0") + byte % 10)
         }
         bytes.append(UInt8(ascii: "]"))
     }

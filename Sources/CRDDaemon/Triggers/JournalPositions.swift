@@ -12,8 +12,8 @@ import SystemPackage
 /// It is replaced as a whole, so that a killed daemon leaves either the old file or the new one.
 /// Its modification time says when a daemon last read a matching entry.
 final class JournalPositions {
-    /// The file's content.
-    struct Contents: Codable {
+    /// The file's content, which `JournalPositionsWriter` writes.
+    struct Contents: Decodable {
         /// The position up to which the journal had been read.
         var read: JournalPosition?
         /// The names of the modules that had been served up to `read`: most modules.
@@ -36,12 +36,18 @@ final class JournalPositions {
 
     private let path: FilePath
     private let directory: FilePath
+    private let new: FilePath
+    /// Nil where nothing is being written.
+    private var writer: JournalPositionsWriter?
+    /// What is to be written next.
+    private var next: Contents?
     /// The file's modification time when the daemon started, in microseconds since 1970.
     private(set) var lastSeen: Int64?
 
     init(in directory: FilePath) {
         self.directory = directory
         path = directory.appending("journal.json")
+        new = directory.appending("journal.json.new")
         lastSeen = FileStatus(of: path)?.modifiedMicroseconds
     }
 
@@ -58,20 +64,52 @@ final class JournalPositions {
         }
     }
 
-    /// Replaces the file (rename(2)).
+    /// Begins to replace the file; `goOn` does it. If it is being replaced already, that happens
+    /// afterwards.
+    func store(_ contents: Contents) {
+        next = contents
+    }
+
+    /// Whether there is anything to write.
+    var isStoring: Bool { writer != nil || next != nil }
+
+    /// Continues to replace the file, until that is done or the time has come (rename(2)).
     ///
-    /// - Parameter lasting: wait until the file is on the disk, so that it survives a power failure
-    ///   (fdatasync(2)). Otherwise a power failure may bring back an older one.
-    func store(_ contents: Contents, lasting: Bool) throws {
-        let new = directory.appending("journal.json.new")
-        let file = try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-        try file.writeAll(Array(JSONEncoder().encode(contents)), subject: new.string)
-        _ = futimens(file.rawValue, Self.timesNow)
-        if lasting {
-            try systemCall("fdatasync", on: new.string) { fdatasync(file.rawValue) }
-        }
+    /// Counters take a megabyte for each module while somebody floods the log with keys, so the
+    /// daemon does not write them all at once (G15).
+    func goOn(until end: Instant) throws {
+        repeat {
+            guard let writer = try writer ?? next.map({ try begin($0) }) else { return }
+            guard try writer.writeNext() else { continue }
+            self.writer = nil
+            try putInPlace()
+        } while isStoring && Clock.now < end
+    }
+
+    private func begin(_ contents: Contents) throws -> JournalPositionsWriter {
+        next = nil
+        let writer = try JournalPositionsWriter(contents, to: new, sizeMax: Self.sizeMax)
+        self.writer = writer
+        return writer
+    }
+
+    /// Replaces the file at once, and waits until it is on the disk, so that it survives a power
+    /// failure (fdatasync(2)). After `store`, a power failure may bring back an older one.
+    func storeLastingly(_ contents: Contents) throws {
+        next = nil
+        let writer = try begin(contents)
+        while try !writer.writeNext() {}
+        self.writer = nil
+        try writer.flush()
+        try putInPlace()
+    }
+
+    private func putInPlace() throws {
         try systemCall("rename", on: path.string) { rename(new.string, path.string) }
     }
+
+    /// Forgets what could not be written.
+    func giveUp() { (writer, next) = (nil, nil) }
 
     /// Notes that matching entries were read: if the daemon dies before it stores their position,
     /// the next one knows that they were seen (utimensat(2)).
@@ -81,7 +119,7 @@ final class JournalPositions {
 
     /// The current time as both times of a file. The kernel's own default is the time of its latest
     /// tick, some milliseconds ago: that may precede an entry that was just read.
-    private static var timesNow: [timespec] {
+    static var timesNow: [timespec] {
         let (seconds, nanoseconds) = Clock.realtimeNanoseconds.quotientAndRemainder(
             dividingBy: 1_000_000_000)
         let now = timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))

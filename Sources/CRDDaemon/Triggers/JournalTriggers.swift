@@ -158,9 +158,12 @@ final class JournalTriggers: TriggerHost {
         return begun
     }
 
-    /// Stores the modules' positions.
+    /// How long one turn may take to store positions.
+    private static let storeShare = Duration.milliseconds(5)
+
+    /// Stores the modules' positions; what takes longer is done in later turns.
     ///
-    /// - Parameter lasting: wait for the disk.
+    /// - Parameter lasting: store all of them now, and wait for the disk.
     func store(_ scheduler: Scheduler, lasting: Bool) {
         guard !modules.isEmpty || !kept.isEmpty else { return trouble.heal(.positions) }
         var contents = JournalPositions.Contents(read: scheduler.journalPosition ?? stored.read)
@@ -174,12 +177,34 @@ final class JournalTriggers: TriggerHost {
         }
         contents.records.merge(kept) { own, _ in own }
         do {
-            try positions.store(contents, lasting: lasting)
-            trouble.heal(.positions)
+            if lasting {
+                try positions.storeLastingly(contents)
+                trouble.heal(.positions)
+            } else {
+                positions.store(contents)
+                goOnStoring()
+            }
         } catch {
-            trouble.report(.positions, error)
+            fail(error)
         }
     }
+
+    private func goOnStoring() {
+        do {
+            try positions.goOn(until: Clock.now + Self.storeShare)
+            if !positions.isStoring { trouble.heal(.positions) }
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func fail(_ error: any Error) {
+        positions.giveUp()
+        trouble.report(.positions, error)
+    }
+
+    /// Positions that are not stored yet do not wait for another event.
+    var deadline: Instant? { positions.isStoring ? Instant(nanoseconds: 0) : nil }
 
     // MARK: Reading
 
@@ -222,6 +247,7 @@ final class JournalTriggers: TriggerHost {
         if events.contains(where: { if case .matched = $0 { true } else { false } }) {
             positions.touch()
         }
+        if positions.isStoring { goOnStoring() }
     }
 
     /// Reopens the journal if the last look found that necessary, and logs aborted patterns.

@@ -13,6 +13,8 @@ final class JournalDispatcher {
         let isCounting: Bool
         /// The field that it counts by, if any.
         let key: JournalFieldKey?
+        /// The group of the pattern that it counts by, if any.
+        let keyGroup: String?
         let matches: [(field: JournalFieldKey, values: [[UInt8]])]
         /// Index into `patterns`; nil where any text matches.
         let pattern: Int?
@@ -58,6 +60,7 @@ final class JournalDispatcher {
                     Watch(
                         listener: place, module: listener.module, number: number,
                         isCounting: trigger.counting != nil, key: Self.key(of: trigger),
+                        keyGroup: Self.keyGroup(of: trigger),
                         matches: trigger.match.map { match in
                             (JournalFieldKey(match.field), match.values.map { Array($0.utf8) })
                         },
@@ -70,6 +73,10 @@ final class JournalDispatcher {
 
     private static func key(of trigger: JournalTrigger) -> JournalFieldKey? {
         if case .field(let name)? = trigger.counting?.key { JournalFieldKey(name) } else { nil }
+    }
+
+    private static func keyGroup(of trigger: JournalTrigger) -> String? {
+        if case .capture(let name)? = trigger.counting?.key { name } else { nil }
     }
 
     private static func patternNumber(
@@ -88,7 +95,7 @@ final class JournalDispatcher {
 
     /// Whether every candidate trigger has been matched with the current entry.
     var isDone: Bool { next == found.count }
-    /// Bytes of the entries in the events made so far.
+    /// Bytes of the entries and captures in the events made so far.
     private(set) var handedOn = 0
 
     /// The values that lead to a trigger; nil if an entry without them may match too.
@@ -115,12 +122,12 @@ final class JournalDispatcher {
         guard floors.isOpen[watch.listener], !isTold(watch), holds(watch, in: reader) else {
             return
         }
-        var captures: [JournalMatch.Capture] = []
+        var captured = Captured()
         var isExceeded = false
         if let pattern = watch.pattern {
-            switch match(pattern, in: reader, &captures) {
+            switch match(pattern, in: reader) {
             case .unmatched: return
-            case .matched: break
+            case .matched: captured = capture(pattern, for: watch, in: reader)
             case .exceeded, .cut:
                 isExceeded = true
                 exceeded.count += 1
@@ -133,13 +140,13 @@ final class JournalDispatcher {
         if isOwn == nil { isOwn = own.contains(entry) }
         guard isOwn == false else { return }
         if !watch.isCounting { told.append(watch.module) }
-        handedOn += entry.json.count
+        handedOn += entry.json.count + captured.size
         events.append(
             .matched(
                 watch.module,
                 JournalMatch(
-                    trigger: watch.number, entry: entry, captures: captures,
-                    isExceeded: isExceeded,
+                    trigger: watch.number, entry: entry, captures: captured.captures,
+                    truncated: captured.truncated, isExceeded: isExceeded,
                     slept: entry.position.bootID == bootID ? Clock.sleptMicroseconds : 0,
                     wholeKey: wholeKey(watch, of: entry, in: reader))))
     }
@@ -159,21 +166,44 @@ final class JournalDispatcher {
         }
     }
 
-    private func match(
-        _ number: Int, in reader: JournalReader, _ captures: inout [JournalMatch.Capture]
-    ) -> Pattern.Outcome {
-        let pattern = patterns[number].pattern
+    private func match(_ number: Int, in reader: JournalReader) -> Pattern.Outcome {
         guard let subject = patterns[number].field.value(in: reader) else { return .unmatched }
         if patterns[number].turn != turn {
             patterns[number].turn = turn
             patterns[number].outcome = run(number, on: subject)
         }
-        guard patterns[number].outcome == .matched else { return patterns[number].outcome }
+        return patterns[number].outcome
+    }
+
+    private struct Captured {
+        var captures: [JournalMatch.Capture] = []
+        var truncated: [String] = []
+        /// The values that count towards `JournalFields.valueMax`, in bytes.
+        var size = 0
+    }
+
+    /// Returns what the pattern's named groups have matched in the current entry.
+    ///
+    /// Groups may lie within each other, so together they may match the line many times over. They
+    /// have room for the longest line, besides the group that is counted by, which must be whole.
+    private func capture(
+        _ number: Int, for watch: Watch, in reader: JournalReader
+    ) -> Captured {
+        let pattern = patterns[number].pattern
+        var captured = Captured()
+        guard let subject = patterns[number].field.value(in: reader) else { return captured }
         for (index, name) in pattern.captureNames.enumerated() {
-            guard let value = pattern.capture(index, of: subject) else { continue }
-            captures.append(.init(name: name, value: value))
+            guard let range = pattern.range(ofCapture: index) else { continue }
+            var value = UnsafeRawBufferPointer(rebasing: subject[range])
+            if name != watch.keyGroup {
+                let whole = value.count
+                value = JournalFields.truncated(value, to: JournalFields.valueMax - captured.size)
+                captured.size += value.count
+                if value.count < whole { captured.truncated.append(name) }
+            }
+            captured.captures.append(.init(name: name, value: Array(value)))
         }
-        return .matched
+        return captured
     }
 
     private func run(_ number: Int, on subject: UnsafeRawBufferPointer) -> Pattern.Outcome {

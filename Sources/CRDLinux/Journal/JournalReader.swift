@@ -179,20 +179,33 @@ final class JournalReader {
     /// Enough to notice that a value is too long.
     private static let threshold = JournalFields.valueMax + 128
 
+    /// Where `skip` has stopped.
+    enum Stop {
+        /// At an entry that has one of the values.
+        case found
+        case end
+        /// The share is used up.
+        case between
+    }
+
+    /// How many data are compared between two readings of the clock.
+    private static let dataPerLook: CInt = 512
+
     /// Moves to the next entry that has one of the values, at most `max` entries further.
     ///
-    /// - Returns: how many entries were passed, and whether the last of them has a value. Fewer
-    ///   than `max` without a value means the end.
+    /// - Returns: how many entries were passed.
     func skip(
         to values: JournalValueTable, max: Int
-    ) throws(SystemCallError) -> (passed: Int, isFound: Bool) {
+    ) throws(SystemCallError) -> (passed: Int, Stop) {
         sd_journal_set_data_threshold(journal, values.valueMax + Self.nameMax)
         defer { sd_journal_set_data_threshold(journal, Self.threshold) }
         var passed: CInt = 0
-        let isFound = try libsystemdCall("sd_journal_next") {
-            values.withTable { crd_journal_skip(journal, $0, CInt(max), &passed) }
+        let result = try libsystemdCall("sd_journal_next") {
+            values.withTable {
+                crd_journal_skip(journal, $0, CInt(max), Self.dataPerLook, &passed)
+            }
         }
-        return (Int(passed), isFound > 0)
+        return (Int(passed), result == 0 ? .end : result == 1 ? .found : .between)
     }
 
     /// Room for a field's name before its value.
@@ -209,9 +222,10 @@ final class JournalReader {
         sd_journal_restart_data(journal)
         var value: UnsafeRawPointer?
         var size = 0
+        var visited: CInt = 0
         while true {
             let number = crd_journal_next_value(
-                journal, names.table, CInt(names.table.count), &value, &size)
+                journal, names.table, CInt(names.table.count), &value, &size, &visited)
             guard number >= 0 else { return }
             body(Int(number), UnsafeRawBufferPointer(start: value, count: size))
         }

@@ -43,7 +43,8 @@ public final class JournalSource: BackloggedSource {
 
     /// How long one turn may take, so that paths, signals and children are served in between.
     private static let share = Duration.milliseconds(5)
-    /// How many unwanted entries pass between two readings of the clock.
+    /// How many unwanted entries pass between two readings of the clock, which would cost as much as
+    /// passing one.
     private static let entriesPerLook = 8
     /// How many bytes of entries one turn may pass on, counted once for each module: making events
     /// of them takes time after the turn.
@@ -294,10 +295,6 @@ public final class JournalSource: BackloggedSource {
                     hasBacklog = false
                     break
                 }
-                // Skipping an unwanted entry is cheap; reading the clock for each is not.
-                guard passed > 1 || !dispatcher.isDone || count % Self.entriesPerLook == 0 else {
-                    continue
-                }
             } else {
                 try dispatcher.askNext(in: reader, floors, order: order, into: &events)
                 if dispatcher.isDone { try passEntry() }
@@ -317,10 +314,11 @@ public final class JournalSource: BackloggedSource {
             try begin()
             return (1, false)
         }
-        let (passed, isFound) = try reader.skip(to: wanted, max: Self.entriesPerLook)
+        let (passed, stop) = try reader.skip(to: wanted, max: Self.entriesPerLook)
         order += Int64(passed)
-        if isFound { try begin() }
-        return (passed, !isFound && passed < Self.entriesPerLook)
+        if case .found = stop { try begin() }
+        if case .end = stop { return (passed, true) }
+        return (passed, false)
     }
 
     private func begin() throws(SystemCallError) {

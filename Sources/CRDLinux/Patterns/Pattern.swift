@@ -125,16 +125,12 @@ public final class Pattern {
         return matchWatched(line, isCut: isCut)
     }
 
-    /// Returns a copy of the text that a named group matched in the latest match, which must have
-    /// been `.matched`; nil if the group took no part. Of groups with the same name, the first that
-    /// took part counts.
+    /// Returns where in the line a named group matched in the latest match, which must have been
+    /// `.matched`; nil if the group took no part. Of groups with the same name, the first that took
+    /// part counts.
     ///
-    /// - Parameters:
-    ///   - index: into `captureNames`.
-    ///   - subject: the line that was matched.
-    public func capture(_ index: Int, of subject: UnsafeRawBufferPointer) -> [UInt8]? {
-        captured[index].map { Array(subject[$0]) }
-    }
+    /// - Parameter index: into `captureNames`.
+    public func range(ofCapture index: Int) -> Range<Int>? { captured[index] }
 
     /// The longest line for the fast method.
     private static let plainMax = 1 << 10

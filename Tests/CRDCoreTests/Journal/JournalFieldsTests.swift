@@ -21,6 +21,13 @@ struct JournalFieldsTests {
         #expect(kept.truncated.contains(name))
     }
 
+    @Test("is bounded however many small fields there are")
+    func small() {
+        let kept = fields(1_000, of: "SMALL", 1_024)
+        #expect(kept.size < 1_000 * 1_024)
+        #expect(kept.truncated.contains("SMALL"))
+    }
+
     @Test("includes the whole first message and all small fields")
     func ordinary() {
         let message = fields(1, of: "MESSAGE", JournalFields.valueMax)

@@ -2,6 +2,8 @@
 
 import CRDCore
 import Foundation
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import CRDDaemon
@@ -28,15 +30,35 @@ struct JournalPositionsTests {
         #expect(nanoseconds(10_000) < 32 * nanoseconds(1_000))
     }
 
-    @Test("the modules that are up to date are stored as a list, as former daemons did")
+    /// What a former daemon stored for a module that counts.
+    private static let text = #"""
+        {"read":{"cursor":"c","time":2,"bootID":"","monotonic":0,"order":7,"isInclusive":false},\#
+        "upToDate":["a","b"],"records":{"n\\"": {"position":{"cursor":"d","time":1,"bootID":"e",\#
+        "monotonic":3,"order":6,"isInclusive":true},"counters":[{"trigger":{"match":[{"field":"F",\#
+        "values":["v"]}],"field":"MESSAGE","pattern":"(?<k>.)","counting":{"count":3,\#
+        "window":[60000000000,0],"key":{"capture":{"_0":"k"}}}},"counter":{"windows":[{"key":[7,255],\#
+        "entries":[{"time":1,"cursor":"d","boot":"e","monotonic":3}]}],"size":1,"forgotten":4}}]}}}
+        """#
+
+    @Test("are stored as former daemons did, and read back as they were")
     func format() throws {
-        let text = #"{"upToDate":["a","b"],"records":{}}"#
-        let contents = try JSONDecoder().decode(
-            JournalPositions.Contents.self, from: Data(text.utf8))
+        let directory = try TemporaryDirectory()
+        let path = FilePath(directory.path)
+        let file = directory.path + "/journal.json"
+        try Data(Self.text.utf8).write(to: URL(fileURLWithPath: file))
+        let positions = JournalPositions(in: path)
+        let contents = try #require(try positions.load())
         #expect(contents.upToDate == ["a", "b"])
-        let stored = try JSONSerialization.jsonObject(with: JSONEncoder().encode(contents))
-        let list = (stored as? [String: Any])?["upToDate"] as? [String]
-        #expect(list?.sorted() == ["a", "b"])
+        #expect(contents.records["n"]?.position.order == 6)
+        positions.store(contents)
+        while positions.isStoring { try positions.goOn(until: Instant(nanoseconds: 0)) }
+        func object(_ data: Data) throws -> NSDictionary {
+            try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
+        }
+        let stored = try Data(contentsOf: URL(fileURLWithPath: file))
+        #expect(try object(stored) == object(Data(Self.text.utf8)))
+        let again = try #require(try positions.load())
+        #expect(again.records == contents.records && again.read == contents.read)
     }
 }
 
