@@ -132,8 +132,8 @@ struct TidyTests {
     func fileNames(_ source: Source) {
         let name = URL(filePath: source.path).deletingPathExtension().lastPathComponent
         let extensions = [
-            "SystemCall", "LibsystemdCall", "KernelTypes", "TOMLFormat", "ManifestFormats",
-            "TriggerFormats",
+            "SystemCall", "LibsystemdCall", "KernelTypes", "TOMLFormat", "ConfigurationFormats",
+            "ManifestFormats", "TriggerFormats",
         ]
         guard !extensions.contains(name) else { return }
         // Extensions of a type, named by their subject.

@@ -147,10 +147,14 @@ struct EntryCounter: Sendable {
 
     /// Removes the oldest keys while all their entries are too old to count with this one. Otherwise
     /// a flood of keys would be kept, and stored, for ever.
+    ///
+    /// Without a boot only the wall clock tells, which may be set back again.
     private mutating func expire(before entry: Noted, _ span: Int64, slept: Int64) {
-        while let key = oldest, let window = windows[key],
-            window.entries.allSatisfy({ $0.distance(to: entry, slept: slept) > span })
-        {
+        guard entry.boot != nil else { return }
+        func isOver(_ noted: Noted) -> Bool {
+            noted.boot != nil && noted.distance(to: entry, slept: slept) > span
+        }
+        while let key = oldest, windows[key]?.entries.allSatisfy(isOver) == true {
             _ = remove(key)
         }
     }

@@ -12,17 +12,15 @@ public final class MountSource: BackloggedSource {
         public let isMounted: Bool
     }
 
-    private struct Mount: Hashable {
-        let number: [UInt8]
-        let path: [UInt8]
-    }
-
     private let file: Descriptor
     /// The same file once more: each open file reports each change once, whoever asks.
     private let probe: Descriptor
     /// Called with the changes, unmounts first.
     public var receive: ([Change], inout [Event]) -> Void
-    private var mounts: Set<Mount> = []
+    /// The mount points by mount ID.
+    private var mounts: [Int: [UInt8]] = [:]
+    /// The table has changed since it was last read.
+    private var isStale = false
     /// Changes that are in the map already and are to be reported.
     private var changes: [Change] = []
     public private(set) var hasBacklog = false
@@ -46,27 +44,37 @@ public final class MountSource: BackloggedSource {
 
     public func drain(into events: inout [Event]) throws(SystemCallError) {
         hasBacklog = false
-        try update()
+        // Not again for a change that `refresh` has taken in: whoever can mount can make the table
+        // large, and change it over and over.
+        if hasChanged { try update() }
         let all = changes
         changes = []
         if !all.isEmpty { receive(all, &events) }
     }
 
-    /// Updates the map if the table has changed (poll(2)); the next drain reports the changes.
+    /// Updates the map if the table has changed; the next drain reports the changes.
     private func refresh() {
-        var request = pollfd(fd: probe.rawValue, events: Int16(POLLPRI), revents: 0)
-        guard poll(&request, 1, 0) > 0 else { return }
+        guard hasChanged else { return }
         hasBacklog = true
         // The next drain reads it again, and reports a failure.
         try? update()
     }
 
+    /// Whether the table has changed since `update` (poll(2)).
+    private var hasChanged: Bool {
+        var request = pollfd(fd: probe.rawValue, events: Int16(POLLPRI), revents: 0)
+        if poll(&request, 1, 0) > 0 { isStale = true }
+        return isStale
+    }
+
     private func update() throws(SystemCallError) {
         let now = try read()
-        let gone = mounts.subtracting(now).map { Change(path: $0.path, isMounted: false) }
-        let new = now.subtracting(mounts).map { Change(path: $0.path, isMounted: true) }
+        isStale = false
+        let gone = mounts.filter { now[$0.key] != $0.value }.values
+        let new = now.filter { mounts[$0.key] != $0.value }.values
         mounts = now
-        changes += Self.inOrder(gone) + Self.inOrder(new)
+        changes += Self.inOrder(gone.map { Change(path: $0, isMounted: false) })
+        changes += Self.inOrder(new.map { Change(path: $0, isMounted: true) })
     }
 
     /// Sorts from the root directory downwards.
@@ -81,61 +89,65 @@ public final class MountSource: BackloggedSource {
         atOrBelow directory: FilePath
     ) throws(SystemCallError) -> [FilePath] {
         guard let root = SymbolicLink.resolved(directory) else { return [] }
-        return try MountSource { _, _ in }.mounts.map { FilePath(bytes: $0.path) }
+        return try MountSource { _, _ in }.mounts.values.map { FilePath(bytes: $0) }
             .filter { $0.starts(with: root) }
             .sorted { $0.string < $1.string }
     }
 
     /// Returns the type of the mount with that number; nil if it is gone, or the table cannot be read.
     static func fileSystem(ofMount number: Substring) -> FileSystemType? {
-        let lines = KernelFile.read("/proc/thread-self/mountinfo")?.split(separator: "\n")
-        let line = lines?.first { $0.hasPrefix("\(number) ") }
-        return line.map { type(in: Array($0.utf8)[...]) }
+        let text = KernelFile.read("/proc/thread-self/mountinfo").map { Array($0.utf8) } ?? []
+        var found: FileSystemType?
+        text.withUnsafeBytes { text in
+            for line in text.split(separator: UInt8(ascii: "\n")) {
+                guard let mount = MountLine(UnsafeRawBufferPointer(rebasing: line)),
+                    mount.number == Int(number)
+                else { continue }
+                found = mount.type
+            }
+        }
+        return found
     }
 
-    private func read() throws(SystemCallError) -> Set<Mount> {
+    /// How much of the table is read at a time.
+    private static let pieceSize = 1 << 16
+
+    private func read() throws(SystemCallError) -> [Int: [UInt8]] {
         try systemCall("lseek", on: "mountinfo") { lseek(file.rawValue, 0, SEEK_SET) }
-        let text = try file.readAll(subject: "mountinfo")
-        var mounts: Set<Mount> = []
+        var mounts: [Int: [UInt8]] = [:]
         var types: [[UInt8]: FileSystemType] = [:]
-        for line in text.split(separator: UInt8(ascii: "\n")) {
-            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-            guard fields.count > 4 else { continue }
-            let path = Self.unescaped(fields[4])
-            mounts.insert(Mount(number: Array(fields[0]), path: path))
+        func take(_ line: UnsafeRawBufferPointer) {
+            guard let mount = MountLine(line) else { return }
+            mounts[mount.number] = mount.path
             // Of several mounts on one directory, the last hides the others.
-            types[path] = Self.type(in: fields.last ?? [])
+            types[mount.path] = mount.type
+        }
+        /// The beginning of a line that goes on in the next piece.
+        var begun: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: Self.pieceSize)
+        while true {
+            let count = try systemCall("read", on: "mountinfo") {
+                Glibc.read(file.rawValue, &piece, piece.count)
+            }
+            if count == 0 { break }
+            piece.withUnsafeBytes { piece in
+                var rest = UnsafeRawBufferPointer(rebasing: piece[..<count])
+                while let end = MountLine.position(of: UInt8(ascii: "\n"), in: rest) {
+                    let line = UnsafeRawBufferPointer(rebasing: rest[..<end])
+                    if begun.isEmpty {
+                        take(line)
+                    } else {
+                        begun.append(contentsOf: line)
+                        begun.withUnsafeBytes(take)
+                        begun = []
+                    }
+                    rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
+                }
+                // Of a line that is too long, the end is left out, and its path is too long as well.
+                begun.append(contentsOf: rest.prefix(MountLine.lengthMax - begun.count))
+            }
         }
         map.replace(with: types)
         return mounts
-    }
-
-    /// Finds the type in a line's rest: options, a varying number of tags, a hyphen, the type, the
-    /// source, which may be empty, and the options of the file system.
-    private static func type(in rest: ArraySlice<UInt8>) -> FileSystemType {
-        let words = rest.split(separator: UInt8(ascii: " "))
-        let hyphen = words.firstIndex { $0.elementsEqual([UInt8(ascii: "-")]) }
-        let type = hyphen.flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil } ?? []
-        return FileSystemType(
-            String(decoding: type, as: UTF8.self),
-            options: String(decoding: words.last ?? [], as: UTF8.self))
-    }
-
-    /// Decodes a path: space, tab, line feed and backslash are a backslash and three octal digits.
-    private static func unescaped(_ text: ArraySlice<UInt8>) -> [UInt8] {
-        var result: [UInt8] = []
-        var rest = text
-        while let byte = rest.popFirst() {
-            let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), digits.count == 3,
-                let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
-            {
-                result.append(code)
-                rest = rest.dropFirst(3)
-            } else {
-                result.append(byte)
-            }
-        }
-        return result
     }
 }

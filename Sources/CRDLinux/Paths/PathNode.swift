@@ -23,6 +23,8 @@ final class PathNode {
     var foundBy = 0
     /// In the queue of the scan.
     var isQueued = false
+    /// The scan goes on to the directories below, even if they are known.
+    var isScannedWithDescendants = false
     /// The scan reports nothing that it finds here.
     var isScannedQuietly = false
 

@@ -5,13 +5,13 @@ import CRDCore
 /// Finds out where the targets' paths lead, again after each change on the way, and tells the
 /// modules what it means to them.
 final class PathResolver {
-    /// How many names one turn may look up to resolve targets again. Further targets are resolved
-    /// at its end, each once: who renames a directory over and over changes the same ones.
+    /// How many names one turn may look up to resolve targets again. Further targets wait for the
+    /// next turns, each once: who renames a directory over and over changes the same ones.
     private static let namesShare = 1_024
     private var namesLeft = namesShare
     /// How many names were looked up since the start.
     private(set) var namesLookedUp = 0
-    private var deferred: [PathTarget] = []
+    private let deferred = DeferredTargets()
     /// The map of mounts was brought up to date since events were last delivered.
     var areMountsFresh = false
     let root = PathNode.root()
@@ -53,7 +53,7 @@ final class PathResolver {
         }
         if root.isIdle { table.disarm(root) }
         reborn.removeAll { $0 === target }
-        deferred.removeAll { $0 === target }
+        deferred.remove(target)
     }
 
     // MARK: The turn
@@ -71,10 +71,15 @@ final class PathResolver {
         orphans += table.forget(watch).map { ($0, change) }
     }
 
+    /// Whether targets wait for the next turn.
+    var hasDeferred: Bool { !deferred.isEmpty }
+
     /// Does what was put off until all records of the turn were read.
-    func finishTurn() {
+    ///
+    /// - Parameter end: when deferred targets are left to the next turn; nil: never.
+    func finishTurn(until end: Instant?) {
         adoptOrphans()
-        resolveDeferred()
+        resolveDeferred(until: end)
         tellOfReborn()
         namesLeft = Self.namesShare
     }
@@ -110,24 +115,30 @@ final class PathResolver {
         }
     }
 
-    /// Does so at once while the turn's share of names lasts, and at its end otherwise.
+    /// Does so at once while the turn's share of names lasts, and later otherwise.
     func resolveOrDefer(_ target: PathTarget, because change: PathChange) {
-        guard namesLeft <= 0 else { return resolve(target, because: change) }
-        if !target.isDeferred { deferred.append(target) }
-        target.isDeferred = true
+        if namesLeft > 0 && target.deferral == .none { return resolve(target, because: change) }
+        deferred.append(target, as: .changed)
     }
 
-    private func resolveDeferred() {
-        for target in deferred {
-            target.isDeferred = false
+    /// Resolves the target again after an overflow, at the end of this turn or of one of the next,
+    /// and then tells its listener of an unknown change.
+    func reconsider(_ target: PathTarget) { deferred.append(target, as: .overflowed) }
+
+    /// Resolves deferred targets. All of them may take a second: a module may have hundreds, whose
+    /// paths lead through hundreds of names each.
+    private func resolveDeferred(until end: Instant?) {
+        while let (target, isChanged, told) = deferred.popFirst() {
             reports.beginCause()
-            resolve(target, because: .vanished)
+            resolve(target, because: isChanged ? .vanished : .nothing)
             // It may have been gone for a moment, or something else been there.
-            guard target.node != nil, !reports.hasTriggered else { continue }
-            target.isAwaited = true
-            reborn.append(target)
+            if isChanged && target.node != nil && !reports.hasTriggered {
+                target.isAwaited = true
+                reborn.append(target)
+            }
+            if let told { reports.tellUnknownChange(to: [told]) }
+            if let end, Clock.now > end { return }
         }
-        deferred = []
     }
 
     /// Resolves the target again, and reports a change to its module.

@@ -55,7 +55,7 @@ public final class PathSource: BackloggedSource {
 
     public var descriptor: CInt { table.inotify.descriptor }
     public var hasBacklog: Bool {
-        table.inotify.hasUnread || !scan.isDone || table.hasRetired
+        table.inotify.hasUnread || !scan.isDone || table.hasRetired || resolver.hasDeferred
     }
 
     /// Watches the paths of the triggers.
@@ -181,7 +181,10 @@ public final class PathSource: BackloggedSource {
     /// tree.
     private func includeAgain(_ path: [UInt8]) {
         guard mounts.fileSystem(at: path)?.mayStall != true else { return }
-        for target in allTargets where target.stallingBranches.removeValue(forKey: path) != nil {
+        // Unsorted, since somebody may unmount a thousand at once; few have any.
+        let excluding = targets.values.joined().filter { $0.stallingBranches[path] != nil }
+        for target in excluding.sorted(by: { $0.listener < $1.listener }) {
+            target.stallingBranches[path] = nil
             resolver.hasNewBorders = true
             guard
                 let parent = resolver.node(
@@ -209,10 +212,10 @@ public final class PathSource: BackloggedSource {
     }
 
     private func finishTurn(share: Int? = nil, into events: inout [Event]) {
-        resolver.finishTurn()
-        if !scan.isDone { resolver.refreshMounts() }
         // Without a limit for arming, or how busy the machine is would decide what is told.
         let end = share == nil ? Clock.now + Self.timeShare : nil
+        resolver.finishTurn(until: end)
+        if !scan.isDone { resolver.refreshMounts() }
         scan.run(atMost: share ?? scanShare, until: end) { node, name, isDirectory in
             reports.beginCause()
             for target in node.audience
@@ -330,14 +333,11 @@ public final class PathSource: BackloggedSource {
     /// listener gets an event and every directory is scanned again.
     private func rescan() {
         overflows += 1
-        let targets = allTargets
-        for target in targets { resolver.resolve(target, because: .nothing) }
-        var waiting = [resolver.root]
-        while let node = waiting.popLast() {
-            waiting += node.children.values
-            if !node.audience.isEmpty { scan.add(node, quietly: false) }
+        for target in allTargets {
+            resolver.reconsider(target)
+            guard target.isDirectory, let node = target.node else { continue }
+            scan.add(node, quietly: false, withDescendants: true)
         }
-        reports.tellUnknownChange(to: targets)
     }
 
     private func receive(_ change: MountSource.Change) {

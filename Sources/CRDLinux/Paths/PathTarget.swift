@@ -21,8 +21,15 @@ final class PathTarget {
     var isDirectory = false
     /// The watch on `node`; nil while there is none.
     var watched: Inotify.WatchDescriptor?
-    /// It is resolved at the end of the turn.
-    var isDeferred = false
+    /// Why it waits to be resolved.
+    enum Deferral {
+        case none
+        /// Records were dropped, and may have concerned it.
+        case overflowed
+        case changed
+    }
+
+    var deferral = Deferral.none
     /// The target's own name is missing, as far as the records show.
     var isAwaited = true
     /// Why something on its path, or below it, is not watched.

@@ -49,8 +49,11 @@ final class TreeScan {
 
     /// Queues a directory for a scan.
     ///
-    /// - Parameter quietly: entries found in it need not be reported.
-    func add(_ node: PathNode, quietly: Bool) {
+    /// - Parameters:
+    ///   - quietly: entries found in it need not be reported.
+    ///   - withDescendants: scan the directories below it too.
+    func add(_ node: PathNode, quietly: Bool, withDescendants: Bool = false) {
+        if withDescendants { node.isScannedWithDescendants = true }
         if node.isQueued {
             node.isScannedQuietly = node.isScannedQuietly && quietly
             return
@@ -126,6 +129,7 @@ final class TreeScan {
         let isFresh: Bool
         let isQuiet: Bool
         let isTold: Bool
+        let hasDescendants: Bool
         /// Marks the subdirectories that it finds.
         let number: Int
 
@@ -136,6 +140,7 @@ final class TreeScan {
             isFresh = node.isFresh
             isQuiet = node.isScannedQuietly
             isTold = node.isToldOfScan
+            hasDescendants = node.isScannedWithDescendants
         }
     }
 
@@ -154,6 +159,7 @@ final class TreeScan {
         scans += 1
         let look = try Look(node, number: scans)
         node.isFresh = false
+        node.isScannedWithDescendants = false
         return look
     }
 
@@ -173,8 +179,10 @@ final class TreeScan {
                         kind == .directory || kind == .unknown && hasDirectory(name, in: node)
                     if look.isTold { found(node, name, isDirectory) }
                     guard isDirectory, !heirs.isEmpty else { return }
-                    inherit(
-                        name, of: node, by: heirs, evenIfKnown: look.isFresh, quietly: look.isQuiet)
+                    let child = inherit(
+                        name, of: node, by: heirs,
+                        evenIfKnown: look.isFresh || look.hasDescendants, quietly: look.isQuiet)
+                    if look.hasDescendants { child?.isScannedWithDescendants = true }
                 }
             if isMore { continue }
             current = nil

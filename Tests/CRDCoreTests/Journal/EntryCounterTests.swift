@@ -103,6 +103,56 @@ struct EntryCounterTests {
             "the oldest is not")
     }
 
+    @Test("G15: keys whose time is over are not kept, nor stored, for ever")
+    func keysExpire() {
+        var counter = EntryCounter()
+        func count(_ key: String, second: Int64) {
+            let entry = EntryCounter.Noted(
+                time: second * 1_000_000, cursor: "", boot: "b", monotonic: second * 1_000_000)
+            _ = counter.count(entry, key: EntryKey(key.utf8), for: Self.counting)
+        }
+        for key in 0..<100 { count("\(key)", second: 1) }
+        count("late", second: 50)
+        count("later", second: 61)
+        #expect(counter.keyCount == 102 && counter.size == 102)
+        count("later", second: 62)
+        #expect(counter.keyCount == 2 && counter.size == 3 && counter.forgotten == 0)
+    }
+
+    @Test("G15: a key that is counted over and over leaves nothing behind")
+    func turns() throws {
+        var counter = EntryCounter()
+        let counting = JournalTrigger.Counting(count: 2, within: .seconds(60))
+        for index in 0..<(5 * EntryCounter.keysMax) {
+            let entry = EntryCounter.Noted(time: Int64(index), cursor: "")
+            _ = counter.count(entry, key: EntryKey([1]), for: counting)
+        }
+        #expect(counter.keyCount <= 1)
+        let copy = try JSONDecoder().decode(EntryCounter.self, from: Data(counter.json))
+        #expect(copy == counter)
+    }
+
+    @Test("G15: all counters of a module together have the room of one")
+    func countersOfOneModule() throws {
+        let counting = JournalTrigger.Counting(count: 2, within: .seconds(60), by: .field("K"))
+        let triggers = (0..<5).map { JournalTrigger(pattern: "\($0)", counting: counting) }
+        let start = JournalPosition(cursor: "", time: 0, order: 0)
+        var progress = JournalProgress(triggers, from: JournalRecord(position: start))
+        for index in 0..<(2 * EntryCounter.keysMax) {
+            var fields = JournalFields()
+            Array("K=\(index)".utf8).withUnsafeBytes { fields.append($0) }
+            let entry = JournalEntry(
+                position: start, fields: fields, readAt: Instant(nanoseconds: 0))
+            let match = JournalMatch(trigger: index % 5, entry: entry)
+            #expect(progress.count(match) == nil)
+        }
+        let record = try #require(progress.record(start))
+        let count = record.counters.reduce(0) { $0 + $1.counter.keyCount }
+        #expect(count == EntryCounter.keysMax)
+        #expect(
+            progress.passForgottenKeys(at: Instant(nanoseconds: 0)) == EntryCounter.keysMax)
+    }
+
     @Test("G4: a key of any length takes little, and differs by every byte of it")
     func longKeys() {
         let long = Array(repeating: UInt8(ascii: "k"), count: 1 << 16)

@@ -3,7 +3,6 @@
 import CRDCore
 import Foundation
 import SystemPackage
-import TestSupport
 import Testing
 
 @testable import CRDDaemon
@@ -42,11 +41,11 @@ struct JournalPositionsTests {
 
     @Test("are stored as former daemons did, and read back as they were")
     func format() throws {
-        let directory = try TemporaryDirectory()
-        let path = FilePath(directory.path)
-        let file = directory.path + "/journal.json"
+        let directory = try TemporaryDirectory.make()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let file = directory + "/journal.json"
         try Data(Self.text.utf8).write(to: URL(fileURLWithPath: file))
-        let positions = JournalPositions(in: path)
+        let positions = JournalPositions(in: FilePath(directory))
         let contents = try #require(try positions.load())
         #expect(contents.upToDate == ["a", "b"])
         #expect(contents.records["n"]?.position.order == 6)
