@@ -21,6 +21,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef P_PIDFD
@@ -125,13 +126,17 @@ int crd_unix_listen(const char *path, int backlog) {
     return fd;
 }
 
-int crd_unix_connect(const char *path) {
+int crd_unix_connect(const char *path, int patience) {
     struct sockaddr_un address;
     if (unix_address(path, &address) == -1) return -1;
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd == -1) return -1;
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) == -1)
-        return close_keeping_errno(fd);
+    const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+    for (int waited = 0; connect(fd, (const struct sockaddr *)&address, sizeof address) == -1; waited += 10) {
+        if (errno != EAGAIN || waited >= patience) return close_keeping_errno(fd);
+        (void)nanosleep(&pause, NULL);
+    }
+    if (fcntl(fd, F_SETFL, 0) == -1) return close_keeping_errno(fd);
     return fd;
 }
 

@@ -148,7 +148,10 @@ void crd_ask_file_system(const char *path);
 
 /// Makes a listening, non-blocking, close-on-exec stream socket at `path`. \returns it, or -1.
 int crd_unix_listen(const char *path, int backlog);
-int crd_unix_connect(const char *path);
+/// Connects to a listening stream socket (connect(2)). While its queue is full, which anybody who may
+/// connect can bring about, it tries again for `patience` milliseconds, and then fails with EAGAIN.
+/// \returns the socket, blocking and close-on-exec, or -1.
+int crd_unix_connect(const char *path, int patience);
 /// Makes a datagram socket, non-blocking and close-on-exec, connected to a path, or to an abstract
 /// name, written with a leading '@'. \returns it, or -1.
 int crd_unix_datagram(const char *address);

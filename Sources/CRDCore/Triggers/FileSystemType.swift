@@ -25,6 +25,10 @@ public struct FileSystemType: Hashable, Sendable {
         Self.isFUSE(name) || Self.remote.contains(name) || name == "autofs"
     }
 
+    /// Whether the kernel makes its files, such as those of /proc: to look at them may take locks of
+    /// the processes that they are about.
+    public var isMadeByKernel: Bool { Self.kernelMade.contains(name) }
+
     /// Whether its content changes in ways that inotify(7) does not report.
     public var hidesChanges: Bool {
         Self.kernelMade.contains(name) || Self.remote.contains(name)

@@ -20,6 +20,8 @@ final class MountProbes: MountGuard {
         static let atStart = Duration.seconds(1)
         static let inService = Duration.milliseconds(50)
     }
+    /// In service, it waits in vain only once in this time: a user may have many mounts.
+    private static let waitPeriod = Duration.seconds(1)
 
     /// What is known of one mount's server.
     private final class Probe {
@@ -48,6 +50,8 @@ final class MountProbes: MountGuard {
     private var isShort = false
     private let user = geteuid()
     var patience = Patience.atStart
+    /// When the daemon last waited in vain.
+    private var waitedAt: Instant?
     /// Called when a server answers again after a reading was refused.
     var recovered: () -> Void = {}
 
@@ -68,12 +72,19 @@ final class MountProbes: MountGuard {
         if probe.isAnswered { return nil }
         let isRepeated = probe.asker != nil
         if !isRepeated { ask(probe, mountPoint) }
-        let wait = isRepeated ? 0 : CInt(patience.nanoseconds / 1_000_000)
+        let waits = !isRepeated && mayWait
+        let wait = waits ? CInt(patience.nanoseconds / 1_000_000) : 0
         _ = probe.asker?.helper?.waitForMessage(milliseconds: wait)
         if probe.isAnswered { return nil }
+        if waits { waitedAt = Clock.now }
         probe.isMissed = true
         return "lies on \(type.name), whose server does not answer; check whether it is up, or "
             + "unmount it with umount -l"
+    }
+
+    private var mayWait: Bool {
+        guard patience == Patience.inService, let waitedAt else { return true }
+        return waitedAt + Self.waitPeriod <= Clock.now
     }
 
     private func ask(_ probe: Probe, _ mountPoint: [UInt8]) {

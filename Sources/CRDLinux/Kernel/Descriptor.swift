@@ -47,10 +47,17 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 
     /// Connects a blocking stream to a listening Unix socket (connect(2), unix(7)).
+    ///
+    /// - Throws: `SystemCallError`, with `EAGAIN` if the socket's queue stays full for ten seconds.
     public static func connected(to path: FilePath) throws(SystemCallError) -> Descriptor {
         Descriptor(
-            adopting: try systemCall("connect", on: path.string) { crd_unix_connect(path.string) })
+            adopting: try systemCall("connect", on: path.string) {
+                crd_unix_connect(path.string, connectPatience)
+            })
     }
+
+    /// In milliseconds.
+    private static let connectPatience: CInt = 10_000
 
     /// Reads to the end of the file, or to `limit` bytes (read(2)).
     public func readAll(

@@ -38,6 +38,8 @@ public struct SystemCallError: Error, CustomStringConvertible {
             "run crd as a user who may read it"
         case ("open", .improperLink): "unmount the file system that is mounted there"
         case ("bind", .addressInUse): "remove it if no crd is running"
+        case ("connect", .resourceTemporarilyUnavailable):
+            "somebody who may connect keeps its queue full; find out who with: ss -xp"
         default: nil
         }
     }

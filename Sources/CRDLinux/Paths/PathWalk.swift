@@ -92,6 +92,12 @@ struct PathWalk {
                 border = child
                 return nil
             }
+            if mounted.isMadeByKernel, let link = foreignLinks.last {
+                fault =
+                    fault
+                    ?? "'\(String(decoding: link.path, as: UTF8.self))' is a symbolic link of the user with uid \(link.owner) and leads into \(mounted.name), so it is not followed; have root make it, or watch what it leads to"
+                return nil
+            }
             fileSystem = mounted
         }
         let status = status(of: child)

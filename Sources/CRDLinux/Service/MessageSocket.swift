@@ -8,8 +8,9 @@ import SystemPackage
 /// One end of a non-blocking socket pair that preserves message boundaries (unix(7),
 /// `SOCK_SEQPACKET`).
 public final class MessageSocket: EventSource {
-    /// The longest message, in bytes: the event of a path of 4,096 bytes, each of them escaped.
-    public static let sizeMax = 1 << 16
+    /// The longest message, in bytes: the event of a rename between two paths of 4,096 bytes, each of
+    /// them escaped, in Base64.
+    public static let sizeMax = 1 << 17
     /// How many messages one turn receives.
     private static let share = 64
 

@@ -27,7 +27,8 @@ public final class SocketListener: EventSource {
         // Until the group is set, only the owner may connect.
         let previous = umask(0o177)
         defer { umask(previous) }
-        let backlog: CInt = 64
+        // As many as the kernel allows (net.core.somaxconn, listen(2)): who fills it keeps others out.
+        let backlog = CInt.max
         socket = Descriptor(
             adopting: try systemCall("bind", on: path.string) {
                 crd_unix_listen(path.string, backlog)
@@ -44,18 +45,34 @@ public final class SocketListener: EventSource {
 
     public var descriptor: CInt { socket.rawValue }
 
+    /// How many connections one turn accepts, and how long that may take: a flood of connections
+    /// must neither delay other work nor keep others waiting in the queue.
+    private static let share = 64
+    private static let timeShare = Duration.milliseconds(1)
+
     public func drain(into events: inout [Event]) throws(SystemCallError) {
-        // One each turn: a flood of connections must not delay other work.
         if spare == nil { spare = try? .open("/dev/null", O_RDONLY) }
+        let end = Clock.now + Self.timeShare
+        for _ in 0..<Self.share {
+            guard try acceptNext(), Clock.now < end else { return }
+        }
+    }
+
+    /// - Returns: whether there may be more.
+    private func acceptNext() throws(SystemCallError) -> Bool {
         let connection = crd_accept(socket.rawValue)
-        if connection >= 0 { return accepted(SocketStream(Descriptor(adopting: connection))) }
+        if connection >= 0 {
+            accepted(SocketStream(Descriptor(adopting: connection)))
+            return true
+        }
         switch Errno(rawValue: errno) {
-        case .wouldBlock, .interrupted, .connectionAbort: return
+        case .wouldBlock, .interrupted, .connectionAbort: return false
         case .tooManyOpenFiles, .tooManyOpenFilesInSystem:
             spare = nil
             let connection = crd_accept(socket.rawValue)
             if connection >= 0 { close(connection) }
             spare = try? .open("/dev/null", O_RDONLY)
+            return false
         case let code: throw SystemCallError(function: "accept4", errno: code, subject: "socket")
         }
     }

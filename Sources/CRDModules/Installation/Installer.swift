@@ -127,6 +127,7 @@ public struct Installer {
     private struct Candidate {
         var kind: ModuleKind
         var commit: String
+        var committed: Int64
         var signer: String?
         var manifest = Manifest()
         var isInForce = false
@@ -228,7 +229,9 @@ public struct Installer {
                 "\(wish.name) in \(wish.location) \(tree.objection(to: place, named: wish.name))"
                     + tree.advice(onExecutablesOf: wish.name, at: place.path))
         }
-        var candidate = Candidate(kind: kind, commit: commit, signer: signer)
+        let committed = try git.time(of: commit, wish.location)
+        var candidate = Candidate(
+            kind: kind, commit: commit, committed: committed, signer: signer)
         if let former = wish.former {
             guard kind == wish.kind else {
                 throw InstallationFailure(
@@ -237,6 +240,7 @@ public struct Installer {
             }
             candidate.isInForce = commit == former.commit && !wish.isForced
             if candidate.isInForce { return candidate }
+            try refuseOlder(candidate, than: former, wish)
         }
         let target = try shelf(of: kind).appending(wish.name.description)
         try transaction.makePlace(for: target)
@@ -250,6 +254,23 @@ public struct Installer {
         if signer == nil { try confirm(wish, git, commit, module) }
         candidate.manifest = module.manifest
         return candidate
+    }
+
+    /// Refuses a signed commit that is older than the installed one. Every signature stays valid, so
+    /// whoever serves a repository could have an old fault installed again.
+    private func refuseOlder(
+        _ candidate: Candidate, than former: Receipt, _ wish: Wish
+    ) throws(InstallationFailure) {
+        guard candidate.signer != nil, !wish.isForced, let then = former.committed,
+            candidate.committed < then
+        else { return }
+        func shown(_ commit: String, _ time: Int64) -> String {
+            "\(commit) of \(Timestamp.rfc3339(nanosecondsSince1970: time &* 1_000_000_000))"
+        }
+        throw InstallationFailure(
+            "\(wish.location) has the commit \(shown(candidate.commit, candidate.committed)), which "
+                + "is older than the installed one, \(shown(former.commit, then)); nothing was "
+                + "executed: ask the signer, and if it is meant, repeat the command with --force")
     }
 
     private static func refusal(_ wish: Wish, _ objections: [String]) -> InstallationFailure {
@@ -343,7 +364,8 @@ public struct Installer {
     ) throws -> Receipt {
         Receipt(
             name: wish.name.description, kind: candidate.kind, origin: wish.location.url,
-            ref: wish.ref.description, commit: candidate.commit, signer: candidate.signer,
+            ref: wish.ref.description, commit: candidate.commit,
+            committed: candidate.committed, signer: candidate.signer,
             time: Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds),
             files: try Receipt.filesByName(in: place))
     }

@@ -126,6 +126,22 @@ struct InstallationTrustTests {
         #expect(try await world.crd(["verify"]).code == 0)
     }
 
+    @Test("no upgrade goes back to an older commit, signed as it is, unless it is meant")
+    func downgrade() async throws {
+        try await commit(signedBy: "ada")
+        // Commits are dated in whole seconds.
+        try await Task.sleep(for: .milliseconds(1_100))
+        try repository.module("queue", ["queue": "exit 9"])
+        try await commit(signedBy: "ada")
+        #expect(try await world.install("queue", "-l", repository.path).code == 0)
+        try await repository.git("reset", "--quiet", "--hard", "HEAD~1")
+        let refused = try await world.crd(["upgrade", "queue", "--yes"])
+        #expect(refused.code == 1 && refused.errors.contains("is older than the installed one"))
+        #expect(try await world.crd(["-x", "queue"]).code == 9)
+        #expect(try await world.crd(["upgrade", "queue", "--force"]).code == 0)
+        #expect(try await world.crd(["-x", "queue"]).code == 0)
+    }
+
     // MARK: Without signatures
 
     private func forgetSigners() throws {

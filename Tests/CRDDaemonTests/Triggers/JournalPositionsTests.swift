@@ -32,7 +32,7 @@ struct JournalPositionsTests {
     /// What a former daemon stored for a module that counts.
     private static let text = #"""
         {"read":{"cursor":"c","time":2,"bootID":"","monotonic":0,"order":7,"isInclusive":false},\#
-        "upToDate":["a","b"],"records":{"n\\"": {"position":{"cursor":"d","time":1,"bootID":"e",\#
+        "upToDate":["a","b"],"records":{"n":{"position":{"cursor":"d","time":1,"bootID":"e",\#
         "monotonic":3,"order":6,"isInclusive":true},"counters":[{"trigger":{"match":[{"field":"F",\#
         "values":["v"]}],"field":"MESSAGE","pattern":"(?<k>.)","counting":{"count":3,\#
         "window":[60000000000,0],"key":{"capture":{"_0":"k"}}}},"counter":{"windows":[{"key":[7,255],\#

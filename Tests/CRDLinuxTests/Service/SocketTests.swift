@@ -30,7 +30,7 @@ struct SocketTests {
         }
 
         func accept(_ path: String) throws -> (client: CInt, stream: SocketStream, Reactor.Token) {
-            let client = try systemCall("connect") { crd_unix_connect(path) }
+            let client = try systemCall("connect") { crd_unix_connect(path, 0) }
             let count = streams.count
             _ = try reactor.turn { _ in streams.count > count }
             let stream = try #require(streams.last)
@@ -149,7 +149,7 @@ struct SocketTests {
             // The file's mode shuts everybody else out.
             setgroups(0, nil)
             seteuid(65_534)
-            let refused = crd_unix_connect(path)
+            let refused = crd_unix_connect(path, 0)
             let code = errno
             #expect(refused == -1 && code == EACCES)
         }
@@ -193,7 +193,7 @@ struct SocketTests {
     func outOfDescriptors() async {
         await #expect(processExitsWith: .success) { [path = socket as String] in
             let server = try Server(path)
-            let client = crd_unix_connect(path)
+            let client = crd_unix_connect(path, 0)
             var hoard: [CInt] = []
             while case let fd = open("/dev/null", O_RDONLY | O_CLOEXEC), fd >= 0 {
                 hoard.append(fd)

@@ -46,11 +46,14 @@ struct Git {
     /// git does the same, but not through symbolic links.
     private func refuseForeign(_ location: RepositoryLocation) throws(InstallationFailure) {
         let scheme = "file://"
-        let path = FilePath(
+        let text =
             location.url.hasPrefix(scheme)
-                ? String(location.url.dropFirst(scheme.count)) : location.url)
+            ? Self.percentDecoded(location.url.dropFirst(scheme.count)) : location.url
+        let path = FilePath(text)
         guard path.isAbsolute else { return }
-        for place in [path, path.appending(".git")] {
+        // What git tries in turn where a path leads to no repository.
+        let suffixed = FilePath("\(path).git")
+        for place in [path, path.appending(".git"), suffixed, suffixed.appending(".git")] {
             guard let owner = FileStatus(of: place)?.owner, owner != geteuid() else { continue }
             let name = UserAccount.with(uid: owner)?.name
             let program =
@@ -64,6 +67,24 @@ struct Git {
                     + "that with -l: "
                     + "\(program) git -C '\(path)' bundle create - --all >modules.bundle")
         }
+    }
+
+    /// Decodes the path of a URL as git does: `%` and two hexadecimal digits are a byte.
+    private static func percentDecoded(_ text: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+            if byte == UInt8(ascii: "%"), digits.utf8.count == 2,
+                let decoded = UInt8(digits, radix: 16)
+            {
+                bytes.append(decoded)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     // MARK: Operations
@@ -95,6 +116,21 @@ struct Git {
             ], location, ref, isFetch: true)
         let commit = try run(["rev-parse", "--verify", "refs/crd/fetched^{commit}"], location, ref)
         return String(decoding: commit, as: UTF8.self).filter { $0 != "\n" }
+    }
+
+    /// Returns when the commit was made, in seconds since 1970: the committer's date, which a
+    /// signature covers.
+    func time(
+        of commit: String, _ location: RepositoryLocation
+    ) throws(InstallationFailure) -> Int64 {
+        let text = try run(
+            ["log", "-1", "--no-show-signature", "--format=%ct", commit], location)
+        let number = String(decoding: text, as: UTF8.self).filter { $0 != "\n" }
+        guard let time = Int64(number) else {
+            throw InstallationFailure(
+                "the commit \(commit) in \(location) has no valid date; none of it was used")
+        }
+        return time
     }
 
     /// Lists all files of the commit.

@@ -29,17 +29,29 @@ public enum RepositorySearch {
         let tree = try git.tree(of: commit, location)
         let objects = Dictionary(tree.entries.map { ($0.path, $0.object) }) { first, _ in first }
         var found: [Found] = []
+        var descriptionsLeft = descriptionsMax
         for place in tree.places {
             guard let name = place.name, let kind = place.kind else { continue }
             let manifest = objects["\(place.path)/\(ModuleOnDisk.manifestName)"]
-            let description = try manifest.flatMap { try self.description(in: $0, git, location) }
+            if manifest != nil { descriptionsLeft -= 1 }
+            let description =
+                descriptionsLeft < 0
+                ? nil : try manifest.flatMap { try self.description(in: $0, git, location) }
             let words = "\(name) \(description ?? "")".lowercased()
             guard term.isEmpty || words.contains(term.lowercased()) else { continue }
             found.append(
                 Found(name: name.description, kind: kind, description: description))
         }
+        if descriptionsLeft < 0 {
+            console.say(
+                "\(location) has more than \(descriptionsMax) modules with a manifest; of the others "
+                    + "only the names were searched")
+        }
         return found.sorted { $0.name < $1.name }
     }
+
+    /// Each description takes a call of git.
+    private static let descriptionsMax = 1_000
 
     /// Returns nil if the manifest has no description or is faulty.
     private static func description(

@@ -24,6 +24,9 @@ public struct Receipt: Codable, Equatable, Sendable {
     public var origin: String
     public var ref: String
     public var commit: String
+    /// When the commit was made, in seconds since 1970; nil in receipts of versions that did not
+    /// record it.
+    public var committed: Int64?
     /// The signer of the commit and the key; nil if signatures were not required.
     public var signer: String?
     /// RFC 3339, UTC.
