@@ -142,6 +142,20 @@ struct GitTroubleTests {
         #expect(try await world.crd(["-x", "queue"]).code == 7)
     }
 
+    @Test(
+        "somebody else's repository is refused however git is led to it",
+        .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"),
+        arguments: ["/foreign", "file:///foreign", "file:///f%6Freign"])
+    func foreignElsewhere(place: String) async throws {
+        let bare = "\(world.directory)/foreign.git"
+        try await repository.git("clone", "--quiet", "--bare", repository.path, bare)
+        _ = try await Outcome.of(["/bin/chown", "-R", "nobody", bare], in: world.directory)
+        let location = place.replacing("/f", with: "\(world.directory)/f")
+        let refused = try await world.install("queue", "-l", location)
+        #expect(refused.code == 1)
+        #expect(refused.errors.contains("foreign.git belongs to nobody"), "\(refused)")
+    }
+
     @Test("a partial clone, a link and a submodule are told as what they are")
     func odd() async throws {
         try await repository.git("config", "uploadpack.allowFilter", "true")

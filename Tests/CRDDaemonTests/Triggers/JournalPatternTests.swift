@@ -71,6 +71,35 @@ struct JournalPatternTests {
         #expect(world.lines.filter { $0.contains("was aborted") }.count == 1)
     }
 
+    @Test("G15: is not copied for each of its pattern's groups, apart from the one that counts")
+    func nestedGroups() async throws {
+        let place = try await JournalWorld()
+        let names = (0..<40).map { "g\($0)" }
+        let begin = names.map { "(?<\($0)>" }.joined()
+        let pattern = "^\(begin).*\(String(repeating: ")", count: names.count))$"
+        let keys = "match = { TEST = 'long' }\npattern = '\(pattern)'\n"
+        let log = try place.witness("Log", keys)
+        let counting = try place.witness(
+            "Counting", "\(keys)count = 2\nwithin = '1h'\nby = 'g39'")
+        try await place.start()
+        let long = String(repeating: "é", count: 20_000)
+        for _ in 0..<2 { try place.box.send(["MESSAGE": long, "TEST": "long"]) }
+        try await eventually("they are told") {
+            try log.told.count == 2 && counting.told.count == 1
+        }
+        for (event, whole) in try log.told.map({ ($0, ["g0"]) })
+            + counting.told.map({ ($0, ["g0", "g39"]) })
+        {
+            for name in whole { #expect(event.known.captures[name]?.bytes.count == 40_000) }
+            let size = event.known.captures.values.reduce(0) { $0 + $1.bytes.count }
+            #expect(size <= (whole.count == 1 ? 65_536 : 65_536 + 40_000))
+            #expect(event.known.truncated?.contains("g1") == true)
+            #expect(event.known.truncated?.contains("g39") == (whole.count == 1))
+            // No character is cut in the middle.
+            #expect(event.known.captures["g1"]?.isText == true)
+        }
+    }
+
     @Test("G15: cannot hide: neither by a byte that is not UTF-8 nor by 64 KiB in front")
     func hidden() async throws {
         let place = try await JournalWorld()

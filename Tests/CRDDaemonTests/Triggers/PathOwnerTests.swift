@@ -75,6 +75,20 @@ struct PathOwnerTests {
         #expect(try await world.stop() == 0)
     }
 
+    @Test("is not followed by a link of its own into /proc") func kernelFiles() async throws {
+        try await act("mkdir in")
+        try watch("\(home)/in")
+        try await world.start()
+        try await world.runs(1, of: "Watch")
+        let process = try Attacker(
+            user, "cd '\(home)' && rmdir in && ln -s /proc/$$/task in && exec sleep 1000")
+        try await eventually("the link is not followed") {
+            try reason?.contains("and leads into proc, so it is not followed") == true
+        }
+        #expect(try await world.stop() == 0)
+        _ = try await process.end()
+    }
+
     @Test("gets as many watches as the manifest says, and no more") func watches() async throws {
         try watch(home, "recursive = true", manifest: "watches-max = 20")
         let daemon = try await world.start()

@@ -244,6 +244,57 @@ struct JournalTriggerTests {
         #expect(manifest.journal.count == (complaint.contains("unknown key") ? 1 : 0))
     }
 
+    @Test(
+        "G15: what one entry is compared with, and what is counted, has limits",
+        arguments: [
+            (
+                "pattern = '\(groups(65))'",
+                "m:2:11: 'trigger.journal.pattern': has 65 named groups; at most 64 are allowed: leave "
+                    + "those without a name that no module reads"
+            ),
+            ("pattern = '\(groups(64))'", nil),
+            (
+                "match = { \(fields(33)) }",
+                "m:2:9: 'trigger.journal.match': a table has more than 32 fields; it must be a table "
+                    + "of fields and their values, such as { PRIORITY = [\"0\", \"1\"] }"
+            ),
+            ("match = { \(fields(32)) }", nil),
+            (
+                "match = { A = [\(values(1_001))] }",
+                "m:2:9: 'trigger.journal.match': a table has more than 1000 values; it must be a table "
+                    + "of fields and their values, such as { PRIORITY = [\"0\", \"1\"] }"
+            ),
+            ("match = { A = [\(values(1_000))] }", nil),
+        ] as [(String, String?)])
+    func limits(keys: String, complaint: String?) throws {
+        let complaints = try decode("[[trigger.journal]]\n\(keys)\n").1
+        #expect(complaints == [complaint].compactMap(\.self))
+    }
+
+    private static func groups(_ count: Int) -> String {
+        (0..<count).map { "(?<g\($0)>" }.joined() + "x" + String(repeating: ")", count: count)
+    }
+
+    private static func fields(_ count: Int) -> String {
+        (0..<count).map { "F\($0) = 'x'" }.joined(separator: ", ")
+    }
+
+    private static func values(_ count: Int) -> String {
+        (0..<count).map { "'\($0)'" }.joined(separator: ", ")
+    }
+
+    @Test("G15: the counts of a module have a limit together") func counts() throws {
+        let trigger = "[[trigger.journal]]\npattern = 'x'\ncount = 1000\nwithin = 1\n"
+        let (manifest, complaints) = try decode(String(repeating: trigger, count: 11))
+        #expect(manifest.journal.count == 10)
+        #expect(
+            complaints == [
+                "m:43:9: 'trigger.journal.count': the counts of the module's triggers up to this one "
+                    + "add up to more than 10000; lower them, or divide the triggers among several "
+                    + "modules"
+            ])
+    }
+
     @Test("one that is broken leaves the others") func others() throws {
         let (manifest, complaints) = try decode(
             """

@@ -189,6 +189,23 @@ struct SocketTests {
         }
     }
 
+    @Test("G15: accepts many at a time, and a client does not wait for ever for a place in its queue")
+    func flood() async {
+        await #expect(processExitsWith: .success) { [path = socket as String] in
+            let server = try Server(path)
+            let clients = (0..<64).map { _ in crd_unix_connect(path, 0) }
+            #expect(clients.allSatisfy { $0 >= 0 })
+            let history = try server.reactor.turn { _ in server.streams.count == clients.count }
+            #expect(history.turns <= 8)
+            let full = path + ".full"
+            let listener = crd_unix_listen(full, 0)
+            #expect(listener >= 0 && crd_unix_connect(full, 0) >= 0)
+            let refused = crd_unix_connect(full, 30)
+            let code = errno
+            #expect(refused == -1 && code == EAGAIN)
+        }
+    }
+
     @Test("hangs up when descriptors run out, and goes on when there are some again")
     func outOfDescriptors() async {
         await #expect(processExitsWith: .success) { [path = socket as String] in
