@@ -23,7 +23,8 @@ final class JournalPositionsWriter {
         self.path = path
         self.sizeMax = sizeMax
         file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-        records = contents.records.sorted { $0.key < $1.key }
+        records =
+            contents.records.sorted { $0.key < $1.key }
             .map { (name: $0.key, record: $0.value) }[...]
         var head = Array("{".utf8)
         if let read = contents.read {

@@ -14,9 +14,10 @@ struct DeferredTargetsTests {
 
     private func popAll(_ deferred: DeferredTargets) -> [String] {
         var found: [String] = []
+        func path(_ target: PathTarget) -> String { String(decoding: target.path, as: UTF8.self) }
         while let (target, isChanged, told) = deferred.popFirst() {
-            let path = { (target: PathTarget) in String(decoding: target.path, as: UTF8.self) }
-            found.append(path(target) + (isChanged ? "*" : "") + (told.map { "!\(path($0))" } ?? ""))
+            let news = told.map { "!\(path($0))" } ?? ""
+            found.append(path(target) + (isChanged ? "*" : "") + news)
         }
         return found
     }

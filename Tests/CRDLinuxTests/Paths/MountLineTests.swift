@@ -14,7 +14,7 @@ struct MountLineTests {
     @Test(
         "has a number, a path and a type, whatever stands between them",
         arguments: [
-            ("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue", "ext3"),
+            ("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=no", "ext3"),
             ("36 35 98:0 / /mnt2 rw - tmpfs  rw", "tmpfs"),
             ("36 35 98:0 / /mnt2 rw shared:1 master:2 propagate_from:3 - fuse.x a rw", "fuse.x"),
         ])

@@ -189,7 +189,7 @@ struct SocketTests {
         }
     }
 
-    @Test("G15: accepts many at a time, and a client does not wait for ever for a place in its queue")
+    @Test("G15: accepts many at a time, and a client does not wait for a place for ever")
     func flood() async {
         await #expect(processExitsWith: .success) { [path = socket as String] in
             let server = try Server(path)
