@@ -7,7 +7,7 @@ public struct JournalFields: Hashable, Sendable {
     /// How many bytes of large fields are kept. Small fields, journald's own fields and the message
     /// are kept in addition, since modules identify the sender by them.
     public static let sizeMax = 512 << 10
-    private static let smallMax = 1 << 10
+    public static let smallMax = 1 << 10
     /// How many bytes of small fields are kept whole. An entry may have a thousand of them.
     private static let smallSizeMax = 128 << 10
     /// How many bytes are kept of a large field for which there is no room.
@@ -38,12 +38,30 @@ public struct JournalFields: Hashable, Sendable {
     /// The size of all names and values, in bytes.
     public var size: Int { bytes.count }
 
+    /// Whether there is no room for another large field. Then it is enough to append the beginning of
+    /// a value that is longer than `smallMax`, unless `nameIfWhole` says otherwise.
+    public var isFull: Bool { largeSize >= Self.sizeMax }
+
+    /// Returns the name of a field that is to be appended whole, and of which this is more than a
+    /// small value.
+    public func nameIfWhole(_ datum: UnsafeRawBufferPointer) -> String? {
+        guard let size = datum.firstIndex(of: UInt8(ascii: "=")), datum.count - size > Self.smallMax
+        else { return nil }
+        let name = datum[..<size]
+        guard name.first == UInt8(ascii: "_") || isFirstMessage(name) else { return nil }
+        return String(decoding: name, as: UTF8.self)
+    }
+
+    private func isFirstMessage(_ name: Slice<UnsafeRawBufferPointer>) -> Bool {
+        !hasMessage && name.elementsEqual(Self.message.utf8)
+    }
+
     /// Appends `FIELD=value` as libsystemd returns it (sd_journal_enumerate_data(3)).
     public mutating func append(_ datum: UnsafeRawBufferPointer) {
         guard let nameSize = datum.firstIndex(of: UInt8(ascii: "=")) else { return }
         let valueSize = datum.count - nameSize - 1
         let name = datum[..<nameSize]
-        let isMessage = !hasMessage && name.elementsEqual(Self.message.utf8)
+        let isMessage = isFirstMessage(name)
         hasMessage = hasMessage || isMessage
         let isSmall = valueSize <= Self.smallMax && smallSize + valueSize <= Self.smallSizeMax
         if isSmall { smallSize += valueSize }

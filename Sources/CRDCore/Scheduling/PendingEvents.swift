@@ -45,6 +45,11 @@ public struct PendingEvents: Sendable {
         if !isEcho { isAnyFromElsewhere = true }
         cause = event.cause
         variables = event.variables
+        if event.dropped > 0 {
+            // What is kept is the newest, without a gap.
+            dropLines()
+            dropped += event.dropped
+        }
         add(event.line)
     }
 

@@ -139,7 +139,6 @@ struct JSONObject {
     /// Adds bytes as numbers. Anybody can send a megabyte of them, and must not hold the daemon with
     /// it (G15).
     private mutating func list(bytes list: ArraySlice<UInt8>) {
-        bytes.reserveCapacity(bytes.count + 4 * list.count + 2)
         bytes.append(UInt8(ascii: "["))
         for (index, byte) in list.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
@@ -155,34 +154,52 @@ struct JSONObject {
         text.withUTF8 { quote($0) }
     }
 
-    /// Copies text piece by piece: escapes are rare, and copying memory is faster than copying
-    /// bytes.
+    /// Copies text up to the first character that needs an escape, since most has none.
     private mutating func quote(_ text: UnsafeBufferPointer<UInt8>) {
         bytes.append(UInt8(ascii: "\""))
-        var begin = 0
-        for place in text.indices where Self.needsEscape(text[place]) {
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[begin..<place]))
-            escape(text[place])
-            begin = place + 1
-        }
-        bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[begin...]))
+        let place = text.firstIndex(where: Self.needsEscape) ?? text.count
+        bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[..<place]))
+        if place < text.count { escape(UnsafeBufferPointer(rebasing: text[place...])) }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Adds text with escapes. In a block of its own, since whoever names files can make all of it
+    /// need them, and must not hold the daemon with it (G15).
+    private mutating func escape(_ text: UnsafeBufferPointer<UInt8>) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 6 * text.count) { escaped in
+            var count = 0
+            func put(_ byte: UInt8) {
+                escaped[count] = byte
+                count += 1
+            }
+            for byte in text {
+                guard Self.needsEscape(byte) else {
+                    put(byte)
+                    continue
+                }
+                put(UInt8(ascii: "\\"))
+                switch byte {
+                case UInt8(ascii: "\n"): put(UInt8(ascii: "n"))
+                case UInt8(ascii: "\t"): put(UInt8(ascii: "t"))
+                case 0..<0x20, 0x7F:
+                    put(UInt8(ascii: "u"))
+                    put(UInt8(ascii: "0"))
+                    put(UInt8(ascii: "0"))
+                    put(Self.digit(byte >> 4))
+                    put(Self.digit(byte & 0xF))
+                default: put(byte)
+                }
+            }
+            bytes.append(
+                contentsOf: UnsafeBufferPointer(rebasing: UnsafeBufferPointer(escaped)[..<count]))
+        }
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 
     private static func needsEscape(_ byte: UInt8) -> Bool {
         byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
-    }
-
-    private mutating func escape(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "\n"): append(contentsOf: "\\n".utf8)
-        case UInt8(ascii: "\t"): append(contentsOf: "\\t".utf8)
-        case 0..<0x20, 0x7F:
-            let digits = String(byte, radix: 16)
-            append(contentsOf: "\\u00\(byte < 0x10 ? "0" : "")\(digits)".utf8)
-        default:
-            bytes.append(UInt8(ascii: "\\"))
-            bytes.append(byte)
-        }
     }
 }

@@ -14,6 +14,8 @@ public struct TriggerEvent: Hashable, Sendable {
     public internal(set) var readAt: Instant
     /// How long before `readAt` it happened.
     public var age: Duration
+    /// How many events came before it that nobody has kept.
+    public var dropped = 0
     /// Whether it is known that no process of the module caused it.
     public var isForeign: Bool
 

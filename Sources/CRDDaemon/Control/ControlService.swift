@@ -88,6 +88,9 @@ final class ControlService {
     private func end(_ session: ControlSession) {
         // A stream may report its end twice in one turn.
         guard sessions.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
+        // One that waits for its turn would keep its descriptor until then, and there may be
+        // thousands (G15).
+        if session.isQueued { queue.removeAll { $0 === session } }
         places.leave(session.user)
         session.token.map(reactor.remove)
         // Listing a thousand modules uses megabytes for a moment.
@@ -113,7 +116,6 @@ final class ControlService {
         let index = queue.firstIndex { rights(of: $0) == .all } ?? queue.startIndex
         let session = queue.remove(at: index)
         session.isQueued = false
-        guard sessions[ObjectIdentifier(session)] != nil else { return }
         serve(session)
         enqueue(session)
     }

@@ -74,19 +74,23 @@ enum PathHelperMessage {
         private let events: UInt32
         /// On the clock that all processes share.
         private let readAt: Int64
+        private let dropped: Int
 
         init(_ event: TriggerEvent) {
             line = Data(event.line)
             path = Data(event.variables.first { $0.name == "CRD_PATH" }?.value ?? [])
             events = event.pathEvents.rawValue
             readAt = event.readAt.nanoseconds
+            dropped = event.dropped
         }
 
         var event: TriggerEvent {
-            TriggerEvent(
+            var event = TriggerEvent(
                 cause: .path, line: Array(line),
                 variables: [TriggerEvent.Variable(name: "CRD_PATH", value: Array(path))],
                 pathEvents: PathEvents(rawValue: events), readAt: Instant(nanoseconds: readAt))
+            event.dropped = dropped
+            return event
         }
     }
 

@@ -252,11 +252,35 @@ final class JournalReader {
         var fields = JournalFields()
         var data: UnsafeRawPointer?
         var size = 0
+        var isFull = false
+        defer { if isFull { sd_journal_set_data_threshold(journal, Self.threshold) } }
         sd_journal_restart_data(journal)
         while sd_journal_enumerate_available_data(journal, &data, &size) > 0 {
-            fields.append(UnsafeRawBufferPointer(start: data, count: size))
+            let datum = UnsafeRawBufferPointer(start: data, count: size)
+            if isFull, let name = fields.nameIfWhole(datum) {
+                fields.append(whole(name) ?? datum)
+            } else {
+                fields.append(datum)
+            }
+            guard !isFull, fields.isFull else { continue }
+            // A thousand compressed fields of 64 KiB take long to unpack.
+            isFull = true
+            sd_journal_set_data_threshold(journal, Self.fullThreshold)
         }
         return fields
+    }
+
+    /// Enough to tell a small value from a large one.
+    private static let fullThreshold = JournalFields.smallMax + nameMax + 1
+
+    /// Returns the datum of a field, however long it is (sd_journal_get_data(3)).
+    private func whole(_ name: String) -> UnsafeRawBufferPointer? {
+        sd_journal_set_data_threshold(journal, Self.threshold)
+        defer { sd_journal_set_data_threshold(journal, Self.fullThreshold) }
+        var data: UnsafeRawPointer?
+        var size = 0
+        guard sd_journal_get_data(journal, name, &data, &size) >= 0 else { return nil }
+        return UnsafeRawBufferPointer(start: data, count: size)
     }
 
     /// Returns the ID of the current boot (sd_id128_get_boot(3)).

@@ -14,6 +14,7 @@ final class DeferredTargets {
     private var untold: [PathListener: PathTarget] = [:]
 
     var isEmpty: Bool { turns.isEmpty }
+    var all: some Sequence<PathTarget> { targets.values.joined() }
 
     func append(_ target: PathTarget, as deferral: PathTarget.Deferral) {
         if deferral == .overflowed && untold[target.listener] == nil {

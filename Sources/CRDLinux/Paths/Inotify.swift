@@ -8,8 +8,9 @@ import SystemPackage
 /// An inotify(7) instance. The daemon keeps each one for life, since closing it takes the kernel
 /// milliseconds.
 struct Inotify: ~Copyable {
-    /// The bytes of records read in one turn: some thousand events.
-    private static let share = 1 << 16
+    /// The bytes of records read in one turn: two thousand events with the longest of names. Each
+    /// turn has costs of its own, and everybody's records wait in one queue.
+    private static let share = 1 << 19
 
     private let instance: Descriptor
     private let buffer: UnsafeMutableRawBufferPointer

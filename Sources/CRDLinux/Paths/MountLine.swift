@@ -58,17 +58,21 @@ struct MountLine {
 
     /// Decodes a path: space, tab, line feed and backslash are a backslash and three octal digits.
     private static func unescaped(_ text: UnsafeRawBufferPointer) -> [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(text.count)
-        var rest = text
-        while let place = position(of: UInt8(ascii: "\\"), in: rest) {
-            result.append(contentsOf: UnsafeRawBufferPointer(rebasing: rest[..<place]))
-            let digits = rest[(place + 1)...].prefix(3)
-            let code = digits.reduce(0) { $0 << 3 | Int($1 & 7) }
-            result.append(UInt8(truncatingIfNeeded: code))
-            rest = UnsafeRawBufferPointer(rebasing: rest[digits.endIndex...])
+        [UInt8](unsafeUninitializedCapacity: text.count) { path, count in
+            var place = 0
+            while place < text.count {
+                let byte = text[place]
+                place += 1
+                if byte == UInt8(ascii: "\\"), place + 3 <= text.count {
+                    var code: UInt8 = 0
+                    for digit in text[place..<(place + 3)] { code = code << 3 | digit & 7 }
+                    path[count] = code
+                    place += 3
+                } else {
+                    path[count] = byte
+                }
+                count += 1
+            }
         }
-        result.append(contentsOf: rest)
-        return result
     }
 }

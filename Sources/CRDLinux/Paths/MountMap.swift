@@ -13,8 +13,9 @@ public final class MountMap {
     /// Whether any of the file systems may stall.
     public private(set) var hasStalling = false
     /// Takes in a change of the kernel's table at once: a directory may have become a mount point
-    /// as soon as it was made.
-    var refresh: () -> Void = {}
+    /// as soon as it was made. Returns false while that takes longer; until then no name may be
+    /// looked up.
+    var refresh: () -> Bool = { true }
 
     public init() {}
 

@@ -17,6 +17,8 @@ final class PathNode {
     /// The recursive targets that end somewhere above and include this directory.
     private(set) var inherited: [PathTarget] = []
 
+    /// Its targets wait to be resolved.
+    var isDeferred = false
     /// Not scanned since its watch was added.
     var isFresh = false
     /// The latest scan of the parent that has found it.

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import CRDCore
+import DequeModule
 
 /// What the listeners are told about their paths: events, and whether they are deaf.
 final class PathReports {
+    /// A report of the turn.
+    private enum Entry {
+        case event(PathEvent, PathListener)
+        case report(PathReport, PathListener)
+        /// An event that newer ones have displaced.
+        case dropped
+    }
+
     /// The reports of the turn so far.
-    private var outbox: [(listener: PathListener, report: PathReport)] = []
-    /// The time of the turn, read on first use.
-    private var time: (instant: Instant, text: String)?
+    private var outbox: [Entry] = []
+    /// The events in it, by listener.
+    private var crowds: [PathListener: Crowd] = [:]
+    /// When the turn's first event was read, also in nanoseconds since 1970.
+    private var time: (instant: Instant, nanoseconds: Int64)?
     /// The listeners and paths that the current cause has triggered already.
     private var triggered: [(listener: PathListener, path: [UInt8])] = []
     /// The listeners reported as deaf, with the reason.
@@ -18,6 +29,36 @@ final class PathReports {
     var isUnsettled = false
 
     // MARK: Events
+
+    /// A listener's events of the turn: the newest ones, at least as many as a run gets. All others
+    /// are only counted. A user can make ten thousand changes with the longest of paths, and must not
+    /// keep those waiting whose changes come after them in the kernel's queue (G15).
+    private struct Crowd {
+        var dropped = 0
+        private var places = Deque<(place: Int, size: Int)>()
+        private var size = 0
+        /// How many bytes of the newest have been encoded.
+        var encoded = 0
+
+        /// Adds an event, which takes more bytes as JSON than its paths.
+        ///
+        /// - Parameter place: in the outbox.
+        /// - Returns: the events that have no room any more.
+        mutating func add(_ event: PathEvent, at place: Int) -> [Int] {
+            let eventSize = event.path.count + (event.from?.count ?? 0)
+            places.append((place, eventSize))
+            size += eventSize
+            var displaced: [Int] = []
+            while places.count > PendingEvents.countMax || size > PendingEvents.sizeMax,
+                places.count > 1, let oldest = places.popFirst()
+            {
+                size -= oldest.size
+                dropped += 1
+                displaced.append(oldest.place)
+            }
+            return displaced
+        }
+    }
 
     /// Begins a record or another cause, of which each listener hears once for each path.
     func beginCause() {
@@ -67,15 +108,10 @@ final class PathReports {
     }
 
     private func emit(_ event: PathEvent, to target: PathTarget) {
-        let time =
-            time
-            ?? (Clock.now, Timestamp.rfc3339(nanosecondsSince1970: Clock.realtimeNanoseconds))
-        self.time = time
-        outbox.append(
-            (
-                target.listener,
-                .happened(event.triggerEvent(at: time.text, readAt: time.instant))
-            ))
+        time = time ?? (Clock.now, Clock.realtimeNanoseconds)
+        let displaced = crowds[target.listener, default: Crowd()].add(event, at: outbox.count)
+        for place in displaced { outbox[place] = .dropped }
+        outbox.append(.event(event, target.listener))
     }
 
     /// Returns a path as the target's trigger has it, which may be through a link.
@@ -88,9 +124,41 @@ final class PathReports {
 
     /// Returns the reports of the turn, which ends here.
     func take() -> [(listener: PathListener, report: PathReport)] {
-        defer { outbox = [] }
-        time = nil
-        return outbox
+        defer { (outbox, crowds, time) = ([], [:], nil) }
+        if outbox.isEmpty { return [] }
+        let time = time ?? (Clock.now, 0)
+        let text = Timestamp.rfc3339(nanosecondsSince1970: time.nanoseconds)
+        var reports: [(listener: PathListener, report: PathReport)] = []
+        // The newest first, since a run gets no older ones beyond its limit.
+        for entry in outbox.reversed() {
+            switch entry {
+            case .report(let report, let listener): reports.append((listener, report))
+            case .event(let event, let listener):
+                guard crowds[listener, default: Crowd()].encoded < PendingEvents.sizeMax else {
+                    crowds[listener]?.dropped += 1
+                    continue
+                }
+                let made = event.triggerEvent(at: text, readAt: time.instant)
+                crowds[listener]?.encoded += made.line.count
+                reports.append((listener, .happened(made)))
+            case .dropped: continue
+            }
+        }
+        reports.reverse()
+        if crowds.values.contains(where: { $0.dropped > 0 }) { count(in: &reports) }
+        return reports
+    }
+
+    /// Notes with each listener's first event how many came before it and were dropped.
+    private func count(in reports: inout [(listener: PathListener, report: PathReport)]) {
+        for (place, (listener, report)) in reports.enumerated() {
+            guard case .happened(var event) = report, let dropped = crowds[listener]?.dropped,
+                dropped > 0
+            else { continue }
+            event.dropped = dropped
+            crowds[listener]?.dropped = 0
+            reports[place].report = .happened(event)
+        }
     }
 
     // MARK: Deafness
@@ -109,7 +177,7 @@ final class PathReports {
     /// Forgets a listener without targets, such as a module whose number may soon be reused.
     func forget(_ listener: PathListener) {
         stalls[listener] = nil
-        if deaf.removeValue(forKey: listener) != nil { outbox.append((listener, .rearmed)) }
+        if deaf.removeValue(forKey: listener) != nil { outbox.append(.report(.rearmed, listener)) }
     }
 
     /// Reports listeners that became deaf or deaf for another reason, and those that recovered.
@@ -121,12 +189,12 @@ final class PathReports {
         for (listener, reason) in reasons.sorted(by: { $0.key < $1.key })
         where deaf[listener] != reason {
             deaf[listener] = reason
-            outbox.append((listener, .deafened(reason: reason)))
+            outbox.append(.report(.deafened(reason: reason), listener))
         }
         guard isScanned else { return }
         for listener in deaf.keys.filter({ reasons[$0] == nil }).sorted() {
             deaf[listener] = nil
-            outbox.append((listener, .rearmed))
+            outbox.append(.report(.rearmed, listener))
         }
     }
 

@@ -7,13 +7,21 @@ import CRDCore
 final class PathResolver {
     /// How many names one turn may look up to resolve targets again. Further targets wait for the
     /// next turns, each once: who renames a directory over and over changes the same ones.
-    private static let namesShare = 1_024
+    private static let namesShare = 256
     private var namesLeft = namesShare
     /// How many names were looked up since the start.
     private(set) var namesLookedUp = 0
     private let deferred = DeferredTargets()
-    /// The map of mounts was brought up to date since events were last delivered.
-    var areMountsFresh = false
+    /// Nodes all of whose targets are to be deferred, each once.
+    private var deferredNodes: [PathNode] = []
+    /// Whether the map of mounts is up to date, since events were last delivered; nil: not asked.
+    private var areMountsKnown: Bool?
+    /// Since when it is not.
+    private var unknownSince: Instant?
+    /// How long targets may wait for it until their listeners are deaf.
+    private static let patience = Duration.seconds(5)
+    private static let unknownMounts =
+        "mounts come and go faster than crd can read the mount table, so no path can be followed; find out who makes them, for example with: findmnt --poll"
     let root = PathNode.root()
     /// Nodes whose watch the kernel has ended in this turn, and the change that this may mean.
     private var orphans: [(node: PathNode, change: PathChange)] = []
@@ -60,10 +68,18 @@ final class PathResolver {
 
     /// Brings the map of mounts up to date before anything is looked up that a record has told of:
     /// a directory may be a mount point as soon as it is made. Not for each event of a file.
-    func refreshMounts() {
-        if !areMountsFresh { mounts.refresh() }
-        areMountsFresh = true
+    ///
+    /// - Returns: false while it cannot be; then nothing may be looked up.
+    func refreshMounts() -> Bool {
+        if let areMountsKnown { return areMountsKnown }
+        let isKnown = mounts.refresh()
+        areMountsKnown = isKnown
+        unknownSince = isKnown ? nil : unknownSince ?? Clock.now
+        return isKnown
     }
+
+    /// Events were delivered: what is looked up from now on needs the mounts of then.
+    func endTurn() { areMountsKnown = nil }
 
     /// Drops a watch that the kernel has ended: its inode or its file system is gone.
     func end(_ watch: Watch) {
@@ -72,7 +88,7 @@ final class PathResolver {
     }
 
     /// Whether targets wait for the next turn.
-    var hasDeferred: Bool { !deferred.isEmpty }
+    var hasDeferred: Bool { !deferred.isEmpty || !deferredNodes.isEmpty }
 
     /// Does what was put off until all records of the turn were read.
     ///
@@ -109,17 +125,25 @@ final class PathResolver {
 
     /// Resolves again every target that depends on a node.
     func resolve(through node: PathNode, because change: PathChange) {
+        // Who renames a directory over and over makes thousands of records, and hundreds of targets
+        // may depend on it.
+        guard mayResolve else {
+            if !node.isDeferred { deferredNodes.append(node) }
+            node.isDeferred = true
+            return
+        }
         // Every path leads through the root directory, which has no name.
         for target in node === root ? node.attached : node.passing {
-            resolveOrDefer(target, because: change)
+            if mayResolve && target.deferral == .none {
+                resolve(target, because: change)
+            } else {
+                deferred.append(target, as: .changed)
+            }
         }
     }
 
-    /// Does so at once while the turn's share of names lasts, and later otherwise.
-    func resolveOrDefer(_ target: PathTarget, because change: PathChange) {
-        if namesLeft > 0 && target.deferral == .none { return resolve(target, because: change) }
-        deferred.append(target, as: .changed)
-    }
+    /// Whether the turn's share of names lasts.
+    private var mayResolve: Bool { namesLeft > 0 }
 
     /// Resolves the target again after an overflow, at the end of this turn or of one of the next,
     /// and then tells its listener of an unknown change.
@@ -128,6 +152,15 @@ final class PathResolver {
     /// Resolves deferred targets. All of them may take a second: a module may have hundreds, whose
     /// paths lead through hundreds of names each.
     private func resolveDeferred(until end: Instant?) {
+        for node in deferredNodes {
+            node.isDeferred = false
+            for target in node === root ? node.attached : node.passing {
+                deferred.append(target, as: .changed)
+            }
+        }
+        deferredNodes = []
+        guard !deferred.isEmpty else { return }
+        guard refreshMounts() else { return tellOfUnknownMounts() }
         while let (target, isChanged, told) = deferred.popFirst() {
             reports.beginCause()
             resolve(target, because: isChanged ? .vanished : .nothing)
@@ -141,11 +174,25 @@ final class PathResolver {
         }
     }
 
+    private func tellOfUnknownMounts() {
+        guard let unknownSince, unknownSince + Self.patience <= Clock.now else { return }
+        for target in deferred.all where target.fault == nil {
+            target.fault = Self.unknownMounts
+            reports.isUnsettled = true
+        }
+    }
+
     /// Resolves the target again, and reports a change to its module.
     func resolve(_ target: PathTarget, because change: PathChange) {
+        guard refreshMounts() else {
+            return deferred.append(target, as: change.isNothing ? .overflowed : .changed)
+        }
+        if target.fault == Self.unknownMounts {
+            target.fault = nil
+            reports.isUnsettled = true
+        }
         let (way, finals, node) = (target.way, target.finals, target.node)
         let (watched, border) = (target.watched, target.border)
-        refreshMounts()
         let walk = PathWalk(target.path, root: root, table: table, mounts: mounts)
         namesLeft -= walk.count
         namesLookedUp += walk.count

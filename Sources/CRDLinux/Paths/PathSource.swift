@@ -110,7 +110,8 @@ public final class PathSource: BackloggedSource {
 
     /// Retries the watches that failed for this listener.
     public func rearm(_ listener: PathListener, into events: inout [Event]) {
-        for target in targets[listener] ?? [] where target.fault != nil {
+        for target in targets[listener] ?? []
+        where target.fault != nil && target.deferral == .none {
             target.fault = nil
             resolver.resolve(target, because: .nothing)
         }
@@ -215,13 +216,8 @@ public final class PathSource: BackloggedSource {
         // Without a limit for arming, or how busy the machine is would decide what is told.
         let end = share == nil ? Clock.now + Self.timeShare : nil
         resolver.finishTurn(until: end)
-        if !scan.isDone { resolver.refreshMounts() }
-        scan.run(atMost: share ?? scanShare, until: end) { node, name, isDirectory in
-            reports.beginCause()
-            for target in node.audience
-            where target.awaitsArrivals && target.counts(name, isDirectory: isDirectory) {
-                reports.tell(target, at: node, name, .create, isDirectory: isDirectory)
-            }
+        if !scan.isDone && resolver.refreshMounts() {
+            runScan(atMost: share ?? scanShare, until: end)
         }
         tellOfMissed()
         table.releaseSurplus()
@@ -238,8 +234,18 @@ public final class PathSource: BackloggedSource {
         deliver(into: &events)
     }
 
+    private func runScan(atMost share: Int, until end: Instant?) {
+        scan.run(atMost: share, until: end) { node, name, isDirectory in
+            reports.beginCause()
+            for target in node.audience
+            where target.awaitsArrivals && target.counts(name, isDirectory: isDirectory) {
+                reports.tell(target, at: node, name, .create, isDirectory: isDirectory)
+            }
+        }
+    }
+
     private func deliver(into events: inout [Event]) {
-        resolver.areMountsFresh = false
+        resolver.endTurn()
         for (listener, news) in reports.take() { report(listener, news, &events) }
         guard resolver.hasNewBorders else { return }
         resolver.hasNewBorders = false
@@ -286,16 +292,19 @@ public final class PathSource: BackloggedSource {
             if !heirs.isEmpty && !events.isDisjoint(with: .departures) {
                 table.release(child, by: heirs)
                 // Of two exchanged names, both depart and both arrive, and not in that order.
-                if !node.isRemoved && scan.hasDirectory(name, in: node) {
+                if !node.isRemoved && !resolver.refreshMounts() {
+                    scan.add(node, quietly: false)
+                } else if !node.isRemoved && scan.hasDirectory(name, in: node) {
                     scan.inherit(name, of: node, by: heirs, evenIfKnown: true, quietly: false)
                 }
             }
             let entry = PathChange.Entry(
                 node: child, events: events, isDirectory: isDirectory, from: from)
-            for target in child.passing { resolver.resolveOrDefer(target, because: .entry(entry)) }
+            resolver.resolve(through: child, because: .entry(entry))
         }
         if isDirectory && !events.isDisjoint(with: [.create, .movedTo]) && !node.isRemoved {
-            resolver.refreshMounts()
+            // The scan of its parent finds it later.
+            guard resolver.refreshMounts() else { return scan.add(node, quietly: false) }
             scan.inherit(
                 name, of: node, by: node.audience.filter(\.isRecursive), evenIfKnown: true,
                 quietly: false)

@@ -149,6 +149,11 @@ final class TreeScan {
     /// - Returns: nil if its entries need no scan.
     private func begin(_ node: PathNode) throws(SystemCallError) -> Look? {
         let audience = node.audience
+        // It was none when it was queued.
+        if mounts.hasStalling, mounts.fileSystem(at: node)?.mayStall == true {
+            avoided(node.path(), audience, node.isScannedQuietly)
+            return nil
+        }
         let events = audience.reduce(PathEvents()) { $0.union($1.eventsOfDirectory) }
         guard !events.isEmpty else { return nil }
         try table.arm(node, events, onlyIfDirectory: true, isExposed: true)

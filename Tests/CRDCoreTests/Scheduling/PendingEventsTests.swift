@@ -37,6 +37,16 @@ import Testing
         #expect(!pending.isEmpty)
     }
 
+    @Test("G4: events that nobody has kept are counted, and what is kept is newer")
+    func droppedBefore() {
+        var pending = pending(["1", "2"])
+        var event = TriggerEvent.named("9")
+        event.dropped = 6
+        pending.append(event)
+        pending.append(.named("10"))
+        #expect(texts(pending) == ["9", "10"] && pending.dropped == 8)
+    }
+
     @Test("The variables are those of the newest, even if its line found no room")
     func variablesAreTheNewest() {
         var pending = pending(["old"])

@@ -333,6 +333,24 @@ struct ControlTests {
             if number == 3000: open(sys.argv[2], "w").close()
         """
 
+    @Test("G15: connections that end before their calls are answered leave nothing behind")
+    func churn() async throws {
+        let world = try World()
+        try world.module("One", check: "exit 1")
+        let daemon = try await world.start()
+        let calls = String(
+            repeating: #"{"method":"org.varlink.service.GetInfo"}"# + "\0", count: 50)
+        for _ in 0..<100 {
+            for client in try (0..<14).map({ _ in try VarlinkClient(world.socket) }) {
+                client.send(calls)
+            }
+        }
+        #expect(try world.list().modules.count == 1)
+        let left = Processes.descriptors(of: daemon.pid).count
+        #expect(left < 200, "\(left)")
+        #expect(try await world.stop() == 0)
+    }
+
     @Test(
         "G15: one reader who takes all connections that it can keeps nobody else away",
         .enabled(if: Surroundings.canBecomeNobody, "\(Surroundings.needsNobody)"),

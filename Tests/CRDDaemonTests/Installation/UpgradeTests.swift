@@ -132,7 +132,7 @@ struct UpgradeTests {
         try repository.module("queue", ["check": "exit 1", "response": "true"])
         try await repository.commit()
         let kind = try await world.crd(["upgrade", "queue"])
-        #expect(kind.code == 1 && kind.errors.contains("is a user module in"))
+        #expect(kind.code == 1 && kind.errors.contains("is now a user module in"))
         try await repository.git("rm", "-rq", "queue")
         try await repository.commit()
         let gone = try await world.crd(["upgrade", "queue"])

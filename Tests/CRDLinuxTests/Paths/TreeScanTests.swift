@@ -259,7 +259,10 @@ struct TreeScanTests {
         source.arm(triggers.enumerated().map { (.module(ModuleID($0)), $1) }, into: &events)
         try drainAll(source, into: &events)
         var asked = 0
-        map.refresh = { asked += 1 }
+        map.refresh = {
+            asked += 1
+            return true
+        }
         func asks(_ change: () throws -> Void) throws -> Bool {
             asked = 0
             events = []
@@ -272,6 +275,81 @@ struct TreeScanTests {
         // A new one may be a mount point.
         #expect(try asks { try directory.make("tree/new") })
         #expect(try asks { rmdir(directory["a/b"].string) })
+    }
+
+    @Test("G15: of thousands of changes in a turn the newest are told, and the others counted")
+    func crowd() throws {
+        try directory.make("tree")
+        let source = try PathSource()
+        var events: [Event] = []
+        let trigger = PathTrigger(path: directory["tree"].string, events: [.create])
+        source.arm(
+            [(.module(ModuleID(0)), trigger), (.module(ModuleID(1)), trigger)], into: &events)
+        let count = 3_000
+        for index in 0..<count { try directory.write("tree/\(index)", "") }
+        var pending = [PendingEvents(), PendingEvents()]
+        var told = 0
+        repeat {
+            events = []
+            try source.drain(into: &events)
+            told += events.count
+            for case .triggered(let module, let event) in events {
+                pending[module.index].append(event)
+            }
+        } while source.hasBacklog || !events.isEmpty
+        for pending in pending {
+            #expect(pending.lines.count == PendingEvents.countMax)
+            #expect(pending.lines.count + pending.dropped == count)
+            let last = pending.lines.last.map { String(decoding: $0, as: UTF8.self) }
+            #expect(last?.contains("tree/\(count - 1)\"") == true)
+            let first = pending.lines.first.map { String(decoding: $0, as: UTF8.self) }
+            #expect(first?.contains("tree/\(count - 1_024)\"") == true)
+        }
+        #expect(told <= 2 * count)
+    }
+
+    @Test("G15: nothing is looked up while mounts are unknown, and all of it afterwards")
+    func unknownMounts() throws {
+        try directory.make("tree/a")
+        try directory.make("b/c")
+        let map = MountMap()
+        let source = try PathSource(mounts: map)
+        var events: [Event] = []
+        let triggers = [
+            PathTrigger(path: directory["tree"].string, isRecursive: true),
+            PathTrigger(path: directory["b/c"].string, events: [.create]),
+        ]
+        source.arm(triggers.enumerated().map { (.module(ModuleID($0)), $1) }, into: &events)
+        try drainAll(source, into: &events)
+        var areKnown = false
+        map.refresh = { areKnown }
+        func paths(of module: Int) -> Set<String> {
+            Set(
+                events.compactMap {
+                    guard case .triggered(ModuleID(module), let event) = $0 else { return nil }
+                    let path = event.variables.first { $0.name == "CRD_PATH" }?.value ?? []
+                    return directory.plain(String(decoding: path, as: UTF8.self))
+                })
+        }
+        let lookedUp = source.resolver.namesLookedUp
+        try directory.make("tree/a/new")
+        try directory.write("tree/a/new/file", "")
+        rename(directory["b"].string, directory["away"].string)
+        try directory.make("b/c")
+        for _ in 0..<10 { try source.drain(into: &events) }
+        // What needs no name is told at once.
+        #expect(paths(of: 0) == ["BASE/tree/a/new"])
+        #expect(paths(of: 1) == [])
+        #expect(source.resolver.namesLookedUp == lookedUp && source.hasBacklog)
+        areKnown = true
+        try drainAll(source, into: &events)
+        #expect(paths(of: 0) == ["BASE/tree/a/new", "BASE/tree/a/new/file"])
+        #expect(paths(of: 1) == ["BASE/b/c"])
+        events = []
+        try directory.write("tree/a/new/other", "")
+        try directory.write("b/c/file", "")
+        try drainAll(source, into: &events)
+        #expect(paths(of: 0) == ["BASE/tree/a/new/other"] && paths(of: 1) == ["BASE/b/c/file"])
     }
 
     private func deep(_ depth: Int) -> String {
