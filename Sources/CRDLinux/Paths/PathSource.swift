@@ -23,6 +23,9 @@ public final class PathSource: BackloggedSource {
     /// How long one turn may take for the records, and for the scan, so that they delay nothing
     /// else.
     private static let timeShare = Duration.milliseconds(5)
+    /// How many departed names one turn looks up at once; the scan of their directories finds others.
+    private static let looksShare = 64
+    private var looksLeft = looksShare
     /// Recursive targets that were armed while their trees were not scanned to the end.
     private var late: [PathTarget] = []
     /// By listener, in the order in which they were added: one listener's few are looked up often,
@@ -246,6 +249,7 @@ public final class PathSource: BackloggedSource {
 
     private func deliver(into events: inout [Event]) {
         resolver.endTurn()
+        looksLeft = Self.looksShare
         for (listener, news) in reports.take() { report(listener, news, &events) }
         guard resolver.hasNewBorders else { return }
         resolver.hasNewBorders = false
@@ -292,7 +296,8 @@ public final class PathSource: BackloggedSource {
             if !heirs.isEmpty && !events.isDisjoint(with: .departures) {
                 table.release(child, by: heirs)
                 // Of two exchanged names, both depart and both arrive, and not in that order.
-                if !node.isRemoved && !resolver.refreshMounts() {
+                looksLeft -= 1
+                if !node.isRemoved && (looksLeft < 0 || !resolver.refreshMounts()) {
                     scan.add(node, quietly: false)
                 } else if !node.isRemoved && scan.hasDirectory(name, in: node) {
                     scan.inherit(name, of: node, by: heirs, evenIfKnown: true, quietly: false)
