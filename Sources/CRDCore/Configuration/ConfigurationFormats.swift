@@ -12,13 +12,8 @@ extension TOMLFormat where Value == JournalWake {
 
 extension TOMLFormat where Value == RepositoryLocation {
     /// A path must be absolute, because the directory in which crd is called is not known.
-    static let repository = TOMLFormat(
-        expected: "a git URL, an absolute path, or GitHub's owner/name"
-    ) { value, complaints in
-        guard case .string(let text) = value.content else {
-            complaints.refuse(value)
-            return nil
-        }
+    static let repository = TOMLFormat.string("a git URL, an absolute path, or GitHub's owner/name")
+    { text, value, complaints in
         do throws(RepositoryLocation.Malformed) {
             return try RepositoryLocation(parsing: text, from: nil)
         } catch {

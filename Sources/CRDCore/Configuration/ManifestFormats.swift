@@ -17,13 +17,9 @@ extension TOMLFormat where Value == Manifest.Cooldown {
 extension TOMLFormat where Value == Manifest.Limit? {
     private static let countMax = 10_000
 
-    static let limit = TOMLFormat(
-        expected: "a number up to \(countMax) and a time span, such as \"30/1min\""
-    ) { value, complaints in
-        guard case .string(let text) = value.content else {
-            complaints.refuse(value)
-            return nil
-        }
+    static let limit = TOMLFormat.string(
+        "a number up to \(countMax) and a time span, such as \"30/1min\""
+    ) { text, value, complaints in
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2 else {
             complaints.refuse(value, because: "does not consist of two parts separated by a slash")

@@ -15,6 +15,18 @@ struct TOMLFormat<Value: Sendable>: Sendable {
         self.read = read
     }
 
+    /// Accepts strings that `parse` accepts.
+    static func string(
+        _ expected: @autoclosure @escaping @Sendable () -> String,
+        parse: @escaping @Sendable (String, TOMLValue, inout TOMLComplaints) -> Value?
+    ) -> TOMLFormat {
+        TOMLFormat(expected: expected()) { value, complaints in
+            if case .string(let text) = value.content { return parse(text, value, &complaints) }
+            complaints.refuse(value)
+            return nil
+        }
+    }
+
     func map<Other>(_ transform: @escaping @Sendable (Value) -> Other) -> TOMLFormat<Other> {
         TOMLFormat<Other>(expected: expected()) { read($0, &$1).map(transform) }
     }
@@ -28,12 +40,8 @@ struct TOMLFormat<Value: Sendable>: Sendable {
 
     /// Accepts one of a few words.
     static func word(_ meanings: KeyValuePairs<String, Value>) -> TOMLFormat {
-        TOMLFormat(expected: meanings.map { "\"\($0.key)\"" }.joined(separator: " or ")) {
-            value, complaints in
-            guard case .string(let text) = value.content else {
-                complaints.refuse(value)
-                return nil
-            }
+        TOMLFormat.string(meanings.map { "\"\($0.key)\"" }.joined(separator: " or ")) {
+            text, value, complaints in
             if let found = meanings.first(where: { $0.key == text }) { return found.value }
             complaints.refuse(value, because: "is unknown")
             return nil
@@ -141,11 +149,7 @@ extension TOMLFormat where Value == String {
     static func text(
         _ expected: String, objection: @escaping @Sendable (String) -> String?
     ) -> TOMLFormat {
-        TOMLFormat(expected: expected) { value, complaints in
-            guard case .string(let text) = value.content else {
-                complaints.refuse(value)
-                return nil
-            }
+        TOMLFormat.string(expected) { text, value, complaints in
             guard let reason = objection(text) else { return text }
             complaints.refuse(value, because: reason)
             return nil

@@ -34,13 +34,9 @@ extension TOMLFormat where Value == [Glob] {
 }
 
 extension TOMLFormat where Value == TriggerSignal {
-    static let signal = TOMLFormat(
-        expected: "\"USR1\", \"USR2\", or a real-time signal from \"RTMIN+0\" to \"RTMAX-0\""
-    ) { value, complaints in
-        guard case .string(let name) = value.content else {
-            complaints.refuse(value)
-            return nil
-        }
+    static let signal = TOMLFormat.string(
+        "\"USR1\", \"USR2\", or a real-time signal from \"RTMIN+0\" to \"RTMAX-0\""
+    ) { name, value, complaints in
         do throws(TriggerSignal.Refused) {
             return try TriggerSignal(parsing: name)
         } catch {
@@ -51,13 +47,8 @@ extension TOMLFormat where Value == TriggerSignal {
 }
 
 extension TOMLFormat where Value == String {
-    static let journalField = TOMLFormat(
-        expected: "a journal field's name, such as \"MESSAGE\""
-    ) { value, complaints in
-        guard case .string(let name) = value.content else {
-            complaints.refuse(value)
-            return nil
-        }
+    static let journalField = TOMLFormat.string("a journal field's name, such as \"MESSAGE\"") {
+        name, value, complaints in
         guard let objection = JournalFieldRule.objection(to: name) else {
             complaints.warn(aboutField: name, at: value.position)
             return name
@@ -238,13 +229,8 @@ extension TOMLFormat where Value == JournalTrigger.Key {
     /// - Parameter captures: the names of the pattern's groups.
     static func journalKey(_ captures: [String]) -> TOMLFormat {
         let groups = captures.isEmpty ? "" : " (\(captures.joined(separator: ", ")))"
-        return TOMLFormat(
-            expected: "a field's name, or that of a named group of the pattern\(groups)"
-        ) { value, complaints in
-            guard case .string(let name) = value.content else {
-                complaints.refuse(value)
-                return nil
-            }
+        return TOMLFormat.string("a field's name, or that of a named group of the pattern\(groups)")
+        { name, value, complaints in
             if captures.contains(name) { return .capture(name) }
             if JournalFieldRule.objection(to: name) == nil {
                 complaints.warn(aboutField: name, at: value.position)

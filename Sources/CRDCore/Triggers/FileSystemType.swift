@@ -31,7 +31,7 @@ public struct FileSystemType: Hashable, Sendable {
 
     /// Whether its content changes in ways that inotify(7) does not report.
     public var hidesChanges: Bool {
-        Self.kernelMade.contains(name) || Self.remote.contains(name)
+        isMadeByKernel || Self.remote.contains(name)
             || Self.remoteInUserSpace.contains(name)
     }
 

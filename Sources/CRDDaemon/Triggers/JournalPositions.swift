@@ -96,7 +96,6 @@ final class JournalPositions {
     /// Replaces the file at once, and waits until it is on the disk, so that it survives a power
     /// failure (fdatasync(2)). After `store`, a power failure may bring back an older one.
     func storeLastingly(_ contents: Contents) throws {
-        next = nil
         let writer = try begin(contents)
         while try !writer.writeNext() {}
         self.writer = nil

@@ -177,7 +177,7 @@ final class JournalReader {
     }
 
     /// Enough to notice that a value is too long.
-    private static let threshold = JournalFields.valueMax + 128
+    private static let threshold = JournalFields.valueMax + nameMax
 
     /// Where `skip` has stopped.
     enum Stop {

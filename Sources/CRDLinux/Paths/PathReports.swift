@@ -145,12 +145,14 @@ final class PathReports {
             }
         }
         reports.reverse()
-        if crowds.values.contains(where: { $0.dropped > 0 }) { count(in: &reports) }
+        if crowds.values.contains(where: { $0.dropped > 0 }) { countDropped(in: &reports) }
         return reports
     }
 
-    /// Notes with each listener's first event how many came before it and were dropped.
-    private func count(in reports: inout [(listener: PathListener, report: PathReport)]) {
+    /// Adds to each listener's first event how many events before it were dropped.
+    private func countDropped(
+        in reports: inout [(listener: PathListener, report: PathReport)]
+    ) {
         for (place, (listener, report)) in reports.enumerated() {
             guard case .happened(var event) = report, let dropped = crowds[listener]?.dropped,
                 dropped > 0

@@ -132,14 +132,18 @@ final class PathResolver {
             node.isDeferred = true
             return
         }
-        // Every path leads through the root directory, which has no name.
-        for target in node === root ? node.attached : node.passing {
+        for target in dependents(of: node) {
             if mayResolve && target.deferral == .none {
                 resolve(target, because: change)
             } else {
                 deferred.append(target, as: .changed)
             }
         }
+    }
+
+    /// Every path leads through the root directory, which has no name.
+    private func dependents(of node: PathNode) -> [PathTarget] {
+        node === root ? node.attached : node.passing
     }
 
     /// Whether the turn's share of names lasts.
@@ -154,9 +158,7 @@ final class PathResolver {
     private func resolveDeferred(until end: Instant?) {
         for node in deferredNodes {
             node.isDeferred = false
-            for target in node === root ? node.attached : node.passing {
-                deferred.append(target, as: .changed)
-            }
+            for target in dependents(of: node) { deferred.append(target, as: .changed) }
         }
         deferredNodes = []
         guard !deferred.isEmpty else { return }

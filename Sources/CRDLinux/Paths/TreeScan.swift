@@ -129,7 +129,7 @@ final class TreeScan {
         let isFresh: Bool
         let isQuiet: Bool
         let isTold: Bool
-        let hasDescendants: Bool
+        let withDescendants: Bool
         /// Marks the subdirectories that it finds.
         let number: Int
 
@@ -140,7 +140,7 @@ final class TreeScan {
             isFresh = node.isFresh
             isQuiet = node.isScannedQuietly
             isTold = node.isToldOfScan
-            hasDescendants = node.isScannedWithDescendants
+            withDescendants = node.isScannedWithDescendants
         }
     }
 
@@ -149,7 +149,7 @@ final class TreeScan {
     /// - Returns: nil if its entries need no scan.
     private func begin(_ node: PathNode) throws(SystemCallError) -> Look? {
         let audience = node.audience
-        // It was none when it was queued.
+        // It may have become a mount point since it was queued.
         if mounts.hasStalling, mounts.fileSystem(at: node)?.mayStall == true {
             avoided(node.path(), audience, node.isScannedQuietly)
             return nil
@@ -186,8 +186,8 @@ final class TreeScan {
                     guard isDirectory, !heirs.isEmpty else { return }
                     let child = inherit(
                         name, of: node, by: heirs,
-                        evenIfKnown: look.isFresh || look.hasDescendants, quietly: look.isQuiet)
-                    if look.hasDescendants { child?.isScannedWithDescendants = true }
+                        evenIfKnown: look.isFresh || look.withDescendants, quietly: look.isQuiet)
+                    if look.withDescendants { child?.isScannedWithDescendants = true }
                 }
             if isMore { continue }
             current = nil
